@@ -1,0 +1,1 @@
+"""Models as data: platforms, scenarios, workloads, published figures and their sources."""

@@ -1,0 +1,182 @@
+"""The language techniques speak: steps, transitions, doorbells. Knows no clock and no engine.
+
+A technique answers "what does this operation do?" with a path. A step says where it runs, how
+long, and why (the ledger account). A transition names something only the CPU technique of the VM
+can price (an exit, a halt); building the system expands it into steps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from virtperf.dist import Deterministic, Distribution
+from virtperf.errors import ParameterError
+
+Kind = Literal["work", "lock", "unlock", "serve", "ring", "end"]
+Hold = Literal["async", "defer"]
+Target = Literal["kernel", "user", "blocking"]
+Rule = Literal["always", "event-index"]
+ConsumerState = Literal["active", "asleep", "polling", "other", "pending"]
+CONSUMER_STATES: tuple[ConsumerState, ...] = ("active", "asleep", "polling", "other", "pending")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One stay at one resource.
+
+    Attributes
+    ----------
+    kind : {'work', 'lock', 'unlock', 'serve', 'ring', 'end'}
+        Work on the worker that holds the request; take or release a lock; be served by a station;
+        ring a doorbell, which hands the request to its consumer; finish.
+    where : str
+        Worker, lock, station or doorbell of the VM, for example ``"iothread"``.
+    cost : Distribution
+        Time of `work` and `serve`, in ns.
+    account : str
+        Why: the ledger account of that time.
+    hold : {'async', 'defer'}
+        How a `serve` or `ring` ends the worker's hold of the request: at once, or together with
+        the others at the end of the batch.
+    masked : bool
+        Whether interrupt work of this worker must wait until the step is over.
+    counts : str
+        Counter that moves by one when the step is taken, for example ``"exits.io"``.
+    purpose : str
+        Name of the random stream of a cost that varies; alternatives that use the same purpose
+        meet the same draws.
+    """
+
+    kind: Kind
+    where: str = ""
+    cost: Distribution = field(default_factory=lambda: Deterministic(0.0))
+    account: str = ""
+    hold: Hold = "async"
+    masked: bool = False
+    counts: str = ""
+    purpose: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind != "end" and not self.where:
+            raise ParameterError("Step", "where", f"named for a {self.kind} step", self.where)
+        if self.kind in ("work", "serve") and not self.account:
+            raise ParameterError("Step", "account", f"named for a {self.kind} step", self.account)
+        if not isinstance(self.cost, Deterministic) and not self.purpose:
+            raise ParameterError("Step", "purpose", "named where the cost varies", self.purpose)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A crossing that the VM's CPU technique prices.
+
+    Attributes
+    ----------
+    name : {'exit', 'halt', 'acknowledge'}
+        Leave the guest and come back; be put to sleep and woken; tell the interrupt controller
+        that an interrupt has been handled.
+    reason : str
+        Exit reason, as users of ``perf kvm stat`` know it.
+    to : {'kernel', 'user', 'blocking'}
+        How far an exit travels.
+    """
+
+    name: Literal["exit", "halt", "acknowledge"]
+    reason: str
+    to: Target = "kernel"
+
+
+Path: TypeAlias = tuple[Step | Transition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ringing:
+    """What ringing costs, and when it is seen, for one state of the consumer.
+
+    Attributes
+    ----------
+    sender : Path
+        Work the sender pays before the request is handed over.
+    delay : float
+        From the hand-over until the consumer notices, in ns, nobody's CPU.
+    target : Path
+        Work the consumer pays before it serves what it was told about.
+    """
+
+    sender: Path = ()
+    delay: float = 0.0
+    target: Path = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bell:
+    """A doorbell: how work reaches a worker.
+
+    Attributes
+    ----------
+    name : str
+    to : str
+        Consumer: a worker, or ``"vcpu.interrupt"`` for its interrupt level.
+    rule : {'always', 'event-index'}
+        Whether it rings: always, or when the index the consumer published is crossed.
+    costs : mapping of consumer state to Ringing
+        States that are not named cost nothing.
+    counts : str
+        Counter that moves by one when it rings.
+    """
+
+    name: str
+    to: str
+    rule: Rule
+    costs: Mapping[ConsumerState, Ringing]
+    counts: str = ""
+
+
+def work(
+    where: str,
+    ns: float,
+    account: str,
+    *,
+    masked: bool = False,
+    counts: str = "",
+) -> Step:
+    """Return a step of `ns` nanoseconds on the worker `where`."""
+    return Step(
+        kind="work",
+        where=where,
+        cost=Deterministic(ns),
+        account=account,
+        masked=masked,
+        counts=counts,
+    )
+
+
+def lock(where: str) -> Step:
+    """Return a step that takes the lock `where`."""
+    return Step(kind="lock", where=where, masked=True)
+
+
+def unlock(where: str) -> Step:
+    """Return a step that releases the lock `where`."""
+    return Step(kind="unlock", where=where, masked=True)
+
+
+def serve(
+    where: str, cost: Distribution, account: str, *, purpose: str = "", hold: Hold = "async"
+) -> Step:
+    """Return a stay at the station `where`."""
+    return Step(kind="serve", where=where, cost=cost, account=account, purpose=purpose, hold=hold)
+
+
+def ring(where: str, *, hold: Hold = "async") -> Step:
+    """Return a step that rings the doorbell `where` and hands the request on."""
+    return Step(kind="ring", where=where, hold=hold)
+
+
+def end() -> Step:
+    """Return the step that finishes a request."""
+    return Step(kind="end")
+
+
+def leave(reason: str, to: Target) -> Transition:
+    """Return an exit of the guest for `reason` that travels as far as `to`, and the way back."""
+    return Transition(name="exit", reason=reason, to=to)

@@ -1,0 +1,57 @@
+"""Doorbells: does one ring, and in which state does it find its consumer.
+
+Suppression is never a consequence of "the consumer runs" but of what the consumer last wrote to
+the ring. State: `bell` has ``rule produced event`` (indices into the ring: how many were ever
+produced, and the one whose production shall ring); `inbox` has ``in_turn told`` (flags) and
+``notified`` (notifications under way); `worker` has ``state polling masked level``.
+The numbers are those of `tables.rows`.
+"""
+
+from typing import Any
+
+ALWAYS, EVENT_INDEX = 0, 1
+ACTIVE, ASLEEP, POLLING, OTHER, PENDING = 0, 1, 2, 3, 4
+WORKER_ASLEEP, WORKER_RUNNING = 0, 2
+
+
+def rings(bell: Any) -> int:
+    """Return 1 if producing one more entry rings, else 0.
+
+    Event index: it rings if the production crosses the published index, ``old <= event < new``
+    (``vring_need_event`` of the VIRTIO specification, without its wrap at 16 bits).
+    """
+    if bell.rule == ALWAYS:
+        return 1
+    if bell.event == bell.produced:
+        return 1
+    return 0
+
+
+def publish(bell: Any) -> None:
+    """Let the consumer ask to be told of the next entry, as it does before it stops looking."""
+    bell.event = bell.produced
+
+
+def consumer_state(inbox: Any, worker: Any) -> int:
+    """Return the state of the consumer of `inbox`, a level of `worker`."""
+    if inbox.in_turn or inbox.told or inbox.notified:
+        return ACTIVE
+    if worker.polling:
+        return POLLING
+    if worker.state == WORKER_ASLEEP:
+        return ASLEEP
+    if worker.state == WORKER_RUNNING:
+        return OTHER
+    return PENDING
+
+
+def cuts(inbox: Any, worker: Any) -> int:
+    """Return 1 if being told about `inbox` ends at once what `worker` is doing, else 0.
+
+    A poll ends; ordinary work that is not masked gives way to an interrupt; all else goes on.
+    """
+    if worker.polling:
+        return 1
+    if inbox.level == 1 and worker.level == 0 and worker.state == WORKER_RUNNING:
+        return 1 - worker.masked
+    return 0

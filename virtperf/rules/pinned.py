@@ -1,0 +1,58 @@
+"""Pinned: every worker runs on its own pCPU only, first in first out there.
+
+State as in `round_robin`; `workers[i]` also has ``pin``.
+"""
+
+from typing import Any
+
+
+def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
+    """Return the pCPU of worker `w` if it is idle, else -1."""
+    pin = workers[w].pin
+    if pcpus[pin].worker == -1:
+        return pin
+    return -1
+
+
+def enqueue(pool: Any, workers: Any, w: int) -> None:
+    """Put worker `w` at the tail of the queue."""
+    workers[w].next = -1
+    if pool.tail == -1:
+        pool.head = w
+    else:
+        workers[pool.tail].next = w
+    pool.tail = w
+
+
+def pick(pool: Any, workers: Any, p: int) -> int:
+    """Take the first worker that is pinned to pCPU `p` off the queue; -1 if there is none."""
+    before = -1
+    w = pool.head
+    while w != -1 and workers[w].pin != p:
+        before = w
+        w = workers[w].next
+    if w == -1:
+        return -1
+    after = workers[w].next
+    if before == -1:
+        pool.head = after
+    else:
+        workers[before].next = after
+    if after == -1:
+        pool.tail = before
+    return w
+
+
+def wanted(pool: Any, workers: Any, p: int) -> int:
+    """Return 1 if a worker that is pinned to pCPU `p` waits, else 0."""
+    w = pool.head
+    while w != -1:
+        if workers[w].pin == p:
+            return 1
+        w = workers[w].next
+    return 0
+
+
+def slice_of(pool: Any, workers: Any, w: int) -> int:
+    """Return how long worker `w` may run from its dispatch while others wait, in ticks."""
+    return pool.slice

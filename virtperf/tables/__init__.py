@@ -1,0 +1,50 @@
+"""The built system as plain rows of numbers, and what a run of it observed."""
+
+from virtperf.tables.histogram import Histogram
+from virtperf.tables.observed import Run, Snapshot
+from virtperf.tables.rows import (
+    NONE,
+    BellRow,
+    ClassRow,
+    ConsumerState,
+    DrawKind,
+    DrawRow,
+    InboxRow,
+    Kind,
+    Policy,
+    PoolRow,
+    Rule,
+    Sequence,
+    SourceRow,
+    StationKind,
+    StationRow,
+    StepRow,
+    System,
+    WorkerRow,
+    WorkerState,
+)
+
+__all__ = [
+    "NONE",
+    "BellRow",
+    "ClassRow",
+    "ConsumerState",
+    "DrawKind",
+    "DrawRow",
+    "Histogram",
+    "InboxRow",
+    "Kind",
+    "Policy",
+    "PoolRow",
+    "Rule",
+    "Run",
+    "Sequence",
+    "Snapshot",
+    "SourceRow",
+    "StationKind",
+    "StationRow",
+    "StepRow",
+    "System",
+    "WorkerRow",
+    "WorkerState",
+]

@@ -1,0 +1,271 @@
+"""The built system: rows of integers, floats and names, nothing else. Times are ticks (ps).
+
+Engines read these rows and nothing above them. A row refers to another by its index; `NONE` (-1)
+means there is none. A `Sequence` is a half-open range of the step table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeVar
+
+NONE = -1
+
+Row = TypeVar("Row")
+
+
+class Kind(IntEnum):
+    """What a step does."""
+
+    WORK = 0
+    LOCK = 1
+    UNLOCK = 2
+    SERVE = 3
+    RING = 4
+    END = 5
+
+
+class StationKind(IntEnum):
+    """What a station is: servers in parallel, or a lock that is handed over by barging."""
+
+    SERVERS = 0
+    LOCK = 1
+
+
+class Rule(IntEnum):
+    """Whether a doorbell rings."""
+
+    ALWAYS = 0
+    EVENT_INDEX = 1
+
+
+class Policy(IntEnum):
+    """How a pool chooses who runs where."""
+
+    ROUND_ROBIN = 0
+    PINNED = 1
+
+
+class DrawKind(IntEnum):
+    """Shape of a random time; parameters `a` and `b` in ns, or a range of the value table."""
+
+    EXPONENTIAL = 0
+    LOGNORMAL = 1
+    EMPIRICAL = 2
+    DETERMINISTIC = 3
+
+
+class WorkerState(IntEnum):
+    """What a worker is doing; its clocks split all time by these."""
+
+    ASLEEP = 0
+    READY = 1
+    RUNNING = 2
+    INTERRUPT = 3
+    BLOCKED = 4
+    SWITCHING = 5
+    POLLING = 6
+
+
+class ConsumerState(IntEnum):
+    """State of a doorbell's consumer, which decides what ringing costs."""
+
+    ACTIVE = 0
+    ASLEEP = 1
+    POLLING = 2
+    OTHER = 3
+    PENDING = 4
+
+
+class Sequence(NamedTuple):
+    """Steps `first` to `last - 1` of the step table."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRow:
+    """Physical CPUs under a policy."""
+
+    pcpus: int
+    policy: int
+    slice: int
+    switch: int
+    switch_account: int
+    idle_account: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A thread that needs a pCPU. `waits` maps a worker state to the account of who waits in it."""
+
+    name: str
+    role: str
+    pin: int
+    inbox: int
+    interrupt: int
+    wake: Sequence
+    waits: tuple[int, ...]
+    batch_account: int
+    poll_account: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """One level of a worker: what it takes per turn and what a turn costs.
+
+    `batch` 0 is no limit; `lock` is held for the whole turn; `poll` is the window before sleep.
+    """
+
+    name: str
+    worker: int
+    level: int
+    batch: int
+    prologue: Sequence
+    epilogue: Sequence
+    pickup: Sequence
+    lock: int
+    poll: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationRow:
+    """A server that is not a CPU, or a lock. `wake` is a lock's delay from release to retry."""
+
+    name: str
+    kind: int
+    servers: int
+    wake: int
+    wait_account: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BellRow:
+    """A doorbell; `pay`, `delay` and `debt` are indexed by `ConsumerState`."""
+
+    name: str
+    inbox: int
+    rule: int
+    counter: int
+    pay: tuple[Sequence, ...]
+    delay: tuple[int, ...]
+    debt: tuple[Sequence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """Load. Closed: `outstanding` requests, each again after `think`. Open: gaps drawn by `gap`.
+
+    `think` and `gap` are rows of the draw table; `inbox` NONE: the path starts at a station.
+    """
+
+    name: str
+    outstanding: int
+    think: int
+    gap: int
+    inbox: int
+    classes: Sequence
+    draws: Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """A kind of request of one source. `group` is the row of results it is observed under."""
+
+    name: str
+    group: int
+    weight: float
+    path: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
+    """One step. A cost is `ticks`, or draw number `draw` among those of the request's source."""
+
+    kind: int
+    ticks: int
+    draw: int
+    account: int
+    target: int
+    defer: int
+    masked: int
+    counter: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawRow:
+    """A random time and the name of its stream."""
+
+    purpose: str
+    kind: int
+    a: float
+    b: float
+    values: Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A scenario resolved to tables.
+
+    `accounts`, `counters` and `groups` name what steps, doorbells and classes refer to by index.
+    `values` and `weights` hold the points of empirical distributions, in ns.
+    """
+
+    name: str
+    accounts: tuple[str, ...]
+    counters: tuple[str, ...]
+    groups: tuple[str, ...]
+    pool: PoolRow
+    workers: tuple[WorkerRow, ...]
+    inboxes: tuple[InboxRow, ...]
+    stations: tuple[StationRow, ...]
+    bells: tuple[BellRow, ...]
+    sources: tuple[SourceRow, ...]
+    classes: tuple[ClassRow, ...]
+    steps: tuple[StepRow, ...]
+    draws: tuple[DrawRow, ...]
+    values: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists, numbers and strings: what JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "System":
+        """Return the system `to_dict` described, also after a trip through JSON."""
+        rows: dict[str, Any] = {
+            name: tuple(_row(kind, row) for row in data[name]) for name, kind in _ROWS.items()
+        }
+        plain: dict[str, Any] = {
+            field.name: tuple(value) if isinstance(value := data[field.name], list) else value
+            for field in fields(cls)
+            if field.name not in _ROWS and field.name != "pool"
+        }
+        return cls(pool=_row(PoolRow, data["pool"]), **plain, **rows)
+
+
+_ROWS: Mapping[str, type] = {
+    "workers": WorkerRow,
+    "inboxes": InboxRow,
+    "stations": StationRow,
+    "bells": BellRow,
+    "sources": SourceRow,
+    "classes": ClassRow,
+    "steps": StepRow,
+    "draws": DrawRow,
+}
+_SEQUENCES = {"wake", "prologue", "epilogue", "pickup", "classes", "draws", "values"}
+_SEQUENCE_LISTS = {"pay", "debt"}
+
+
+def _row(kind: type[Row], data: Mapping[str, Any]) -> Row:
+    def cell(name: str, value: Any) -> Any:
+        if name in _SEQUENCE_LISTS:
+            return tuple(Sequence(*pair) for pair in value)
+        if name in _SEQUENCES and kind is not StationRow:
+            return Sequence(*value)
+        return tuple(value) if isinstance(value, list) else value
+
+    return kind(**{name: cell(name, value) for name, value in data.items()})
