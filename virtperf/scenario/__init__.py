@@ -1,0 +1,25 @@
+"""Scenario files: platform, techniques, guests and load as frozen, validated data."""
+
+from virtperf.scenario.model import Scenario
+from virtperf.scenario.parts import (
+    ClosedLoad,
+    Cpu,
+    Device,
+    Disk,
+    Host,
+    OpenLoad,
+    RunPlan,
+    Vm,
+)
+
+__all__ = [
+    "ClosedLoad",
+    "Cpu",
+    "Device",
+    "Disk",
+    "Host",
+    "OpenLoad",
+    "RunPlan",
+    "Scenario",
+    "Vm",
+]

@@ -1,0 +1,96 @@
+"""Addresses of a scenario's fields: ``vm[0].disk.poll``, ``vm.count`` for all VMs."""
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from pydantic import BaseModel
+
+from virtperf.errors import UnknownNameError
+from virtperf.scenario import whole
+from virtperf.technique import matrix
+
+_PART = re.compile(r"([\w-]+)(?:\[(\d+)\])?")
+_SHORT = re.compile(r"(vm(?:\[\d+\])?\.(?:cpu|disk))")
+_TECHNIQUE = re.compile(r"vm(?:\[\d+\])?\.(cpu|disk)(?:\.technique)?")
+
+Part = tuple[str, int | None]
+
+
+def known(model: BaseModel, prefix: str = "") -> Iterator[str]:
+    """Yield the addresses of a model's fields, without indices."""
+    for field in type(model).model_fields:
+        value = getattr(model, field)
+        yield f"{prefix}{field}"
+        inner = {"": value} if isinstance(value, BaseModel) else {}
+        if isinstance(value, Mapping):
+            inner = {f".{key}": item for key, item in value.items()}
+        if isinstance(value, tuple):
+            inner = {"" if index == 0 else f"#{index}": item for index, item in enumerate(value)}
+        for key, item in inner.items():
+            if isinstance(item, BaseModel):
+                at = f"{prefix}{field}{key.split('#')[0]}"
+                yield from (at, *known(item, f"{at}."))
+
+
+def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object]) -> Any:
+    """Return a copy of the tables with every change made.
+
+    Parameters
+    ----------
+    model : pydantic.BaseModel
+        The scenario, for the addresses it has.
+    data : dict
+        Its tables.
+    changes : mapping
+        Address to value.
+    """
+    data, addresses = deepcopy(data), set(known(model))
+    for address, value in changes.items():
+        full = address
+        if _SHORT.fullmatch(address) and not isinstance(value, Mapping):
+            full = f"{address}.technique"
+        parts = _parts(full)
+        if ".".join(key for key, _ in parts) not in addresses or not _put(data, parts, value):
+            raise UnknownNameError("address", address, addresses)
+    touched = {match[1] for address in changes if (match := _TECHNIQUE.fullmatch(address))}
+    if "disk" in touched:
+        for vm in data["vm"]:
+            _follow_disk(vm, cpu_too="cpu" not in touched)
+    return data
+
+
+def _parts(address: str) -> list[Part]:
+    matches = [_PART.fullmatch(part) for part in address.split(".")]
+    if not all(matches):
+        return [(address, None)]  # no field is called that
+    return [(match[1], match[2] and int(match[2])) for match in matches if match]  # type: ignore[misc]
+
+
+def _put(node: Any, parts: list[Part], value: object) -> bool:
+    """Store the value at every place the parts name; False if an index is out of range."""
+    (key, index), *rest = parts
+    if not rest and index is None:
+        node[key] = value
+        return True
+    child = node.setdefault(key, {})
+    if not isinstance(child, list | tuple):
+        return index is None and _put(child, rest, value)
+    if index is None:
+        return all([_put(item, rest, value) for item in child])
+    if index >= len(child):
+        return False
+    if not rest:
+        node[key] = [value if at == index else item for at, item in enumerate(child)]
+        return True
+    return _put(child[index], rest, value)
+
+
+def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
+    """Let what hangs on the disk technique follow it: the poll window, the CPU technique."""
+    disk = vm["disk"]["technique"]
+    if disk != "virtio":
+        vm["disk"].pop("poll", None)
+    if cpu_too and whole.forbidden(vm):
+        vm["cpu"] = {"technique": matrix.default_cpu(disk)}

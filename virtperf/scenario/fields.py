@@ -1,0 +1,257 @@
+"""Values of a scenario file that carry a unit, a source or a shape: how to read and write each.
+
+A reader refuses with `RefusalError`, which holds what comes after the field's name; the name
+itself is known only to whoever reads the whole file.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from math import isfinite
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from virtperf.dist import Distribution, distribution
+from virtperf.errors import ParameterError, ScenarioError, UnknownNameError
+from virtperf.params import Quantity
+from virtperf.technique import matrix
+from virtperf.units import UNITS, parse
+
+DIRECTIONS = ("read", "write")
+_KINDS = ("deterministic", "exponential", "lognormal", "empirical")
+_UNSOURCED = "given in the scenario without a source"
+
+
+class RefusalError(ValueError):
+    """A value is refused; each tail completes a sentence that starts with the field's name."""
+
+    def __init__(self, *tails: str) -> None:
+        super().__init__(*tails)
+        self.tails = tails
+
+
+def choice_tail(choices: Iterable[str], got: object) -> str:
+    """Word that a value is none of the choices, and offer the nearest one."""
+    known = list(choices)
+    near = get_close_matches(str(got), known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f" must be one of {', '.join(known)}, got {got!r}{hint}"
+
+
+def _number(value: object, dimension: str, example: str) -> float:
+    """Read a plain number in base units, or a string with a unit."""
+    refusal = RefusalError(f" must be a {dimension} such as {example}, got {value!r}")
+    if isinstance(value, str):
+        try:
+            return parse(value, dimension)
+        except ParameterError:
+            raise refusal from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise refusal
+    if value < 0:
+        raise RefusalError(f" must be at least 0, got {value!r}")
+    return float(value)
+
+
+def _shortest(value: float, dimension: str) -> str:
+    """Return the shortest text that reads back as exactly `value`."""
+    if value == 0:
+        return "0us" if dimension == "duration" else "0B"
+    texts = []
+    for unit, (measures, factor) in UNITS.items():
+        text = f"{value / factor!r}".removesuffix(".0") + unit
+        if measures == dimension and parse(text, dimension) == value:
+            texts.append(text)
+    return min(texts, key=len)
+
+
+def _duration(value: object) -> float:
+    return _number(value, "duration", "10us")
+
+
+def _size(value: object) -> int:
+    size = _number(value, "size", "4KiB")
+    if size < 1 or size != int(size):
+        raise RefusalError(f" must be a whole number of bytes, at least 1, got {value!r}")
+    return int(size)
+
+
+def _rate(value: object) -> float:
+    if isinstance(value, str) and value.rstrip().endswith("/s") and "1/s" not in value:
+        value = f"{value.rstrip().removesuffix('/s').rstrip()} 1/s"  # people write 20000/s
+    rate = _number(value, "rate", "20000/s")
+    if rate <= 0:
+        raise RefusalError(f" must be above 0, got {value!r}")
+    return rate
+
+
+def _quantity(value: object, dimensions: tuple[str, ...], what: str) -> Quantity:
+    """Read a table with a source; the caller has dealt with plain values."""
+    if isinstance(value, Quantity):
+        quantity = value
+    elif isinstance(value, Mapping):
+        try:
+            quantity = Quantity.from_table("", value)
+        except ScenarioError as error:
+            tails = [problem.removesuffix(", got None") for problem in error.problems]
+            raise RefusalError(*tails) from None
+    else:
+        raise RefusalError(
+            f" must be {what}, or a table with value, unit and source, got {value!r}"
+        )
+    if quantity.dimension not in dimensions:
+        raise RefusalError(f".unit must be that of {what}, got {quantity.unit!r}")
+    if min(quantity.value, quantity.value if quantity.low is None else quantity.low) < 0:
+        raise RefusalError(f".value must be at least 0, got {quantity.value!r}")
+    return quantity
+
+
+def _cpu_time(value: object) -> Quantity:
+    what = "a duration such as 10us"
+    if isinstance(value, str):
+        return _unsourced(_duration(value), "ns")
+    return _quantity(value, ("duration", "cycles"), what)
+
+
+def _channels(value: object) -> Quantity:
+    if isinstance(value, int) and not isinstance(value, bool):
+        quantity = _unsourced(value, "1")
+    else:
+        quantity = _quantity(value, ("number",), "a whole number such as 32")
+    for field in ("value", "low", "high"):
+        number = getattr(quantity, field)
+        if number is not None and not (1 <= number <= 65536 and number == int(number)):
+            tail = "" if isinstance(value, int) else f".{field}"
+            raise RefusalError(
+                f"{tail} must be a whole number from 1 to 65536, got {value_of(number)}"
+            )
+    return quantity
+
+
+def value_of(number: float) -> str:
+    """Print a whole number without its ``.0``."""
+    return f"{number!r}".removesuffix(".0")
+
+
+def _unsourced(value: float, unit: str) -> Quantity:
+    return Quantity(value=value, unit=unit, source=_UNSOURCED, evidence="assumed", checked="own")
+
+
+def _quantity_table(quantity: Quantity) -> Any:
+    """Return what `_cpu_time` and `_channels` read: the short form where nothing is lost."""
+    if quantity == _unsourced(quantity.value, quantity.unit):
+        if quantity.unit == "1":
+            return int(quantity.value)
+        return _shortest(quantity.base, "duration")
+    table = {field.name: getattr(quantity, field.name) for field in fields(quantity)}
+    whole = {"value", "low", "high"} if quantity.unit == "1" else set()
+    return {
+        key: int(entry) if key in whole else entry
+        for key, entry in table.items()
+        if entry is not None
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """How long a device serves a request, by direction."""
+
+    read: Distribution
+    write: Distribution
+
+
+def _distribution(value: object, prefix: str) -> Distribution:
+    if not isinstance(value, Mapping):
+        raise RefusalError(f"{prefix} must be a table with a kind, got {value!r}")
+    try:
+        return distribution(value)
+    except UnknownNameError:
+        raise RefusalError(f"{prefix}.kind{choice_tail(_KINDS, value.get('kind'))}") from None
+    except ParameterError as error:
+        got = "" if error.got is None else f", got {error.got!r}"
+        raise RefusalError(f"{prefix}.{error.field} must be {error.must}{got}") from None
+
+
+def _service(value: object) -> Service:
+    if isinstance(value, Service):
+        return value
+    if not isinstance(value, Mapping) or not set(value) & set(DIRECTIONS):
+        both = _distribution(value, "")
+        return Service(read=both, write=both)
+    tails = [f".{key} is not a direction: read or write" for key in value if key not in DIRECTIONS]
+    found = {}
+    for direction in DIRECTIONS:
+        if direction not in value:
+            tails.append(f".{direction} must be given, where the other direction is")
+            continue
+        try:
+            found[direction] = _distribution(value[direction], f".{direction}")
+        except RefusalError as wrong:
+            tails += wrong.tails
+    if tails:
+        raise RefusalError(*tails)
+    return Service(**found)
+
+
+def _service_table(service: Service) -> dict[str, Any]:
+    if service.read == service.write:
+        return service.read.as_dict()
+    return {"read": service.read.as_dict(), "write": service.write.as_dict()}
+
+
+def _among(choices: Callable[[], tuple[str, ...]]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in choices():
+            raise RefusalError(choice_tail(choices(), value))
+        return value
+
+    return AfterValidator(check)
+
+
+def _enum(choices: Callable[[], tuple[str, ...]]) -> Any:
+    return Field(json_schema_extra=lambda schema: schema.update(enum=list(choices())))
+
+
+def _schema(*types: str, says: str) -> WithJsonSchema:
+    kind: Any = list(types) if len(types) > 1 else types[0]
+    return WithJsonSchema({"type": kind, "description": says})
+
+
+CpuTechnique = Annotated[str, _among(matrix.cpu_techniques), _enum(matrix.cpu_techniques)]
+DiskTechnique = Annotated[str, _among(matrix.disk_techniques), _enum(matrix.disk_techniques)]
+Duration = Annotated[
+    float,
+    PlainValidator(_duration),
+    PlainSerializer(lambda ns: _shortest(ns, "duration")),
+    _schema("string", "number", says="a duration such as 10us; a plain number is in ns"),
+]
+Size = Annotated[
+    int,
+    PlainValidator(_size),
+    PlainSerializer(lambda size: _shortest(float(size), "size")),
+    _schema("string", "integer", says="a size such as 4KiB; a plain number is in bytes"),
+]
+Rate = Annotated[
+    float,
+    PlainValidator(_rate),
+    _schema("string", "number", says="a rate such as 20000/s; a plain number is per second"),
+]
+CpuTime = Annotated[
+    Quantity,
+    PlainValidator(_cpu_time),
+    PlainSerializer(_quantity_table),
+    _schema("string", "object", says="a duration such as 5us, or a table with its source"),
+]
+Channels = Annotated[
+    Quantity,
+    PlainValidator(_channels),
+    PlainSerializer(_quantity_table),
+    _schema("integer", "object", says="a whole number, or a table with its source and range"),
+]
+ServiceField = Annotated[
+    Service,
+    PlainValidator(_service),
+    PlainSerializer(_service_table),
+    _schema("object", says="one distribution, or one for read and one for write"),
+]

@@ -1,0 +1,111 @@
+"""What only shows in the whole scenario: combinations, references, ranges that move together.
+
+The checks read the raw tables, and skip what is missing or misspelt: that is reported elsewhere,
+and a file's problems should come all at once.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from virtperf import catalog
+from virtperf.scenario.fields import choice_tail
+from virtperf.technique import matrix
+
+if TYPE_CHECKING:
+    from virtperf.scenario.parts import Device
+
+Tables = Mapping[str, Any]
+
+
+def problems(data: Tables) -> list[str]:
+    """Return what is wrong between the fields of a scenario, one sentence each."""
+    return [*_platform(data), *_names(data), *_devices(data), *_combinations(data)]
+
+
+def platform_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the tables with a platform's relative path made absolute."""
+    platform = data.get("platform")
+    if isinstance(platform, str) and platform.endswith(".toml"):
+        return data | {"platform": str((folder / platform).resolve())}
+    return data
+
+
+def ends(name: str, device: "Device") -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each end of the range of a device's channels, and the changes that move it there."""
+    channels, scale = device.channels, device.service_scale
+    for end, factor in ((channels.low, scale.low), (channels.high, scale.high)):
+        if end is not None and end != channels.value:
+            service = {
+                direction: device.service_of(direction).scaled(factor).as_dict()
+                for direction in ("read", "write")
+            }
+            yield (
+                int(end),
+                {f"device.{name}.channels": int(end), f"device.{name}.service": service},
+            )
+
+
+def forbidden(vm: Tables) -> str | None:
+    """Return why a VM's techniques do not go together; None also where some are unreadable."""
+    cpu, disk = _at(vm, "cpu", "technique"), _at(vm, "disk", "technique")
+    guest = vm.get("guest", "unmodified")
+    known = (matrix.cpu_techniques(), matrix.disk_techniques(), matrix.GUESTS)
+    if any(choice not in legal for choice, legal in zip((cpu, disk, guest), known, strict=True)):
+        return None
+    return matrix.why_forbidden(cpu, disk, guest)
+
+
+def _platform(data: Tables) -> Iterator[str]:
+    platform = data.get("platform")
+    if not isinstance(platform, str):
+        return
+    if platform.endswith(".toml"):
+        if not Path(platform).is_file():
+            yield f"platform must be a file that exists, got {platform!r}"
+    elif platform not in (known := catalog.names("platforms")):
+        yield f"platform{choice_tail(known, platform)}"
+
+
+def _names(data: Tables) -> Iterator[str]:
+    seen: dict[object, int] = {}
+    for index, vm in _vms(data):
+        name = str(vm.get("name", f"[{index}]"))
+        if name in seen:
+            yield f"vm[{index}].name must be unique, got {name!r}, which is also vm[{seen[name]}]"
+        seen.setdefault(name, index)
+
+
+def _devices(data: Tables) -> Iterator[str]:
+    devices = data.get("device")
+    if not isinstance(devices, Mapping):
+        return
+    for index, vm in _vms(data):
+        device = _at(vm, "disk", "device")
+        if isinstance(device, str) and device not in devices:
+            yield f"vm[{index}].disk.device{choice_tail(devices, device)}"
+
+
+def _combinations(data: Tables) -> Iterator[str]:
+    for index, vm in _vms(data):
+        cpu, disk = _at(vm, "cpu", "technique"), _at(vm, "disk", "technique")
+        if reason := forbidden(vm):
+            guest = vm.get("guest", "unmodified")
+            yield f"vm[{index}] cannot combine cpu {cpu}, disk {disk}, guest {guest}: {reason}"
+        if _at(vm, "disk", "poll") is not None and disk != "virtio":
+            yield f"vm[{index}].disk.poll must be left out unless disk.technique is virtio"
+
+
+def _vms(data: Tables) -> Iterator[tuple[int, Tables]]:
+    vms = data.get("vm")
+    if isinstance(vms, list | tuple):
+        yield from ((index, vm) for index, vm in enumerate(vms) if isinstance(vm, Mapping))
+
+
+def _at(table: Any, *keys: str) -> Any:
+    """Return the entry under nested keys, or None."""
+    for key in keys:
+        if not isinstance(table, Mapping):
+            return None
+        table = table.get(key)
+    return table

@@ -1,0 +1,5 @@
+"""The reference engine: SimPy processes walk the tables. Written to be read and extended."""
+
+from virtperf.sim.engine import run
+
+__all__ = ["run"]

@@ -1,0 +1,104 @@
+"""SimPy's environment in integer ticks, whose ties depend on owners, not on the order of calls."""
+
+from collections.abc import Callable
+from enum import IntEnum
+
+import simpy
+
+_COUNT_BITS, _OWNER_BITS, _KIND_BITS = 40, 24, 4
+
+
+class Owner(IntEnum):
+    """Kinds of owners of timed events, in the order in which ties are broken."""
+
+    SOURCE = 0
+    STATION = 1
+    BELL = 2
+    LOCK = 3
+    WORKER = 4
+    SLICE = 8  # class 2: a slice ends after all else that ends at the same instant
+
+
+class Ticker:
+    """Who sets alarms: a kind, an index in its table, and a count of its own alarms.
+
+    SimPy orders events of one instant by priority, then by creation. The priority of an alarm is
+    made of these three numbers, so creation order decides nothing. What an event causes without
+    time passing is scheduled by ``succeed()`` with SimPy's normal priority, 1, which is below that
+    of every alarm: first in, first out, before the next alarm of the instant.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, kind: Owner, index: int) -> None:
+        self._key = (((1 << _KIND_BITS) | kind) << _OWNER_BITS | index) << _COUNT_BITS
+
+    def next(self) -> int:
+        """Return the priority of the owner's next alarm."""
+        self._key += 1
+        return self._key
+
+
+class Alarm(simpy.Event):
+    """An event that happens after `delay` ticks, with the priority its owner gives it."""
+
+    def __init__(self, env: "Clock", owner: Ticker, delay: int) -> None:
+        super().__init__(env)
+        self._ok = True
+        self._value = None
+        env.alarms += 1
+        env.schedule(self, priority=owner.next(), delay=delay)  # type: ignore[arg-type]
+
+
+class Clock(simpy.Environment):
+    """The engine's clock. `now` is an integer number of ticks; `alarms` counts timed events."""
+
+    def __init__(self) -> None:
+        super().__init__(initial_time=0)
+        self.alarms = 0
+
+    @property
+    def now(self) -> int:
+        """The current instant, in ticks."""
+        return self._now  # type: ignore[return-value]
+
+    def after(self, owner: Ticker, delay: int, call: Callable[[], object]) -> None:
+        """Call `call` after `delay` ticks."""
+        event = Alarm(self, owner, delay)
+
+        def happen(_: simpy.Event) -> None:
+            call()
+
+        event.callbacks.append(happen)
+
+
+class Account:
+    """A clock with several dials, one of which runs: it splits all time, and books each switch.
+
+    A pCPU has one dial per ledger account, a worker one per state.
+    """
+
+    __slots__ = ("current", "env", "since", "times")
+
+    def __init__(self, env: Clock, dials: int, current: int) -> None:
+        self.env = env
+        self.times = [0] * dials
+        self.current = current
+        self.since = 0
+
+    def enter(self, dial: int) -> None:
+        """Book the time since the last switch, and let `dial` run."""
+        now = self.env.now
+        self.book(self.current, now - self.since)
+        self.current = dial
+        self.since = now
+
+    def book(self, dial: int, ticks: int) -> None:
+        """Add `ticks` to a dial."""
+        self.times[dial] += ticks
+
+    def read(self) -> list[int]:
+        """Return all dials as they stand now, the running one included."""
+        times = self.times.copy()
+        times[self.current] += self.env.now - self.since
+        return times

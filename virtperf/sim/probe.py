@@ -1,0 +1,71 @@
+"""What is observed during a run: scalar batches, histograms and snapshots, in constant memory."""
+
+from collections.abc import Callable
+
+from virtperf.tables import Histogram, Snapshot
+
+SCALARS = 1024  # scalar batches kept
+COARSE = 16  # scalar batches per histogram batch, so 64 of these
+
+
+class Probe:
+    """Counts finished requests into batches; when all are full, neighbours merge.
+
+    Parameters
+    ----------
+    groups : int
+        Groups that latencies are observed under.
+    look : callable
+        Returns a `Snapshot` of the machine as it stands.
+    """
+
+    def __init__(self, groups: int, look: Callable[[], Snapshot]) -> None:
+        self.groups = groups
+        self.look = look
+        self.batch = 1
+        self.ends: list[int] = []
+        self.sums: list[int] = []
+        self.snapshots = [look()]
+        self.histograms: list[list[Histogram]] = []
+        self._count = self._sum = 0
+        self._open = self._fresh()
+
+    def _fresh(self) -> list[Histogram]:
+        return [Histogram() for _ in range(self.groups)]
+
+    def finished(self, group: int, latency: int, now: int) -> None:
+        """Count one finished request."""
+        self._open[group].add(latency)
+        self._count += 1
+        self._sum += latency
+        if self._count == self.batch:
+            self._close(now)
+
+    def _close(self, now: int) -> None:
+        self.ends.append(now)
+        self.sums.append(self._sum)
+        self._count = self._sum = 0
+        if len(self.ends) % COARSE == 0:
+            self._snap()
+        if len(self.ends) == SCALARS:
+            self._merge()
+
+    def _snap(self) -> None:
+        self.snapshots.append(self.look())
+        self.histograms.append(self._open)
+        self._open = self._fresh()
+
+    def _merge(self) -> None:
+        self.ends = self.ends[1::2]
+        self.sums = [a + b for a, b in zip(self.sums[::2], self.sums[1::2], strict=True)]
+        self.snapshots = self.snapshots[::2]
+        self.histograms = [
+            [a.merge([b]) for a, b in zip(one, two, strict=True)]
+            for one, two in zip(self.histograms[::2], self.histograms[1::2], strict=True)
+        ]
+        self.batch *= 2
+
+    def end(self) -> None:
+        """Take the last snapshot, if anything happened since the one before."""
+        if self.look().time > self.snapshots[-1].time or any(h.counts for h in self._open):
+            self._snap()

@@ -1,0 +1,31 @@
+"""How a disk is virtualized: a technique answers one request with a path, and its threads."""
+
+from collections.abc import Callable, Mapping
+
+from virtperf.errors import UnknownNameError
+from virtperf.technique.costs import Costs
+from virtperf.technique.io import emulated, native, virtio
+from virtperf.technique.io.plan import Guest, Plan, Thread
+
+__all__ = ["Guest", "Plan", "Thread", "disk_plan"]
+
+_TECHNIQUES: Mapping[str, Callable[[Guest, Costs], Plan]] = {
+    "native": native.plan,
+    "emulated-ide": emulated.ide,
+    "emulated-ahci": emulated.ahci,
+    "emulated-nvme": emulated.nvme,
+    "virtio": virtio.plan,
+}
+
+
+def disk_plan(name: str, guest: Guest, costs: Costs) -> Plan:
+    """Return what a disk under technique `name` does for `guest`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no technique of that name.
+    """
+    if name not in _TECHNIQUES:
+        raise UnknownNameError("disk technique", name, _TECHNIQUES)
+    return _TECHNIQUES[name](guest, costs)

@@ -1,0 +1,95 @@
+"""Full emulation: every register access of the driver is an exit to QEMU, guest stopped.
+
+The vCPU thread leaves the guest and the kernel, takes the big QEMU lock, runs the device model,
+and goes back in. The last access of a submission starts the host's I/O there and then. The
+completion is the main loop's: it holds the same lock whenever it does not sleep, sets the status,
+and raises the interrupt by an ioctl; the guest's handler then touches more registers.
+"""
+
+from virtperf.path import (
+    CONSUMER_STATES,
+    Bell,
+    Path,
+    Ringing,
+    Step,
+    leave,
+    lock,
+    ring,
+    unlock,
+    work,
+)
+from virtperf.technique.costs import Costs
+from virtperf.technique.io.plan import Guest, Plan, Thread
+
+BIG_LOCK = "big QEMU lock"
+
+
+def ide(guest: Guest, costs: Costs) -> Plan:
+    """Return the plan of a PIIX3 IDE disk with bus-master DMA."""
+    return _plan("ide", guest, costs)
+
+
+def ahci(guest: Guest, costs: Costs) -> Plan:
+    """Return the plan of an AHCI disk with native command queuing."""
+    return _plan("ahci", guest, costs)
+
+
+def nvme(guest: Guest, costs: Costs) -> Plan:
+    """Return the plan of an NVMe disk whose doorbells trap."""
+    return _plan("nvme", guest, costs)
+
+
+def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
+    in_handler = costs.count(f"{device}_interrupt_accesses")
+    before = costs.count(f"{device}_accesses") - in_handler
+    paths: dict[str, Path] = {}
+    for kind in guest.service:
+        paths[kind] = (
+            *guest.issue(),
+            *_access(costs) * (before - 1),
+            *_access(costs, work("vcpu", costs.ns("host_submit"), "vcpu: host I/O", masked=True)),
+            guest.device(kind),
+            ring("aio"),
+            work("main-loop", costs.ns("host_complete"), "main loop: host I/O"),
+            work("main-loop", costs.ns("device_model"), "main loop: device model"),
+            ring("irq"),
+            *_access(costs) * in_handler,
+            *guest.reap(),
+        )
+    return Plan(
+        paths=paths,
+        bells=(_aio(costs), _irq(costs)),
+        threads=(_main_loop(costs),),
+        locks=(BIG_LOCK,),
+    )
+
+
+def _access(costs: Costs, *more: Step) -> Path:
+    """Return one register access; `more` is done by the device model under the lock."""
+    model = work("vcpu", costs.ns("device_model"), "vcpu: device model", masked=True)
+    return (leave("io", "user"), lock(BIG_LOCK), model, *more, unlock(BIG_LOCK))
+
+
+def _main_loop(costs: Costs) -> Thread:
+    """Return QEMU's main loop: it never polls."""
+    wake = work("main-loop", costs.ns("thread_wake_cpu"), "main loop: wake-up")
+    return Thread(name="main-loop", role="main loop", wake=(wake,), lock=BIG_LOCK)
+
+
+def _aio(costs: Costs) -> Bell:
+    """Return the host's completion, an eventfd that the main loop sleeps on."""
+    asleep = Ringing(delay=costs.ns("thread_wake_delay"))
+    return Bell(name="aio", to="main-loop", rule="always", costs={"asleep": asleep})
+
+
+def _irq(costs: Costs) -> Bell:
+    """Return the interrupt line, raised through an ioctl for every completion."""
+    ioctl = work("main-loop", costs.ns("irq_ioctl"), "main loop: interrupt ioctl", masked=True)
+
+    return Bell(
+        name="irq",
+        to="vcpu.interrupt",
+        rule="always",
+        costs={state: Ringing(sender=(ioctl,)) for state in CONSUMER_STATES},
+        counts="interrupts",
+    )

@@ -1,0 +1,98 @@
+"""What a disk technique answers with: threads, locks, doorbells and one path per kind of request.
+
+Names are local to the VM: ``vcpu``, ``vcpu.interrupt`` (its interrupt level), ``device``, and
+what the plan itself adds. The path of a request begins on the vCPU that issues it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from virtperf.dist import Distribution
+from virtperf.path import Bell, Path, Step, end, serve, work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """What the guest does natively for one request, and what the device takes.
+
+    Attributes
+    ----------
+    user, submit, complete : float
+        CPU time of the application, of the kernel before the device, and after it, in ns.
+    service : mapping of str to Distribution
+        Service time of the device by kind of request (``read``, ``write``), in ns.
+    poll : float, optional
+        Poll window of an I/O thread in ns; the platform's by default.
+    """
+
+    user: float
+    submit: float
+    complete: float
+    service: Mapping[str, Distribution]
+    poll: float | None = None
+
+    def issue(self) -> Path:
+        """Return the work on the vCPU before the driver touches the device."""
+        return (
+            work("vcpu", self.user, "vcpu: guest user"),
+            work("vcpu", self.submit, "vcpu: guest kernel"),
+        )
+
+    def device(self, kind: str, *, hold: str = "async") -> Step:
+        """Return the stay at the device; all techniques meet the same draws."""
+        return serve(
+            "device",
+            self.service[kind],
+            "device",
+            purpose=f"device/{kind}",
+            hold="defer" if hold == "defer" else "async",
+        )
+
+    def reap(self) -> Path:
+        """Return the work on the vCPU after the interrupt, and the end."""
+        return (work("vcpu", self.complete, "vcpu: guest kernel"), end())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """A host thread beside the vCPUs.
+
+    Attributes
+    ----------
+    name, role : str
+    wake, prologue, epilogue, pickup : Path
+        Work when woken, at the start of a turn, after a batch, and when polling found something.
+    poll : float
+        Window in ns before it sleeps.
+    lock : str
+        Lock it holds whenever it does not sleep, or "".
+    """
+
+    name: str
+    role: str
+    wake: Path = ()
+    prologue: Path = ()
+    epilogue: Path = ()
+    pickup: Path = ()
+    poll: float = 0.0
+    lock: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A disk technique's answer.
+
+    Attributes
+    ----------
+    paths : mapping of str to Path
+        One path per kind of request.
+    bells : tuple of Bell
+    threads : tuple of Thread
+    locks : tuple of str
+        Locks of the VM's own process, barging like pthread mutexes.
+    """
+
+    paths: Mapping[str, Path]
+    bells: tuple[Bell, ...]
+    threads: tuple[Thread, ...] = ()
+    locks: tuple[str, ...] = ()
