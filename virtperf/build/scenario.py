@@ -59,19 +59,21 @@ class _Builder:
             self.assembly.station(name, int(device.channels_quantity.base))
         for vm in scenario.vm:
             for copy in range(vm.count):
-                self._add_vm(vm, f"{vm.name}[{copy}]" if vm.count > 1 else vm.name)
+                self._add_vm(vm, f"{vm.name}[{copy}]")
         self.system = self.assembly.system()
 
     def _add_vm(self, vm: Vm, name: str) -> None:
         cpu = cpu_technique(vm.cpu.technique, self.costs)
         plan = disk_plan(vm.disk.technique, self._guest(vm), self.costs)
-        for number in range(vm.vcpus):
-            vcpu = f"{name}.vcpu{number}"
+        vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
+        for vcpu in vcpus:
             self.assembly.worker(vcpu, "vcpu", wake=cpu.halted(), expand=cpu.expand)
             self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
         self._add_threads(name, plan, cpu)
+        names = [self._add_queue(vm, name, vcpu, plan, cpu) for vcpu in vcpus]
         for number in range(vm.load.jobs):
-            self._add_job(vm, name, number, plan, cpu)
+            on = number % vm.vcpus
+            self._add_job(vm, f"{name}.job{number}", vcpus[on], names[on], plan, cpu)
 
     def _add_threads(self, name: str, plan: Plan, cpu: CpuTechnique) -> None:
         for called in plan.locks:
@@ -91,20 +93,31 @@ class _Builder:
                 expand=cpu.expand,
             )
 
-    def _add_job(self, vm: Vm, name: str, number: int, plan: Plan, cpu: CpuTechnique) -> None:
-        """Add one job on its vCPU, with doorbells of its own: a queue per job."""
-        vcpu = f"{name}.vcpu{number % vm.vcpus}"
+    def _add_queue(
+        self, vm: Vm, name: str, vcpu: str, plan: Plan, cpu: CpuTechnique
+    ) -> dict[str, str]:
+        """Give a vCPU its queue of the disk: doorbells of its own; return what names stand for."""
         names = {"vcpu": vcpu, "vcpu.interrupt": f"{vcpu}.interrupt", "device": vm.disk.device}
         names |= {thread.name: f"{name}.{thread.name}" for thread in plan.threads}
         names |= {called: f"{name}.{called}" for called in plan.locks}
-        job = f"{name}.job{number}"
         senders = _senders(plan)
         for bell in plan.bells:
-            names[bell.name] = f"{job}.{bell.name}"
-            sender = senders[bell.name]
-            self._add_bell(names, bell.name, plan, cpu, names[sender] if sender else "")
-        shares = vm.load.shares
+            names[bell.name] = f"{vcpu}.{bell.name}"
+            priced = _delivered(bell, cpu) if bell.to == "vcpu.interrupt" else bell
+            self.assembly.bell(
+                names[bell.name],
+                priced,
+                to=names[bell.to],
+                sender=names.get(senders[bell.name], ""),
+                expand=cpu.expand,
+            )
+        return names
+
+    def _add_job(
+        self, vm: Vm, job: str, vcpu: str, names: Mapping[str, str], plan: Plan, cpu: CpuTechnique
+    ) -> None:
         load = vm.load
+        shares = load.shares
         self.assembly.source(
             job,
             {kind: (shares[kind], plan.paths[kind]) for kind in shares},
@@ -116,14 +129,6 @@ class _Builder:
             group=vm.name if len(self.scenario.vm) > 1 else "",
             expand=cpu.expand,
         )
-
-    def _add_bell(
-        self, names: Mapping[str, str], called: str, plan: Plan, cpu: CpuTechnique, sender: str
-    ) -> None:
-        bell = next(bell for bell in plan.bells if bell.name == called)
-        if bell.to == "vcpu.interrupt":
-            bell = _delivered(bell, cpu)
-        self.assembly.bell(names[called], bell, to=names[bell.to], sender=sender, expand=cpu.expand)
 
     def _guest(self, vm: Vm) -> Guest:
         load, costs = vm.load, self.costs
