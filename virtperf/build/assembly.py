@@ -105,10 +105,11 @@ class Assembly:
         pickup: Path = (),
         batch: int = 0,
         poll_ns: float = 0.0,
+        poll_start_ns: float = 0.0,
         lock: str = "",
         expand: Expand = _no_transitions,
     ) -> None:
-        """Add a thread and its ordinary level."""
+        """Add a thread and its ordinary level; a poll window with a start adapts itself."""
         index = len(self._workers)
         waits = {
             WorkerState.ASLEEP: f"wait: wake-up of {role}",
@@ -133,7 +134,20 @@ class Assembly:
                 poll_account=self._accounts.number(f"{role}: polling"),
             )
         )
-        self._inbox(name, index, 0, batch, prologue, epilogue, pickup, lock, poll_ns, expand)
+        self._inbox(
+            InboxRow(
+                name=name,
+                worker=index,
+                level=0,
+                batch=batch,
+                prologue=self._sequence(prologue, name, expand),
+                epilogue=self._sequence(epilogue, name, expand),
+                pickup=self._sequence(pickup, name, expand),
+                lock=self._find("station", lock, name) if lock else NONE,
+                poll=ticks(poll_ns),
+                poll_start=ticks(poll_start_ns),
+            )
+        )
 
     def interrupt_level(
         self,
@@ -147,37 +161,24 @@ class Assembly:
         """Give a worker an interrupt level, named ``<worker>.interrupt``."""
         index = self._find("worker", worker, self.name)
         self._workers[index] = replace(self._workers[index], interrupt=len(self._inboxes))
-        name = f"{worker}.interrupt"
-        self._inbox(name, index, 1, batch, prologue, epilogue, (), "", 0.0, expand)
-
-    def _inbox(
-        self,
-        name: str,
-        worker: int,
-        level: int,
-        batch: int,
-        prologue: Path,
-        epilogue: Path,
-        pickup: Path,
-        lock: str,
-        poll_ns: float,
-        expand: Expand,
-    ) -> None:
-        owner = self._workers[worker].name
-        self._index["inbox"][name] = len(self._inboxes)
-        self._inboxes.append(
+        nothing = self._sequence((), worker, expand)
+        self._inbox(
             InboxRow(
-                name=name,
-                worker=worker,
-                level=level,
+                name=f"{worker}.interrupt",
+                worker=index,
+                level=1,
                 batch=batch,
-                prologue=self._sequence(prologue, owner, expand),
-                epilogue=self._sequence(epilogue, owner, expand),
-                pickup=self._sequence(pickup, owner, expand),
-                lock=self._find("station", lock, name) if lock else NONE,
-                poll=ticks(poll_ns),
+                prologue=self._sequence(prologue, worker, expand),
+                epilogue=self._sequence(epilogue, worker, expand),
+                pickup=nothing,
+                lock=NONE,
+                poll=0,
             )
         )
+
+    def _inbox(self, row: InboxRow) -> None:
+        self._index["inbox"][row.name] = len(self._inboxes)
+        self._inboxes.append(row)
 
     def station(self, name: str, servers: int) -> None:
         """Add a station of `servers` servers in parallel, first come first served."""

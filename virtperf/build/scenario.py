@@ -89,6 +89,7 @@ class _Builder:
                 epilogue=thread.epilogue,
                 pickup=thread.pickup,
                 poll_ns=thread.poll,
+                poll_start_ns=thread.poll_start,
                 lock=f"{name}.{thread.lock}" if thread.lock else "",
                 expand=cpu.expand,
             )

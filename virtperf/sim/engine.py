@@ -1,6 +1,6 @@
 """A machine: the tables of a system, turned into SimPy processes, and one run of it."""
 
-from virtperf.errors import SimulationError
+from virtperf.errors import SimulationError, VirtperfError
 from virtperf.sim.clock import Clock
 from virtperf.sim.doorbell import Doorbell
 from virtperf.sim.ledger import check, check_request
@@ -144,8 +144,8 @@ class Machine:
         try:
             self.env.run(until=self.over)
         except RuntimeError as error:
-            if self.over.triggered:
-                raise
+            if self.over.triggered or isinstance(error, VirtperfError):
+                raise  # SimPy's own RuntimeError says that its queue is empty
             raise SimulationError(f"{self.system.name}: nothing is left to happen") from error
         self.probe.end()
         self._settle()

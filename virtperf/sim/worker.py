@@ -27,7 +27,9 @@ class Inbox:
 
     def __init__(self, row: InboxRow, worker: "Worker", lock: Lock | None) -> None:
         self.row = row
-        self.level, self.poll = row.level, row.poll
+        self.level = row.level
+        self.poll, self.start = row.poll, row.poll_start
+        self.window = 0 if self.start else self.poll
         self.worker = worker
         self.lock = lock
         self.queue: deque[Request] = deque()
@@ -78,6 +80,7 @@ class Worker:
         self.masked = self.polling = 0
         self.came = AWAKE
         self.polled = 0
+        self.idle_since = 0
         # Who waits for its mates: their work is `batch`, the rest as in an inbox.
         self.batch_waits = tuple(
             row.batch_account if state in (RUNNING, INTERRUPT) else account
@@ -132,6 +135,7 @@ class Worker:
                 inbox = self._next_inbox()
                 if inbox is not None:
                     yield from self._turn(inbox)
+                    self.idle_since = self.env.now
                 elif window := poll_rule.window(self.ordinary, self.polled):
                     yield from self._poll(window)
                 else:
@@ -177,6 +181,8 @@ class Worker:
             yield from self._regain()
         self.polled = 0
         inbox.in_turn, inbox.told = 1, 0
+        if inbox.level == ORDINARY:
+            inbox.window = poll_rule.adapted(inbox, self.env.now - self.idle_since)
         self._enter_level(inbox.level)
         request = inbox.take()
         yield from self._begin(inbox, request)

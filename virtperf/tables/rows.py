@@ -115,7 +115,8 @@ class WorkerRow:
 class InboxRow:
     """One level of a worker: what it takes per turn and what a turn costs.
 
-    `batch` 0 is no limit; `lock` is held for the whole turn; `poll` is the window before sleep.
+    `batch` 0 is no limit; `lock` is held for the whole turn; `poll` is the longest window before
+    sleep, and `poll_start` the first step of a window that adapts itself (0: it is constant).
     """
 
     name: str
@@ -127,6 +128,7 @@ class InboxRow:
     pickup: Sequence
     lock: int
     poll: int
+    poll_start: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

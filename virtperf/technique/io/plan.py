@@ -22,7 +22,7 @@ class Guest:
     service : mapping of str to Distribution
         Service time of the device by kind of request (``read``, ``write``), in ns.
     poll : float, optional
-        Poll window of an I/O thread in ns; the platform's by default.
+        Longest poll window of an I/O thread in ns; the platform's by default.
     """
 
     user: float
@@ -62,8 +62,8 @@ class Thread:
     name, role : str
     wake, prologue, epilogue, pickup : Path
         Work when woken, at the start of a turn, after a batch, and when polling found something.
-    poll : float
-        Window in ns before it sleeps.
+    poll, poll_start : float
+        Longest window in ns before it sleeps, and the first step of one that adapts itself.
     lock : str
         Lock it holds whenever it does not sleep, or "".
     """
@@ -75,6 +75,7 @@ class Thread:
     epilogue: Path = ()
     pickup: Path = ()
     poll: float = 0.0
+    poll_start: float = 0.0
     lock: str = ""
 
 

@@ -39,7 +39,14 @@ def _iothread(guest: Guest, costs: Costs) -> Thread:
     poll = costs.ns("iothread_poll") if guest.poll is None else guest.poll
     wake = work("iothread", costs.ns("thread_wake_cpu"), "iothread: wake-up")
     pickup = work("iothread", costs.ns("poll_pickup"), "iothread: polling")
-    return Thread(name="iothread", role="iothread", wake=(wake,), pickup=(pickup,), poll=poll)
+    return Thread(
+        name="iothread",
+        role="iothread",
+        wake=(wake,),
+        pickup=(pickup,),
+        poll=poll,
+        poll_start=costs.ns("iothread_poll_start"),
+    )
 
 
 def _kick(costs: Costs) -> Bell:
