@@ -30,6 +30,8 @@ def _reads() -> dict[Direction, float]:
 
 
 class Frozen(BaseModel):
+    """A table: frozen, strict about types, and closed to keys it does not know."""
+
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True
     )

@@ -1,0 +1,1 @@
+"""Files of other tools become scenarios; one module per tool."""
