@@ -32,6 +32,14 @@ def publish(bell: Any) -> None:
     bell.event = bell.produced
 
 
+def withdraw(bell: Any) -> None:
+    """Let the consumer ask not to be told, as it does when it begins to poll.
+
+    It may have asked before it slept and been woken through another doorbell since.
+    """
+    bell.event = -1
+
+
 def consumer_state(inbox: Any, worker: Any) -> int:
     """Return the state of the consumer of `inbox`, a level of `worker`."""
     if inbox.in_turn or inbox.told or inbox.notified:

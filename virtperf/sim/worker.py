@@ -54,6 +54,11 @@ class Inbox:
         for bell in self.bells:
             doorbell_rule.publish(bell)
 
+    def withdraw(self) -> None:
+        """Ask not to be told: who polls looks for itself."""
+        for bell in self.bells:
+            doorbell_rule.withdraw(bell)
+
 
 class Worker:
     """A vCPU, an I/O thread, a main loop.
@@ -163,6 +168,7 @@ class Worker:
         self.polled = 1
         deadline = self.env.now + window
         self.polling = 1
+        self.ordinary.withdraw()
         while self._next_inbox() is None and self.env.now < deadline:
             if self.pcpu is None or self.preempted:
                 yield from self._regain()

@@ -1,0 +1,127 @@
+"""Who holds which pCPU while one request is under way: placement, polls, sleep. Books nothing."""
+
+from collections.abc import Callable
+
+from virtperf.rules import poll
+from virtperf.tables import NONE, InboxRow, Policy, System
+
+PollEnd = Callable[[int, int], None]
+
+
+class Window:
+    """A worker's poll window, as the rule that adapts it wants to see it."""
+
+    __slots__ = ("poll", "start", "window")
+
+    def __init__(self, row: InboxRow) -> None:
+        self.poll, self.start = row.poll, row.poll_start
+        self.window = 0 if self.start else self.poll
+
+
+class Host:
+    """The pCPUs of a system with at most one request, and its idle workers.
+
+    A worker is asleep, polls on its pCPU until its window is over, or is awake on its pCPU.
+    A poller whose slice ends because somebody waits gives up its poll; an engine lets it finish
+    the rest later. It takes a poll window longer than the slice to tell them apart.
+
+    Parameters
+    ----------
+    system : System
+    polled : callable
+        Told of every worker and the ticks for which it polled.
+    """
+
+    def __init__(self, system: System, polled: PollEnd) -> None:
+        self.pool = system.pool
+        self.workers = system.workers
+        self.windows = [Window(system.inboxes[row.inbox]) for row in system.workers]
+        self.since = [0] * len(system.workers)
+        self.polled = polled
+        self.polling: dict[int, int] = {}
+        self.pcpu = [NONE] * len(system.workers)
+        self.home = [NONE] * len(system.workers)
+        self.holder = [NONE] * system.pool.pcpus
+        self.last = [NONE] * system.pool.pcpus
+        self.dispatched = [0] * system.pool.pcpus
+
+    def polls(self, worker: int) -> bool:
+        """Whether `worker` polls."""
+        return worker in self.polling
+
+    def poll_end(self, worker: int) -> int:
+        """Return when the window of a polling worker is over."""
+        return self.polling[worker] + self.windows[worker].window
+
+    def advance(self, now: int, *, first: int = NONE) -> None:
+        """Put to sleep whose window is over at `now`.
+
+        At a tie the owner with the lower number goes first: worker `first`, or, if NONE, a
+        station, doorbell or source, all of which go before any worker.
+        """
+        for worker in sorted(self.polling):
+            end = self.poll_end(worker)
+            if end < now or (end == now and worker < first):
+                self.stop_poll(worker, end)
+                self._vacate(worker)
+
+    def stop_poll(self, worker: int, now: int) -> None:
+        """End a poll; the worker is awake on its pCPU."""
+        self.polled(worker, now - self.polling.pop(worker))
+
+    def idle(self, worker: int, now: int) -> None:
+        """Let a worker without work poll, or sleep."""
+        self.since[worker] = now
+        if self.windows[worker].window:
+            self.polling[worker] = now
+        else:
+            self._vacate(worker)
+
+    def adapt(self, worker: int, now: int) -> None:
+        """Set the next poll window of a worker whose ordinary turn begins after idling."""
+        window = self.windows[worker]
+        window.window = poll.adapted(window, now - self.since[worker])
+
+    def acquire(self, worker: int, now: int) -> tuple[int, bool]:
+        """Return when the woken `worker` gets a pCPU, and whether it follows another one there."""
+        pcpu = self._idle_pcpu(worker)
+        if pcpu == NONE:
+            now, pcpu = min((self._free_at(p, now), p) for p in self._allowed(worker))
+            self._evict(self.holder[pcpu], now)
+            self.advance(now)
+        self.holder[pcpu] = worker
+        self.pcpu[worker] = self.home[worker] = pcpu
+        self.dispatched[pcpu] = now
+        return now, self.last[pcpu] not in (NONE, worker)
+
+    def signature(self, now: int) -> tuple[object, ...]:
+        """Return all that decides what happens next, in times relative to `now`."""
+        polls = tuple(sorted((w, start - now) for w, start in self.polling.items()))
+        adaptive = tuple(
+            (w, window.window, self.since[w] - now)
+            for w, window in enumerate(self.windows)
+            if window.start and self.home[w] != NONE
+        )
+        return polls, adaptive, tuple(self.home), tuple(self.holder), tuple(self.last)
+
+    def _allowed(self, worker: int) -> list[int]:
+        pinned = self.pool.policy == Policy.PINNED
+        return [self.workers[worker].pin] if pinned else list(range(self.pool.pcpus))
+
+    def _idle_pcpu(self, worker: int) -> int:
+        idle = [p for p in self._allowed(worker) if self.holder[p] == NONE]
+        home = self.home[worker]
+        return home if home in idle else min(idle, default=NONE)
+
+    def _free_at(self, pcpu: int, now: int) -> int:
+        slice_end = max(now, self.dispatched[pcpu] + self.pool.slice)
+        return min(self.poll_end(self.holder[pcpu]), slice_end)
+
+    def _evict(self, worker: int, now: int) -> None:
+        self.stop_poll(worker, now)
+        self._vacate(worker)
+
+    def _vacate(self, worker: int) -> None:
+        pcpu = self.pcpu[worker]
+        self.holder[pcpu], self.last[pcpu] = NONE, worker
+        self.pcpu[worker] = NONE

@@ -1,0 +1,258 @@
+"""The walk of one request through an empty system: the flow of an engine, without its queues."""
+
+from collections import Counter
+from collections.abc import Sequence as Items
+from dataclasses import dataclass, field
+
+from virtperf.tables import NONE, ConsumerState, Kind, Rule, Sequence, System, WorkerState
+from virtperf.theory.host import Host
+from virtperf.theory.itinerary import Stay, draw_of, mean_ns
+from virtperf.units import ticks
+
+ORDINARY = 0
+NOTHING = Sequence(0, 0)
+SWITCHING_ROLE = "host"
+
+
+@dataclass(slots=True)
+class Hand:
+    """The turn in which a worker holds the request. `over`: the batch has been handed over."""
+
+    worker: int
+    inbox: int
+    taken: int = 1
+    over: bool = False
+
+
+@dataclass(slots=True)
+class Lap:
+    """What happened from one birth to the next. `spans`: (stay, label, step, account) to ticks."""
+
+    latency: int = 0
+    events: int = 0
+    spans: Counter[tuple[int, str, int, int]] = field(default_factory=Counter)
+    cpu: Counter[str] = field(default_factory=Counter)
+    counters: Counter[int] = field(default_factory=Counter)
+
+
+class Walk:
+    """One request of one source and class, again and again.
+
+    Parameters
+    ----------
+    system : System
+    source : int
+        Index of the source.
+    stays : sequence of Stay
+        The request's itinerary.
+    """
+
+    def __init__(self, system: System, source: int, stays: Items[Stay]) -> None:
+        self.system = system
+        self.source = system.sources[source]
+        self.stays = stays
+        self.host = Host(system, self._polled)
+        self.hand: Hand | None = None
+        self.now = self.place = 0
+        self.lap = Lap()
+
+    def signature(self) -> tuple[object, ...]:
+        """Return all that decides the next lap."""
+        self.host.advance(self.now)
+        hand = self.hand
+        turn = (hand.worker, hand.inbox, hand.taken, hand.over) if hand else None
+        return turn, self.host.signature(self.now)
+
+    def go_round(self) -> Lap:
+        """Walk from birth to end and on to the next birth; return what happened."""
+        lap = self.lap = Lap()
+        born, self.place = self.now, 0
+        if self.source.inbox != NONE:
+            self._arrive(self.source.inbox)
+        for place, stay in enumerate(self.stays):
+            self.place = place
+            self._hold(stay)
+            end = self.system.steps[stay.last]
+            if end.kind == Kind.SERVE:
+                self._serve(stay.last)
+            elif end.kind == Kind.RING:
+                self._ring(end.target)
+        lap.latency = self.now - born
+        self._wait_for_next(lap.latency)
+        return lap
+
+    # -- steps ------------------------------------------------------------------------------
+
+    def _hold(self, stay: Stay) -> None:
+        """Carry out what the holder does before the step that ends its hold."""
+        for index in range(stay.first, stay.last):
+            self._work(index)
+        end = self.system.steps[stay.last]
+        self._count(end.counter)
+        if end.defer and self.hand is not None:
+            self._pay(self.system.inboxes[self.hand.inbox].epilogue, "epilogue")
+            self.hand.over = True
+
+    def _serve(self, index: int) -> None:
+        step = self.system.steps[index]
+        self._let_go()
+        self.lap.events += not self._cost(index)  # a stay of no time is an event all the same
+        self._book(self.system.stations[step.target].name, index, step.account, self._cost(index))
+
+    def _work(self, index: int, what: str = "") -> None:
+        """Spend the time of a work step; locks are free in an empty system."""
+        assert self.hand is not None, "the itinerary puts work in a worker's hands"
+        step = self.system.steps[index]
+        self._count(step.counter)
+        if step.kind == Kind.WORK:
+            worker = self.system.workers[self.hand.worker]
+            cost = self._cost(index)
+            self.lap.cpu[worker.role] += cost
+            self._book(f"{worker.name} {what}".rstrip(), index, step.account, cost)
+
+    def _pay(self, sequence: Sequence, what: str) -> None:
+        for index in range(sequence.first, sequence.last):
+            self._work(index, what)
+
+    # -- doorbells --------------------------------------------------------------------------
+
+    def _ring(self, index: int) -> None:
+        """Decide, pay, hand over, and let the consumer notice."""
+        bell = self.system.bells[index]
+        inbox = self.system.inboxes[bell.inbox]
+        self.host.advance(self.now, first=self.hand.worker if self.hand else NONE)
+        state = self._state_of(bell.inbox)
+        if bell.rule == Rule.EVENT_INDEX and not _asked(inbox.level, state):
+            self._arrive(bell.inbox)
+            return
+        if self.hand is not None:
+            self._pay(bell.pay[state], f"rings {bell.name}")
+        self._count(bell.counter)
+        self._signal(index, bell.delay[state])
+
+    def _signal(self, index: int, delay: int) -> None:
+        """Let `delay` pass; the consumer pays by the state in which the signal finds it."""
+        bell = self.system.bells[index]
+        inbox = self.system.inboxes[bell.inbox]
+        hand = self.hand
+        own = hand is not None and hand.worker == inbox.worker
+        looks = inbox.level == ORDINARY  # at what is in the inbox, told or not
+        again = hand is not None and hand.inbox == bell.inbox
+        if own and (again or (delay and looks)):
+            self._arrive(bell.inbox)
+            return
+        first = NONE if delay or hand is None else hand.worker
+        if delay and not self._delay(bell.inbox, delay):
+            self._arrive(bell.inbox)
+            return
+        self.host.advance(self.now, first=first)
+        self._arrive(bell.inbox, bell.debt[self._state_of(bell.inbox)])
+
+    def _delay(self, inbox: int, delay: int) -> bool:
+        """Wait for a signal; return False if the consumer's last look came before it."""
+        row = self.system.inboxes[inbox]
+        worker = self.system.workers[row.worker]
+        self._let_go()
+        self.host.advance(self.now)
+        due, looks = self.now + delay, self.now
+        if self.host.polls(row.worker):
+            looks = min(self.host.poll_end(row.worker), due)
+        found = row.level == ORDINARY and self.now < looks < due
+        polling = looks - self.now
+        self._book(f"{worker.name} polls", NONE, worker.waits[WorkerState.POLLING], polling)
+        if not found:
+            asleep = due - looks
+            self._book(f"{worker.name} wake-up", NONE, worker.waits[WorkerState.ASLEEP], asleep)
+        return not found
+
+    def _state_of(self, inbox: int) -> int:
+        """Return the state in which a doorbell finds the consumer of `inbox`."""
+        row, hand = self.system.inboxes[inbox], self.hand
+        if hand is not None and hand.worker == row.worker:
+            if hand.inbox == inbox:
+                return ConsumerState.ACTIVE
+            level = self.system.inboxes[hand.inbox].level
+            return ConsumerState.OTHER if level == ORDINARY else ConsumerState.PENDING
+        polls = self.host.polls(row.worker)
+        return ConsumerState.POLLING if polls else ConsumerState.ASLEEP
+
+    # -- turns ------------------------------------------------------------------------------
+
+    def _arrive(self, inbox: int, debt: Sequence = NOTHING) -> None:
+        """Put the request into the hands of the worker of `inbox`, and begin its turn."""
+        row, hand = self.system.inboxes[inbox], self.hand
+        opening, what = NOTHING, ""
+        if hand is None or hand.worker != row.worker:
+            opening, what = self._rouse(inbox)
+            if row.level == ORDINARY:
+                self.host.adapt(row.worker, self.now)
+        elif hand.inbox == inbox and not hand.over and (not row.batch or hand.taken < row.batch):
+            hand.taken += bool(row.batch)
+            return
+        self.hand = Hand(row.worker, inbox)
+        self._pay(opening, what)
+        self._pay(debt, "is told")
+        self._pay(row.prologue, "prologue")
+
+    def _rouse(self, inbox: int) -> tuple[Sequence, str]:
+        """Bring another worker onto a pCPU; return what it pays for that, and why."""
+        w = self.system.inboxes[inbox].worker
+        first = self.hand.worker if self.hand else NONE
+        self._let_go()
+        self.host.advance(self.now, first=first)
+        if self.host.polls(w):
+            self.host.stop_poll(w, self.now)
+            return self.system.inboxes[inbox].pickup, "picks up"
+        worker, pool = self.system.workers[w], self.system.pool
+        start, follows = self.host.acquire(w, self.now)
+        ready = worker.waits[WorkerState.READY]
+        self._book(f"{worker.name} waits for a CPU", NONE, ready, start - self.now)
+        if follows:
+            self.lap.cpu[SWITCHING_ROLE] += pool.switch
+            switching = worker.waits[WorkerState.SWITCHING]
+            self._book(f"{worker.name} switch", NONE, switching, pool.switch)
+        return worker.wake, "wakes"
+
+    def _let_go(self) -> None:
+        """The worker in hand, if any, has nothing left to do."""
+        if self.hand is not None:
+            self.host.idle(self.hand.worker, self.now)
+            self.hand = None
+
+    def _wait_for_next(self, latency: int) -> None:
+        """Pass the time until the source's next request."""
+        row, draws = self.source, self.system.draws
+        if row.gap != NONE:
+            rest = max(0, ticks(mean_ns(self.system, draws[row.gap])) - latency)
+        else:
+            rest = 0 if row.think == NONE else ticks(mean_ns(self.system, draws[row.think]))
+        if rest:
+            self._let_go()
+            self.now += rest
+            self.lap.events += 1
+
+    # -- books ------------------------------------------------------------------------------
+
+    def _cost(self, index: int) -> int:
+        step = self.system.steps[index]
+        row = draw_of(self.system, self.source, step)
+        return step.ticks if row is None else ticks(mean_ns(self.system, row))
+
+    def _book(self, label: str, step: int, account: int, spent: int) -> None:
+        if spent:
+            self.lap.spans[self.place, label, step, account] += spent
+            self.lap.events += 1
+            self.now += spent
+
+    def _count(self, counter: int) -> None:
+        if counter != NONE:
+            self.lap.counters[counter] += 1
+
+    def _polled(self, worker: int, spent: int) -> None:
+        self.lap.cpu[self.system.workers[worker].role] += spent
+        self.lap.events += 1
+
+
+def _asked(level: int, state: int) -> bool:
+    """Whether the consumer asked to be told: before it sleeps, or after an interrupt turn."""
+    return state == ConsumerState.ASLEEP if level == ORDINARY else state != ConsumerState.ACTIVE
