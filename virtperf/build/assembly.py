@@ -180,11 +180,11 @@ class Assembly:
         self._index["inbox"][row.name] = len(self._inboxes)
         self._inboxes.append(row)
 
-    def station(self, name: str, servers: int) -> None:
+    def station(self, name: str, servers: int, *, called: str = "device") -> None:
         """Add a station of `servers` servers in parallel, first come first served."""
         if servers < 1:
             raise ParameterError(name, "servers", "at least 1", servers)
-        self._station(name, StationKind.SERVERS, servers, 0.0, "wait: device")
+        self._station(name, StationKind.SERVERS, servers, 0.0, f"wait: {called}")
 
     def lock(self, name: str, *, called: str, wake_ns: float) -> None:
         """Add a lock; a waiter tries again `wake_ns` after a release."""

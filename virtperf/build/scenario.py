@@ -57,6 +57,8 @@ class _Builder:
         )
         for name, device in scenario.device.items():
             self.assembly.station(name, int(device.channels_quantity.base))
+            if device.bandwidth is not None:
+                self.assembly.station(f"{name}.link", 1, called="device link")
         for vm in scenario.vm:
             for copy in range(vm.count):
                 self._add_vm(vm, f"{vm.name}[{copy}]")
@@ -99,6 +101,7 @@ class _Builder:
     ) -> dict[str, str]:
         """Give a vCPU its queue of the disk: doorbells of its own; return what names stand for."""
         names = {"vcpu": vcpu, "vcpu.interrupt": f"{vcpu}.interrupt", "device": vm.disk.device}
+        names["link"] = f"{vm.disk.device}.link"
         names |= {thread.name: f"{name}.{thread.name}" for thread in plan.threads}
         names |= {called: f"{name}.{called}" for called in plan.locks}
         senders = _senders(plan)
@@ -146,6 +149,7 @@ class _Builder:
             submit=kernel_ns * before,
             complete=kernel_ns * (1 - before),
             service={kind: device.service_of(kind) for kind in load.shares},
+            transfer=0.0 if device.bandwidth is None else 1e9 * load.size_bytes / device.bandwidth,
             poll=vm.disk.poll_ns,
         )
 

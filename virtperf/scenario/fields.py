@@ -86,6 +86,13 @@ def _rate(value: object) -> float:
     return rate
 
 
+def _bandwidth(value: object) -> float:
+    bandwidth = _number(value, "bandwidth", "3GiB/s")
+    if bandwidth <= 0:
+        raise RefusalError(f" must be above 0, got {value!r}")
+    return bandwidth
+
+
 def _quantity(value: object, dimensions: tuple[str, ...], what: str) -> Quantity:
     """Read a table with a source; the caller has dealt with plain values."""
     if isinstance(value, Quantity):
@@ -236,6 +243,11 @@ Rate = Annotated[
     float,
     PlainValidator(_rate),
     _schema("string", "number", says="a rate such as 20000/s; a plain number is per second"),
+]
+Bandwidth = Annotated[
+    float,
+    PlainValidator(_bandwidth),
+    _schema("string", "number", says="a bandwidth such as 3GiB/s; a plain number is in B/s"),
 ]
 CpuTime = Annotated[
     Quantity,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from virtperf.dist import Distribution
 from virtperf.params import Quantity
 from virtperf.scenario.fields import (
+    Bandwidth,
     Channels,
     CpuTechnique,
     CpuTime,
@@ -164,6 +165,8 @@ class Device(Frozen):
     """Requests the device serves at a time."""
     service: ServiceField
     """How long a channel serves a request."""
+    bandwidth: Bandwidth | None = None
+    """Of the link behind the channels, one transfer at a time; by default it is no limit."""
     service_scale: ServiceScale = ServiceScale()
     """What keeps the device at its measured throughput over the range of its channels."""
     origin: str = ""

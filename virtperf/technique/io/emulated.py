@@ -48,7 +48,7 @@ def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
             *guest.issue(),
             *_access(costs) * (before - 1),
             *_access(costs, work("vcpu", costs.ns("host_submit"), "vcpu: host I/O", masked=True)),
-            guest.device(kind),
+            *guest.device(kind),
             ring("aio"),
             work("main-loop", costs.ns("host_complete"), "main loop: host I/O"),
             work("main-loop", costs.ns("device_model"), "main loop: device model"),

@@ -13,7 +13,7 @@ def plan(guest: Guest, costs: Costs) -> Plan:
     """Return submit, device, interrupt, completion."""
     del costs  # nothing is added to what was measured
     paths = {
-        kind: (*guest.issue(), guest.device(kind), ring("irq"), *guest.reap())
+        kind: (*guest.issue(), *guest.device(kind), ring("irq"), *guest.reap())
         for kind in guest.service
     }
     irq = Bell(name="irq", to="vcpu.interrupt", rule="always", costs={}, counts="interrupts")

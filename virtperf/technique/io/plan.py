@@ -1,14 +1,14 @@
 """What a disk technique answers with: threads, locks, doorbells and one path per kind of request.
 
-Names are local to the VM: ``vcpu``, ``vcpu.interrupt`` (its interrupt level), ``device``, and
-what the plan itself adds. The path of a request begins on the vCPU that issues it.
+Names are local to the VM: ``vcpu``, ``vcpu.interrupt`` (its interrupt level), ``device``, its
+``link``, and what the plan itself adds. The path of a request begins on the vCPU that issues it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from virtperf.dist import Distribution
-from virtperf.path import Bell, Path, Step, end, serve, work
+from virtperf.dist import Deterministic, Distribution
+from virtperf.path import Bell, Hold, Path, end, serve, work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,8 @@ class Guest:
         CPU time of the application, of the kernel before the device, and after it, in ns.
     service : mapping of str to Distribution
         Service time of the device by kind of request (``read``, ``write``), in ns.
+    transfer : float
+        Time of the request's data on the device's link, in ns; 0 if the link is no limit.
     poll : float, optional
         Longest poll window of an I/O thread in ns; the platform's by default.
     """
@@ -29,6 +31,7 @@ class Guest:
     submit: float
     complete: float
     service: Mapping[str, Distribution]
+    transfer: float = 0.0
     poll: float | None = None
 
     def issue(self) -> Path:
@@ -38,15 +41,12 @@ class Guest:
             work("vcpu", self.submit, "vcpu: guest kernel"),
         )
 
-    def device(self, kind: str, *, hold: str = "async") -> Step:
-        """Return the stay at the device; all techniques meet the same draws."""
-        return serve(
-            "device",
-            self.service[kind],
-            "device",
-            purpose=f"device/{kind}",
-            hold="defer" if hold == "defer" else "async",
-        )
+    def device(self, kind: str, *, hold: Hold = "async") -> Path:
+        """Return the stay at the device and its link; all techniques meet the same draws."""
+        served = serve("device", self.service[kind], "device", purpose=f"device/{kind}", hold=hold)
+        if not self.transfer:
+            return (served,)
+        return (served, serve("link", Deterministic(self.transfer), "device link"))
 
     def reap(self) -> Path:
         """Return the work on the vCPU after the interrupt, and the end."""

@@ -20,7 +20,7 @@ def plan(guest: Guest, costs: Costs) -> Plan:
             ring("kick"),
             work("iothread", costs.ns("virtio_pop"), "iothread: virtio"),
             work("iothread", costs.ns("host_submit"), "iothread: host I/O"),
-            guest.device(kind, hold="defer"),
+            *guest.device(kind, hold="defer"),
             ring("aio"),
             work("iothread", costs.ns("host_complete"), "iothread: host I/O"),
             work("iothread", costs.ns("virtio_complete"), "iothread: virtio"),

@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m tests.benchmark`` prints every ratio and writes them down."""

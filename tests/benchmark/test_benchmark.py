@@ -1,0 +1,35 @@
+"""The benchmarks run; how fast is not for a test to say, which shares its machine."""
+
+import pytest
+from tests.benchmark import systems
+from tests.benchmark.__main__ import main
+from tests.benchmark.measure import Figure, interleaved, spread
+
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.mark.slow
+def test_a_quick_run_prints_every_figure(capsys):
+    assert main(["--quick"]) == 0
+    printed = capsys.readouterr().out
+    for says in ("calibration loop", "over textbook", "features off", "peak memory", "--help"):
+        assert says in printed
+
+
+def test_pairs_are_taken_in_turns():
+    turns = []
+    pairs = interleaved(2, lambda: turns.append("a") or 1.0, lambda: turns.append("b") or 2.0)
+    assert turns == ["a", "b", "a", "b"]
+    assert pairs == [(1.0, 2.0)] * 2
+
+
+def test_a_figure_says_whether_its_target_is_met():
+    figure = Figure(name="ratio", unit="x", **spread([0.3, 0.5, 0.7]), target="0.6", met=False)
+    assert str(figure) == "ratio: 0.5 x [0.3 .. 0.7], target 0.6: MISSED"
+
+
+def test_both_systems_are_the_textbooks():
+    for system in (systems.full(), systems.bare()):
+        assert (system.pool.pcpus, len(system.sources)) == (4, 4)
+        assert [source.outstanding for source in system.sources] == [32] * 4
+        assert system.stations[0].servers == 32

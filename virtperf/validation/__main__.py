@@ -1,0 +1,5 @@
+"""Prints the page: ``python -m virtperf.validation > docs/trust.md``."""
+
+from virtperf.validation.render import markdown
+
+print(markdown(), end="")

@@ -1,0 +1,84 @@
+"""All that a prediction gets to see: the inputs its claim declares, and the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from virtperf import catalog
+from virtperf.errors import UnknownNameError
+from virtperf.units import UNITS
+from virtperf.validation.published import Fact
+
+if TYPE_CHECKING:
+    from virtperf.result import Result
+    from virtperf.scenario import Scenario
+    from virtperf.tables import System
+
+SEED, REPLICATIONS = 1, 4
+
+
+class Given:
+    """The declared inputs of one claim.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Ids the claim declares; asking for another one is an error.
+    facts : mapping of str to Fact
+        All inputs there are.
+    """
+
+    def __init__(self, inputs: tuple[str, ...], facts: Mapping[str, Fact]) -> None:
+        self._inputs = frozenset(inputs)
+        self._facts = facts
+
+    def __getitem__(self, name: str) -> float:
+        """Return an input in base units: ns, 1/s, or a plain number."""
+        self._declared(name)
+        fact = self._facts[name]
+        if fact.value is None:
+            raise UnknownNameError("value of input", name, ())
+        return fact.value * UNITS[fact.unit][1]
+
+    def count(self, name: str) -> int:
+        """Return an input that is a whole number."""
+        return int(self[name])
+
+    def scenario(self, name: str) -> Scenario:
+        """Return a shipped scenario."""
+        from virtperf.scenario import Scenario
+
+        self._declared(name)
+        return Scenario.load(name)
+
+    def system(self, scenario: Scenario) -> System:
+        """Return a scenario's system, having checked that its platform's numbers are declared."""
+        from virtperf.build import build, sources
+
+        own = catalog.platform(scenario.platform)
+        for key in sources(scenario):
+            if key in own:
+                self._declared(f"{scenario.platform}.{key}")
+        return build(scenario)
+
+    def simulate(
+        self, scenario: Scenario, requests: int, *, replications: int = REPLICATIONS
+    ) -> Result:
+        """Simulate a scenario, `requests` in each of a few replications."""
+        from virtperf.experiment import simulate
+        from virtperf.experiment.work import Serial
+
+        self.system(scenario)
+        return simulate(
+            scenario,
+            seed=SEED,
+            replications=replications,
+            requests=requests,
+            executor=Serial(),  # a run is over before a process pool has started
+            band=False,
+        )
+
+    def _declared(self, name: str) -> None:
+        if name not in self._inputs:
+            raise UnknownNameError("input of this claim", name, self._inputs)
