@@ -90,6 +90,7 @@ class _Builder:
                 prologue=thread.prologue,
                 epilogue=thread.epilogue,
                 pickup=thread.pickup,
+                batch=thread.batch,
                 poll_ns=thread.poll,
                 poll_start_ns=thread.poll_start,
                 lock=f"{name}.{thread.lock}" if thread.lock else "",

@@ -62,6 +62,8 @@ class Thread:
     name, role : str
     wake, prologue, epilogue, pickup : Path
         Work when woken, at the start of a turn, after a batch, and when polling found something.
+    batch : int
+        Requests it takes per turn at most; 0 is no limit.
     poll, poll_start : float
         Longest window in ns before it sleeps, and the first step of one that adapts itself.
     lock : str
@@ -74,6 +76,7 @@ class Thread:
     prologue: Path = ()
     epilogue: Path = ()
     pickup: Path = ()
+    batch: int = 0
     poll: float = 0.0
     poll_start: float = 0.0
     lock: str = ""

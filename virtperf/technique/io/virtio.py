@@ -44,6 +44,7 @@ def _iothread(guest: Guest, costs: Costs) -> Thread:
         role="iothread",
         wake=(wake,),
         pickup=(pickup,),
+        batch=costs.count("iothread_batch"),
         poll=poll,
         poll_start=costs.ns("iothread_poll_start"),
     )

@@ -1,0 +1,309 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from virtperf.errors import ParameterError, SimulationError, UnknownNameError
+from virtperf.experiment import compare, observe, replay, simulate, work
+from virtperf.experiment.plan import LEAST, MOST, planned_requests
+from virtperf.scenario import Scenario
+from virtperf.tables import Histogram, Run, Snapshot
+
+OPEN = {"kind": "open", "size": "4KiB", "arrivals": "deterministic"}
+TINY = {"requests": 400, "replications": 2, "band": False, "executor": work.Serial()}
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return Scenario.load("toy")
+
+
+@pytest.fixture(scope="module")
+def disks(toy):
+    return compare(toy, "vm.disk", **TINY)
+
+
+# -- warm-up and metrics, on made-up runs ------------------------------------------------------
+
+
+def snapshot(n, *, time, residence):
+    return Snapshot(
+        time=time,
+        completed=(n,),
+        residence=(residence,),
+        in_system=residence,
+        counters=(2 * n,),
+        cpu=((time // 2, time - time // 2),),
+        requests=((residence, 0),),
+        busy=(time // 4,),
+        queued=(0,),
+    )
+
+
+def made_up_run(latencies, batch=10):
+    """A run in which request after request is finished, alone."""
+    sums = [sum(latencies[i : i + batch]) for i in range(0, len(latencies), batch)]
+    snapshots, histograms, done = [snapshot(0, time=0, residence=0)], [], 0
+    for first in range(0, len(latencies), 4 * batch):
+        part = latencies[first : first + 4 * batch]
+        done += sum(part)
+        snapshots.append(snapshot(first + len(part), time=done, residence=done))
+        histogram = Histogram()
+        for latency in part:
+            histogram.add(latency)
+        histograms.append((histogram,))
+    return Run(
+        ends=tuple(range(len(sums))),
+        sums=tuple(sums),
+        batch=batch,
+        snapshots=tuple(snapshots),
+        histograms=tuple(histograms),
+        in_flight=0,
+        events=0,
+        engine="made up",
+    )
+
+
+SYSTEM = SimpleNamespace(
+    groups=("read",),
+    accounts=("idle", "vcpu: guest"),
+    counters=("exits.io",),
+    stations=(SimpleNamespace(name="disk", kind=0, servers=1),),
+    pool=SimpleNamespace(pcpus=1, idle_account=0),
+)
+
+
+def test_the_warm_up_is_cut_where_it_ends_and_rounded_up_to_a_snapshot():
+    latencies = [10_000] * 100 + [1_000, 1_002] * 450
+    run = made_up_run(latencies)
+
+    cut = observe.warmup([run, run])
+    seen = observe.window(SYSTEM, run, cut)
+
+    assert (cut.requests, cut.rule) == (100, "MSER-5")
+    assert sum(seen.start.completed) == 120
+    values = {name: value for name, value, _ in observe.metrics(seen)}
+    assert values["latency.mean"] == pytest.approx(1.001)
+
+
+def test_a_short_run_drops_its_first_quarter_and_says_so():
+    cut = observe.warmup([made_up_run([1_000] * 200)])
+
+    assert cut.requests == 50
+    assert "first quarter" in cut.rule
+
+
+def test_a_run_that_never_settles_is_cut_in_half_and_marked():
+    cut = observe.warmup([made_up_run([1_000 + 10 * i for i in range(1_000)])])
+
+    assert (cut.requests, cut.steady) == (500, False)
+
+
+def test_metrics_are_differences_over_the_window():
+    run = made_up_run([2_000] * 400)
+    seen = observe.window(SYSTEM, run, observe.Cut(requests=80, rule=""))
+
+    values = {name: value for name, value, _ in observe.metrics(seen)}
+
+    assert values["throughput"] == pytest.approx(1e9 / 2.0)
+    assert values["utilization.disk"] == pytest.approx(0.25)
+    assert values["utilization.host"] == pytest.approx(0.5)
+    assert values["exits_per_request.io"] == 2
+    assert values["cpu_per_request.vcpu"] == pytest.approx(1.0)
+    assert observe.little(seen) == 1
+
+
+@pytest.mark.parametrize(("count", "metric"), [(199, "latency.p50"), (1_999, "latency.p95")])
+def test_a_quantile_of_too_few_samples_is_null_with_a_reason(count, metric):
+    seen = observe.window(SYSTEM, made_up_run([1_000] * count), observe.Cut(requests=0, rule=""))
+
+    assert dict((name, value) for name, value, _ in observe.metrics(seen))[metric] is None
+    assert f"{count:,} per replication, {count + 1:,} needed" in observe.reason(metric, seen)
+
+
+# -- experiments -------------------------------------------------------------------------------
+
+
+def test_one_scenario_is_one_point_of_its_own_name(toy):
+    result = simulate(toy, **TINY)
+
+    assert result.labels == ["toy"]
+    assert set(result.data["replication"]) == {0, 1}
+    assert result.value("toy", "latency.mean")[1] == 0  # every cost of toy is constant
+
+
+def test_the_ledger_table_sums_to_the_mean_latency(disks):
+    for point in disks.labels:
+        spent = disks.requests.loc[disks.requests["point"] == point, "ns"].sum()
+        assert spent == pytest.approx(disks.value(point, "latency.mean")[0])
+
+
+def test_the_cpu_table_shares_out_all_time(disks):
+    assert disks.cpu.groupby("point")["share"].sum().to_numpy() == pytest.approx(1.0)
+
+
+def test_a_bare_address_takes_every_level_in_the_order_of_the_matrix(disks):
+    assert [label.partition("=")[2] for label in disks.labels] == [
+        "native",
+        "emulated-ide",
+        "emulated-ahci",
+        "emulated-nvme",
+        "virtio",
+    ]
+
+
+def test_a_technique_that_brings_its_own_cpu_technique_is_noted(disks):
+    assert any(n.startswith("vm.disk=native runs with cpu=direct: ") for n in disks.notes)
+
+
+def test_the_executor_cannot_change_the_result(toy, disks):
+    with ThreadPoolExecutor(2) as pool:
+        other = compare(toy, "vm.disk", **TINY | {"executor": pool})
+
+    for name, table in disks.tables().items():
+        pd.testing.assert_frame_equal(table, other.tables()[name], obj=name)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_and_a_script_needs_no_guard(tmp_path, toy, disks):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from virtperf import Scenario, compare\n"
+        "result = compare(Scenario.load('toy'), requests=400, replications=2, band=False)\n"
+        f"result.data.to_pickle({str(tmp_path / 'data.pkl')!r})\n"
+    )
+    subprocess.run([sys.executable, str(script)], check=True, cwd=tmp_path, timeout=120)
+
+    pd.testing.assert_frame_equal(disks.data, pd.read_pickle(tmp_path / "data.pkl"))
+
+
+def test_replications_of_a_varied_scenario_differ_and_seeds_repeat():
+    scenario = Scenario.load("queue-depth-1")
+    first, again = (simulate(scenario, **TINY, seed=3) for _ in range(2))
+    mean = first.data.query("metric == 'latency.mean'")["value"]
+
+    assert mean.nunique() == 2
+    pd.testing.assert_frame_equal(first.data, again.data)
+    other = simulate(scenario, **TINY, seed=4).data.query("metric == 'latency.mean'")["value"]
+    assert set(other).isdisjoint(set(mean))
+
+
+def test_the_band_comes_from_the_ends_of_the_ranges():
+    result = simulate(Scenario.load("queue-depth-1"), **TINY | {"band": True})
+
+    rows = result.band.query("metric == 'latency.mean'").set_index("corner")["shift"]
+    assert rows["platform low"] < 0 < rows["platform high"]
+
+
+def test_several_kinds_of_requests_have_their_own_metrics(toy):
+    mixed = toy.with_("vm.load.mix", {"read": 0.5, "write": 0.5})
+    result = simulate(mixed, **TINY)
+
+    metrics = set(result.data["metric"])
+    assert {"latency.mean", "latency.mean.read", "latency.p50.write"} <= metrics
+
+
+def test_a_replay_is_the_run_of_the_experiment(toy, disks):
+    run = replay(toy, "vm.disk=virtio", seed=disks.provenance["seed"], replication=1, requests=400)
+
+    assert sum(run.snapshots[-1].completed) == 400
+
+
+def test_a_failing_unit_leaves_the_others_and_can_be_replayed(toy, monkeypatch):
+    real = work.run_one
+
+    def sometimes(system, seed, replication, requests, engine):
+        if replication == 1:
+            raise SimulationError("broken on purpose")
+        return real(system, seed, replication, requests, engine)
+
+    monkeypatch.setattr(work, "run_one", sometimes)
+    result = simulate(toy, **TINY | {"replications": 3})
+
+    assert set(result.data["replication"]) == {0, 2}
+    assert result.partial
+    says = result.flags.set_index("flag")["says"]
+    assert says["partial"] == "replications missing: 1"
+    assert "seed 1, replication 1; replay: " in says["failed"]
+
+
+def test_when_every_unit_fails_the_first_error_is_raised(toy, monkeypatch):
+    monkeypatch.setattr(work, "run_one", lambda *_: 1 / 0)
+
+    with pytest.raises(SimulationError, match="ZeroDivisionError"):
+        simulate(toy, **TINY)
+
+
+class Interrupted:
+    """An executor at which somebody presses Ctrl-C after so many units."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def map(self, function, units):
+        for done, unit in enumerate(units):
+            if done == self.after:
+                raise KeyboardInterrupt
+            yield function(unit)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_what_is_missing(toy):
+    result = compare(toy, "vm.count=1,2", **TINY | {"executor": Interrupted(3)})
+
+    assert result.interrupted
+    assert result.partial
+    assert len(result.data.query("metric == 'latency.mean'")) == 3
+
+
+def test_ctrl_c_before_anything_is_finished_is_passed_on(toy):
+    with pytest.raises(KeyboardInterrupt):
+        simulate(toy, **TINY | {"executor": Interrupted(0)})
+
+
+def test_progress_tells_how_many_of_how_many(toy):
+    told = []
+    simulate(toy, **TINY, progress=lambda *step: told.append(step))
+
+    assert told == [(1, 2, "toy"), (2, 2, "toy")]
+
+
+def test_an_overloaded_open_system_is_not_run_and_named_with_its_resource(toy):
+    """Such a run may never end: each arrival interrupts the work on the last one."""
+    loads = [OPEN | {"rate": rate} for rate in ("10000/s", "1000000/s")]
+    calm, full = (simulate(toy.with_("vm.load", load), **TINY) for load in loads)
+
+    assert "saturated" not in set(calm.flags["flag"])
+    says = full.flags.set_index("flag")["says"]["saturated"]
+    assert says.startswith("saturated: disk")
+    assert full.summary()["mean"].isna().all()
+    assert set(full.nulls["metric"]) == set(full.data["metric"])
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"replications": 0}, ParameterError),
+        ({"requests": 0}, ParameterError),
+        ({"engine": "warp"}, UnknownNameError),
+    ],
+)
+def test_nonsense_is_refused_before_anything_runs(toy, change, error):
+    with pytest.raises(error):
+        simulate(toy, **TINY | change)
+
+
+def test_an_address_that_needs_levels_says_so(toy):
+    with pytest.raises(ParameterError, match=r"vm\.count=1,2,4"):
+        compare(toy, "vm.count", **TINY)
+
+
+def test_longer_budgets_plan_longer_runs_within_limits():
+    def plan(seconds):
+        return planned_requests([15.0, 66.0], [12, 12], cores=2, seconds=seconds)
+
+    assert LEAST < plan(10) < plan(20) < MOST
+    assert plan(1e-3) == LEAST
+    assert plan(1e6) == MOST

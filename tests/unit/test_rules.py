@@ -1,0 +1,223 @@
+"""Every rule is compiled and compared with itself on random states."""
+
+import inspect
+from importlib import import_module
+from pkgutil import iter_modules
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import virtperf.rules
+from virtperf.rules import doorbell, lock, pinned, poll, round_robin
+
+MODULES = [
+    import_module(f"virtperf.rules.{info.name}") for info in iter_modules(virtperf.rules.__path__)
+]
+RULES = [
+    rule
+    for module in MODULES
+    for _, rule in inspect.getmembers(module, inspect.isfunction)
+    if rule.__module__ == module.__name__
+]
+EACH = pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r.__module__}.{r.__name__}")
+STATES, COUNT = 1000, 6
+
+FIELDS = {  # every field a rule may read or write
+    "pool": "count head tail slice",
+    "pcpus": "worker",
+    "workers": "next last pin state polling masked level",
+    "worker": "next last pin state polling masked level",
+    "bell": "rule produced event",
+    "inbox": "in_turn told notified level poll start window",
+    "lock": "holder",
+}
+
+
+class Row:
+    """A row with slots, as the reference engine has."""
+
+    __slots__ = tuple(sorted({name for names in FIELDS.values() for name in names.split()}))
+
+
+def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
+    """Return consistent tables: the queue is a chain, indices exist, flags are flags."""
+    pcpus, queue = int(rng.integers(1, COUNT)), [int(w) for w in rng.permutation(COUNT)]
+    waiting = queue[: rng.integers(0, COUNT + 1)]
+    running = [int(w) if rng.random() < 0.6 else -1 for w in rng.permutation(COUNT)[:pcpus]]
+    after = dict(zip(waiting, [*waiting[1:], -1], strict=False))
+    workers = [
+        {
+            "next": after.get(w, -1),
+            "last": int(rng.integers(-1, pcpus)),
+            "pin": int(rng.integers(0, pcpus)),
+            "state": int(rng.integers(0, 7)),
+        }
+        | {name: int(rng.integers(0, 2)) for name in ("polling", "masked", "level")}
+        for w in range(COUNT)
+    ]
+    ends = {"head": waiting[0], "tail": waiting[-1]} if waiting else {"head": -1, "tail": -1}
+    flags = ("in_turn", "told", "notified", "level")
+    times = ("poll", "start", "window")
+    return {
+        "pool": [{"count": pcpus, "slice": int(rng.integers(1, 1000))} | ends],
+        "pcpus": [{"worker": w} for w in running],
+        "workers": workers,
+        "worker": workers[:1],
+        "bell": [{name: int(rng.integers(0, 3)) for name in FIELDS["bell"].split()}],
+        "inbox": [
+            {name: int(rng.integers(0, 2)) for name in flags}
+            | {name: int(rng.integers(0, 9)) for name in times}
+        ],
+        "lock": [{"holder": int(rng.integers(-1, 2))}],
+    }
+
+
+def rows_of(table: list[dict[str, int]]) -> list[Row]:
+    rows = [Row() for _ in table]
+    for row, values in zip(rows, table, strict=True):
+        for name, value in values.items():
+            setattr(row, name, value)
+    return rows
+
+
+def records_of(name: str, table: list[dict[str, int]]) -> np.ndarray:
+    names = FIELDS[name].split()
+    values = [tuple(row[field] for field in names) for row in table]
+    return np.array(values, dtype=[(field, np.int64) for field in names]).view(np.recarray)
+
+
+def arguments(rule, make, state, scalars):
+    """Return the arguments a rule names: tables, one row of a table, or numbers."""
+    tables = {name: make(name, state[name]) for name in FIELDS}
+    return tables, [
+        scalars[name]
+        if name not in FIELDS
+        else tables[name]
+        if name in ("workers", "pcpus")
+        else tables[name][0]
+        for name in inspect.signature(rule).parameters
+    ]
+
+
+def plain(name: str, table) -> list[tuple[int, ...]]:
+    return [tuple(int(getattr(row, f)) for f in FIELDS[name].split()) for row in table]
+
+
+@EACH
+def test_a_compiled_rule_decides_as_the_plain_one(rule):
+    numba = pytest.importorskip("numba")
+    compiled = numba.njit(rule)
+    rng = np.random.default_rng(1)
+    for _ in range(STATES):
+        state = random_state(rng)
+        pcpu = int(rng.integers(0, len(state["pcpus"])))
+        free = [w for w, row in enumerate(state["workers"]) if row["next"] == -1]
+        free = [w for w in free if w != state["pool"][0]["tail"]] or [0]
+        scalars = {"w": int(rng.choice(free)), "p": pcpu, "polled": int(rng.integers(0, 2))}
+        scalars["idle"] = int(rng.integers(0, 12))
+        rows, given = arguments(rule, lambda _, table: rows_of(table), state, scalars)
+        records, same = arguments(rule, records_of, state, scalars)
+
+        assert rule(*given) == compiled(*same)
+        assert all(plain(name, rows[name]) == plain(name, records[name]) for name in FIELDS)
+
+
+@EACH
+def test_a_rule_has_the_form_a_compiler_takes(rule):
+    signature = inspect.signature(rule)
+    assert all(p.default is p.empty for p in signature.parameters.values())
+    assert inspect.getclosurevars(rule).nonlocals == {}
+
+
+def test_the_event_index_rings_once_per_request_of_the_consumer():
+    bell = SimpleNamespace(rule=doorbell.EVENT_INDEX, produced=0, event=0)
+    rung = []
+    for k in range(6):
+        if k == 3:
+            doorbell.publish(bell)
+        rung.append(doorbell.rings(bell))
+        bell.produced += 1
+    assert rung == [1, 0, 0, 1, 0, 0]
+
+
+def test_a_withdrawn_index_never_rings():
+    bell = SimpleNamespace(rule=doorbell.EVENT_INDEX, produced=7, event=7)
+    doorbell.withdraw(bell)
+    assert not doorbell.rings(bell)
+    doorbell.publish(bell)
+    assert doorbell.rings(bell)
+
+
+def test_a_consumer_under_way_is_active_whatever_its_worker_does():
+    worker = SimpleNamespace(state=doorbell.WORKER_ASLEEP, polling=0, masked=0, level=0)
+    inbox = SimpleNamespace(in_turn=0, told=0, notified=0, level=0)
+    assert doorbell.consumer_state(inbox, worker) == doorbell.ASLEEP
+    inbox.notified = 1
+    assert doorbell.consumer_state(inbox, worker) == doorbell.ACTIVE
+
+
+def test_masked_work_is_not_cut_by_an_interrupt():
+    worker = SimpleNamespace(state=doorbell.WORKER_RUNNING, polling=0, masked=1, level=0)
+    inbox = SimpleNamespace(level=1)
+    assert not doorbell.cuts(inbox, worker)
+    worker.masked = 0
+    assert doorbell.cuts(inbox, worker)
+
+
+def pool_of(count: int, workers: int) -> tuple[SimpleNamespace, list, list]:
+    pool = SimpleNamespace(count=count, head=-1, tail=-1, slice=5)
+    pcpus = [SimpleNamespace(worker=-1) for _ in range(count)]
+    rows = [SimpleNamespace(next=-1, last=-1, pin=w % count) for w in range(workers)]
+    return pool, pcpus, rows
+
+
+def test_round_robin_takes_the_last_pcpu_else_the_lowest_else_none():
+    pool, pcpus, workers = pool_of(3, 1)
+    workers[0].last = 2
+    assert round_robin.place(pool, pcpus, workers, 0) == 2
+    pcpus[2].worker = 7
+    assert round_robin.place(pool, pcpus, workers, 0) == 0
+    pcpus[0].worker = pcpus[1].worker = 7
+    assert round_robin.place(pool, pcpus, workers, 0) == -1
+
+
+def test_round_robin_is_first_in_first_out():
+    pool, _, workers = pool_of(1, 4)
+    for w in (2, 0, 3):
+        round_robin.enqueue(pool, workers, w)
+    assert [round_robin.pick(pool, workers, 0) for _ in range(4)] == [2, 0, 3, -1]
+    assert not round_robin.wanted(pool, workers, 0)
+
+
+def test_pinned_workers_leave_the_queue_of_others_alone():
+    pool, _, workers = pool_of(2, 5)
+    for w in range(5):
+        pinned.enqueue(pool, workers, w)
+    assert [pinned.pick(pool, workers, 1) for _ in range(3)] == [1, 3, -1]
+    assert [pinned.pick(pool, workers, 0) for _ in range(4)] == [0, 2, 4, -1]
+    assert (pool.head, pool.tail) == (-1, -1)
+
+
+def test_a_free_lock_is_taken_and_a_release_wakes_one():
+    row = SimpleNamespace(holder=-1)
+    assert lock.may_take(row)
+    row.holder = 3
+    assert not lock.may_take(row)
+    assert lock.release(row) == 1
+    assert row.holder == -1
+
+
+def test_a_worker_polls_once_per_turn():
+    inbox = SimpleNamespace(poll=32, start=0, window=32)
+    assert poll.window(inbox, 0) == 32
+    assert poll.window(inbox, 1) == 0
+
+
+def test_an_adaptive_window_grows_while_it_may_help_and_gives_up_when_it_cannot():
+    inbox = SimpleNamespace(poll=32, start=4, window=0)
+    windows = []
+    for idle in (10, 10, 10, 10, 30, 30, 33, 10):
+        inbox.window = poll.adapted(inbox, idle)
+        windows.append(inbox.window)
+    assert windows == [4, 8, 16, 16, 32, 32, 0, 4]

@@ -1,0 +1,109 @@
+"""Results as plain text: the answer first, then values, band, and what to know before use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from virtperf.report.answer import answer
+from virtperf.result import NOISE, SUMMARY
+from virtperf.result.words import plus_minus, span
+
+if TYPE_CHECKING:
+    from virtperf.result import Result
+
+_NOISE = f"{NOISE.format(0.95)}; quantiles are within 0.8% (histogram)"
+HEADLINES = {
+    "latency.p50": "p50",
+    "latency.p95": "p95",
+    "latency.p99": "p99",
+    "latency.mean": "mean",
+    "throughput": "throughput",
+    "utilization.host": "host busy",
+    "cpu_per_request.total": "CPU/request",
+    "kicks_per_request": "kicks",
+    "interrupts_per_request": "interrupts",
+}
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return aligned columns; all but the first are flush right."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def show(result: Result) -> str:
+    """Return a whole result as text."""
+    blocks = ["\n".join(answer(result))]
+    blocks += [_by_metric(result)] if len(result.labels) == 1 else _by_point(result)
+    blocks += [_list("Null because", _nulls(result))]
+    blocks += [_list("Note", list(result.flags["point"] + ": " + result.flags["says"]))]
+    blocks += [_list("How", result.notes)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def csv(result: Result) -> str:
+    """Return the summary as ``point,metric,unit,mean,ci_low,ci_high,n``; null is empty."""
+    return result.summary()[list(SUMMARY)].to_csv(index=False).rstrip("\n")
+
+
+def _cells(result: Result) -> dict[tuple[str, str], dict[str, Any]]:
+    rows = result.summary().to_dict("records")
+    return {(row["point"], row["metric"]): row for row in rows}  # type: ignore[misc]
+
+
+def _value(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    if math.isnan(row["mean"]):
+        return "null"
+    half = row["ci_high"] - row["mean"]
+    return plus_minus(row["mean"], 0.0 if math.isnan(half) else half, row["unit"])
+
+
+def _band(row: dict[str, Any] | None) -> str:
+    return "-" if row is None else span(row["band_low"], row["band_high"], row["unit"]) or "-"
+
+
+def _by_metric(result: Result) -> str:
+    cells = _cells(result).values()
+    rows = [(row["metric"], _value(row), _band(row)) for row in cells]
+    return f"± is {_NOISE}\n" + table(("metric", "value", "parameter band"), rows)
+
+
+def _by_point(result: Result) -> list[str]:
+    cells = _cells(result)
+    metrics = [m for m in HEADLINES if any((p, m) in cells for p in result.labels)]
+    header = ["point", *(HEADLINES[m] for m in metrics)]
+    values = [[p, *(_value(cells.get((p, m))) for m in metrics)] for p in result.labels]
+    bands = [[p, *(_band(cells.get((p, m))) for m in metrics)] for p in result.labels]
+    blocks = [f"± is {_NOISE}\n{table(header, values)}"]
+    if not result.band.empty:
+        kept = [i for i, _ in enumerate(header) if any(row[i] != "-" for row in bands)]
+        narrow = [[row[i] for i in kept] for row in bands]
+        blocks.append("parameter band\n" + table([header[i] for i in kept], narrow))
+    return blocks
+
+
+def _nulls(result: Result) -> list[str]:
+    """Return one line per metric; the first point's reason stands for all."""
+    first = result.nulls.drop_duplicates("metric")
+    counts = result.nulls["metric"].value_counts()
+    return [
+        f"{row['metric']}: {row['reason']}"
+        + (f" (and {counts[row['metric']] - 1} more points)" if counts[row["metric"]] > 1 else "")
+        for row in first.to_dict("records")
+    ]
+
+
+def _list(title: str, lines: Iterable[str]) -> str:
+    lines = list(lines)
+    return f"{title}:\n" + "\n".join(f"  - {line}" for line in lines) if lines else ""

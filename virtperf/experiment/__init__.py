@@ -1,0 +1,196 @@
+"""Experiments: scenario x design x replications, on any executor; the same table from all."""
+
+from __future__ import annotations
+
+import platform as machine
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from virtperf.experiment import assemble
+from virtperf.experiment.campaign import Collector, Request
+from virtperf.experiment.plan import LEAST, Over, Point, design, make, planned_requests
+from virtperf.experiment.work import Executor, Unit, execute, run_one
+from virtperf.tables import Run
+
+if TYPE_CHECKING:
+    from virtperf.result import Result
+    from virtperf.scenario import Scenario
+
+__all__ = ["compare", "planned_requests", "replay", "run_one", "simulate"]
+
+Progress = Callable[[int, int, str], None]
+
+
+def simulate(
+    scenario: Scenario,
+    *,
+    seed: int | None = None,
+    replications: int | None = None,
+    requests: int | None = None,
+    engine: str = "sim",
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    band: bool = True,
+) -> Result:
+    """Simulate one scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to simulate.
+    seed, replications, requests : int, optional
+        Root of all randomness, independent runs, and finished requests per run; by default the
+        scenario's own. A length that nobody gave is planned from theory's event count, so that
+        the call ends in about half a minute.
+    engine : str
+        Engine that carries the system through time.
+    executor : object with a map, optional
+        Where runs are made; by default as many processes as there are cores. It cannot change
+        the result.
+    progress : callable, optional
+        Called with (runs done, runs in all, label of the point).
+    band : bool
+        Whether to run the ends of the parameter ranges too, once each.
+
+    Returns
+    -------
+    Result
+        With one point, named like the scenario.
+
+    Examples
+    --------
+    >>> from virtperf import Scenario, simulate
+    >>> result = simulate(Scenario.load("toy"), requests=400, replications=2, band=False)
+    >>> result.labels
+    ['toy']
+    """
+    given = Request(scenario, seed, replications, requests, engine)
+    return _run(given, [make(scenario, {}, band=band)], (), executor, progress)
+
+
+def compare(
+    scenario: Scenario,
+    over: Over = "vm.disk",
+    *,
+    seed: int | None = None,
+    replications: int | None = None,
+    requests: int | Mapping[str, int] | None = None,
+    engine: str = "sim",
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    band: bool = True,
+) -> Result:
+    """Simulate every combination of levels; all points of a replication meet the same draws.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What stays the same.
+    over : str, sequence of str, or mapping of address to levels
+        What varies: ``"vm.disk"`` is every disk technique, ``"vm.count=1,8"`` these counts. A
+        disk technique that the scenario's CPU technique cannot carry takes its own along; the
+        result's notes say so.
+    requests : int or mapping of point to int, optional
+        Finished requests per run, for all points or by label.
+    seed, replications, engine, executor, progress, band
+        As in `simulate`.
+
+    Returns
+    -------
+    Result
+        With one point per combination.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such address.
+    ParameterError
+        If an address needs levels.
+    """
+    points = [make(scenario, levels, band=band) for levels in design(over)]
+    factors = tuple(points[0].levels)
+    given = Request(scenario, seed, replications, requests, engine)
+    return _run(given, points, factors, executor, progress)
+
+
+def replay(
+    scenario: Scenario,
+    point: str,
+    *,
+    seed: int,
+    replication: int,
+    requests: int,
+    corner: str = "",
+) -> Run:
+    """Make one run of an experiment again, by the label of its point."""
+    from virtperf.design import axis
+
+    pairs = [axis(text) for text in point.split() if "=" in text]
+    made = make(scenario, {address: levels[0] for address, levels in pairs}, band=bool(corner))
+    return run_one(made.corners.get(corner, made.system), seed, replication, requests)
+
+
+def _run(
+    given: Request,
+    points: list[Point],
+    factors: tuple[str, ...],
+    executor: Executor | None,
+    progress: Progress | None,
+) -> Result:
+    units = given.units(points)
+    collector = Collector(given, points, units)
+    stopped = False
+    try:
+        for unit, outcome in execute(units, executor, progress):
+            collector.add(unit, outcome)
+    except KeyboardInterrupt:
+        stopped = True
+    collector.close(stopped)
+    return _result(given, points, factors, units, collector, stopped)
+
+
+def _result(
+    given: Request,
+    points: list[Point],
+    factors: tuple[str, ...],
+    units: list[Unit],
+    collector: Collector,
+    stopped: bool,
+) -> Result:
+    import pandas as pd
+
+    from virtperf import __version__
+    from virtperf.result import Result
+
+    lengths = {unit.point: unit.requests for unit in units}
+    provenance = {
+        "version": __version__,
+        "python": machine.python_version(),
+        "experiment": given.scenario.name,
+        "platform": given.scenario.platform,
+        "factors": list(factors),
+        "engine": given.engine,
+        "seed": given.seed,
+        "replications": given.replications,
+        "requests": lengths,
+        "interrupted": stopped,
+        "scenario": given.scenario.to_toml(),
+    }
+    return Result(
+        **assemble.frames(collector.rows()),
+        sources=pd.DataFrame(assemble.source_rows(points)),
+        notes=tuple(dict.fromkeys(_notes(given, points, lengths.values()))),
+        provenance=provenance,
+    )
+
+
+def _notes(given: Request, points: list[Point], lengths: Iterable[int]) -> Iterable[str]:
+    for point in points:
+        yield from point.notes
+    for name, device in given.scenario.device.items():
+        yield from (f"device {name}, assumed: {says}" for says in device.assumed)
+    length = min(lengths, default=0)
+    if given.planned and length:
+        yield f"{length:,} requests per replication, planned from theory's event count"
+        if length <= LEAST:
+            yield "the planned length is the shortest allowed: this call takes longer than planned"

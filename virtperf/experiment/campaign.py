@@ -1,0 +1,129 @@
+"""One call: what was asked for, as units of work, and what comes back, as rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from virtperf.errors import ParameterError, SimulationError, UnknownNameError
+from virtperf.experiment import assemble
+from virtperf.experiment.plan import BUDGET_S, SINGLE_BUDGET_S, Point, planned_requests
+from virtperf.experiment.work import ENGINES, Failure, Unit
+from virtperf.tables import Run
+
+if TYPE_CHECKING:
+    from virtperf.scenario import Scenario
+
+
+class Request:
+    """What the caller asked for, the scenario's own values where nothing was said."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int | None,
+        replications: int | None,
+        requests: int | Mapping[str, int] | None,
+        engine: str,
+    ) -> None:
+        self.scenario, self.engine = scenario, engine
+        self.seed = scenario.run.seed if seed is None else seed
+        self.replications = scenario.run.replications if replications is None else replications
+        self.requests = scenario.run.requests if requests is None else requests
+        self.planned = self.requests is None
+        if engine not in ENGINES:
+            raise UnknownNameError("engine", engine, ENGINES)
+        lengths = self.requests.values() if isinstance(self.requests, Mapping) else [self.requests]
+        checks = [("replications", self.replications, 1), ("seed", self.seed, 0)]
+        for field, value, least in (*checks, *(("requests", length, 1) for length in lengths)):
+            if value is not None and value < least:
+                raise ParameterError("run", field, f"at least {least}", value)
+
+    def length(self, point: Point, points: list[Point]) -> int:
+        """Return the requests per run of a point."""
+        if isinstance(self.requests, Mapping):
+            if point.label not in self.requests:
+                raise UnknownNameError("point", point.label, self.requests)
+            return self.requests[point.label]
+        if self.requests is not None:
+            return self.requests
+        points = [p for p in points if not p.theory.saturated]
+        units = [self.replications + len(p.corners) for p in points]
+        seconds = BUDGET_S if self.replications > 1 else SINGLE_BUDGET_S
+        events = [p.events for p in points]
+        return planned_requests(events, units, cores=os.cpu_count() or 1, seconds=seconds)
+
+    def units(self, points: list[Point]) -> list[Unit]:
+        """Return every run to be made."""
+        units = []
+        for point in (p for p in points if not p.theory.saturated):
+            shared = {"point": point.label, "seed": self.seed, "engine": self.engine}
+            length = self.length(point, points)
+            central = [(r, "", point.system) for r in range(self.replications)]
+            corners = [(0, name, system) for name, system in point.corners.items()]
+            for replication, corner, system in central + corners:
+                run = {"replication": replication, "corner": corner, "system": system}
+                units.append(Unit(**shared, **run, requests=length, cost=point.events))  # type: ignore[arg-type]
+        return units
+
+
+class Collector:
+    """Takes runs as they end; a point that is complete becomes rows, and its runs are dropped."""
+
+    def __init__(self, given: Request, points: list[Point], units: list[Unit]) -> None:
+        self.given = given
+        self.points = {point.label: point for point in points}
+        self.waiting = {point.label: 0 for point in points}
+        for unit in units:
+            self.waiting[unit.point] += 1
+        self.runs: dict[str, dict[int, Run]] = {label: {} for label in self.points}
+        self.corners: dict[str, dict[str, Run]] = {label: {} for label in self.points}
+        self.parts: dict[str, assemble.Rows] = {}
+        self.failures: list[Failure] = []
+
+    def add(self, unit: Unit, outcome: Run | Failure) -> None:
+        """Take one finished unit."""
+        if isinstance(outcome, Failure):
+            self.failures.append(outcome)
+        elif unit.corner:
+            self.corners[unit.point][unit.corner] = outcome
+        else:
+            self.runs[unit.point][unit.replication] = outcome
+        self.waiting[unit.point] -= 1
+        if not self.waiting[unit.point]:
+            self._reduce(unit.point)
+
+    def _reduce(self, label: str) -> None:
+        rows = self.parts.setdefault(label, assemble.Rows())
+        runs, corners = self.runs.pop(label), self.corners.pop(label)
+        point, name = self.points[label], self.given.scenario.name
+        if point.theory.saturated:
+            assemble.add_saturated(rows, name, point)
+            return
+        if missing := sorted(set(range(self.given.replications)) - set(runs)):
+            says = f"replications missing: {', '.join(map(str, missing))}"
+            rows.flags.append((label, "partial", says))
+        if runs:
+            assemble.add_point(rows, name, point, runs, corners)
+
+    def close(self, stopped: bool) -> None:
+        """Make rows of the points that are incomplete too, and refuse an empty result."""
+        for label in list(self.runs):
+            self._reduce(label)
+        for failure in self.failures:
+            self.parts[failure.unit.point].flags.append(
+                (failure.unit.point, "failed", failure.says)
+            )
+        if not any(rows.data for rows in self.parts.values()):
+            if stopped:
+                raise KeyboardInterrupt
+            raise SimulationError(self.failures[0].says)
+
+    def rows(self) -> assemble.Rows:
+        """Return the rows of all points, in the order of the design."""
+        total = assemble.Rows()
+        for label in self.points:
+            for name in assemble.Rows.__slots__:
+                getattr(total, name).extend(getattr(self.parts[label], name))
+        return total

@@ -1,0 +1,196 @@
+"""From the runs of one point to its warm-up cut, metrics, ledger tables and CDF. Plain numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from virtperf.stats import mser5
+from virtperf.tables import Histogram, Run, Snapshot, StationKind, System
+from virtperf.units import TICKS_PER_NS
+
+MSER_BATCHES = 50  # MSER-5 averages by 5 and searches half: fewer leave it 4 cuts to choose from
+QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+WARMUP_RUNS = 10  # replications 0-9 fix the cut, later ones use it
+
+
+def samples_needed(q: float) -> int:
+    """Return how many samples a quantile needs: 100 of them must lie beyond it."""
+    return round(100 / (1 - q))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Where the warm-up of a point ends.
+
+    Attributes
+    ----------
+    requests : int
+        Finished requests that are dropped.
+    rule : str
+        How the cut was found, in words.
+    steady : bool
+        Whether a steady state was found.
+    """
+
+    requests: int
+    rule: str
+    steady: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What happened between the cut and the end of one run."""
+
+    system: System
+    start: Snapshot
+    end: Snapshot
+    histograms: tuple[Histogram, ...]  # per group
+
+    @property
+    def time(self) -> int:
+        """Length, in ticks."""
+        return self.end.time - self.start.time
+
+    @property
+    def completed(self) -> int:
+        """Requests finished."""
+        return sum(self.end.completed) - sum(self.start.completed)
+
+
+def warmup(runs: Sequence[Run]) -> Cut:
+    """Find the warm-up cut of a point from its first replications."""
+    runs = [run for run in runs if run.batch == runs[0].batch][:WARMUP_RUNS]
+    batches = min(len(run.sums) for run in runs)
+    total = min(sum(run.snapshots[-1].completed) for run in runs)
+    if batches < MSER_BATCHES:
+        return Cut(requests=total // 4, rule="first quarter dropped (too short for MSER-5)")
+    means = [sum(run.sums[i] for run in runs) / (len(runs) * runs[0].batch) for i in range(batches)]
+    cut = mser5(means)
+    if cut is None:
+        return Cut(requests=total // 2, rule="no steady state: first half dropped", steady=False)
+    return Cut(requests=cut * runs[0].batch, rule="MSER-5")
+
+
+def window(system: System, run: Run, cut: Cut) -> Window:
+    """Return what `run` did after `cut`, rounded up to a histogram batch; never empty."""
+    last = len(run.snapshots) - 2
+    passed = [sum(snapshot.completed) >= cut.requests for snapshot in run.snapshots]
+    first = min(passed.index(True) if True in passed else last, last)
+    merged = tuple(
+        Histogram().merge(batch[group] for batch in run.histograms[first:])
+        for group in range(len(system.groups))
+    )
+    end = run.snapshots[-1]
+    return Window(system=system, start=run.snapshots[first], end=end, histograms=merged)
+
+
+def metrics(seen: Window) -> Iterator[tuple[str, float | None, str]]:
+    """Yield (metric, value, unit) of one replication; None where too few samples were seen."""
+    yield from _latency(seen)
+    yield "throughput", seen.completed / seen.time * TICKS_PER_NS * 1e9, "1/s"
+    yield from _utilization(seen)
+    yield from _per_request(seen)
+
+
+def reason(metric: str, seen: Window) -> str:
+    """Return why `metric` of this window is null."""
+    q = QUANTILES.get(metric.split(".")[1], 0.0) if metric.startswith("latency") else 0.0
+    count = min((h.count for h in seen.histograms), default=0)
+    count = seen.completed if metric.count(".") == 1 else count
+    return f"too few samples: {count:,} per replication, {samples_needed(q):,} needed"
+
+
+def _latency(seen: Window) -> Iterator[tuple[str, float | None, str]]:
+    groups = range(len(seen.system.groups))
+    parts: dict[str, Sequence[int]] = {"": groups}
+    if len(groups) > 1:
+        parts |= {f".{name}": [group] for group, name in enumerate(seen.system.groups)}
+    for suffix, members in parts.items():
+        count = sum(seen.end.completed[g] - seen.start.completed[g] for g in members)
+        total = sum(seen.end.residence[g] - seen.start.residence[g] for g in members)
+        mean = total / count / TICKS_PER_NS if count else None
+        yield f"latency.mean{suffix}", mean, "ns"
+        merged = Histogram().merge(seen.histograms[g] for g in members)
+        for name, q in QUANTILES.items():
+            enough = merged.count >= samples_needed(q)
+            value = merged.quantile(q) / TICKS_PER_NS if enough else None
+            yield f"latency.{name}{suffix}", value, "ns"
+
+
+def _utilization(seen: Window) -> Iterator[tuple[str, float, str]]:
+    used = seen.time * seen.system.pool.pcpus
+    idle = cpu_ticks(seen)[seen.system.pool.idle_account]
+    yield "utilization.host", 1 - idle / used, "1"
+    for index, station in enumerate(seen.system.stations):
+        busy = seen.end.busy[index] - seen.start.busy[index]
+        servers = station.servers if station.kind == StationKind.SERVERS else 1
+        yield f"utilization.{station.name}", busy / (servers * seen.time), "1"
+
+
+def _per_request(seen: Window) -> Iterator[tuple[str, float | None, str]]:
+    count = seen.completed
+    for role, ticks in cpu_by_role(seen).items():
+        yield f"cpu_per_request.{role}", ticks / count / TICKS_PER_NS if count else None, "ns"
+    for index, name in enumerate(seen.system.counters):
+        moved = seen.end.counters[index] - seen.start.counters[index]
+        yield _counter_metric(name), moved / count if count else None, "1"
+
+
+def _counter_metric(name: str) -> str:
+    head, dot, tail = name.partition(".")
+    return f"{head}_per_request{dot}{tail}"
+
+
+def cpu_ticks(seen: Window) -> list[int]:
+    """Return the time of all pCPUs by account, in ticks."""
+    before = [sum(account) for account in zip(*seen.start.cpu, strict=True)]
+    after = [sum(account) for account in zip(*seen.end.cpu, strict=True)]
+    return [b - a for a, b in zip(before, after, strict=True)]
+
+
+def cpu_by_role(seen: Window) -> dict[str, int]:
+    """Return CPU ticks by role, ``total`` first; an account names its role before the colon."""
+    roles: dict[str, int] = {"total": 0}
+    ticks = cpu_ticks(seen)
+    for index, name in enumerate(seen.system.accounts):
+        if index == seen.system.pool.idle_account:
+            continue
+        roles[role_of(name)] = roles.get(role_of(name), 0) + ticks[index]
+        roles["total"] += ticks[index]
+    return roles
+
+
+def role_of(account: str) -> str:
+    """Return whose CPU an account is, for example ``"iothread"`` of ``"iothread: polling"``."""
+    return account.partition(":")[0].strip().replace(" ", "-")
+
+
+def request_time(seen: Window) -> Iterator[tuple[str, str, float]]:
+    """Yield (group, account, ns per request) of every account that took time."""
+    for group, name in enumerate(seen.system.groups):
+        count = seen.end.completed[group] - seen.start.completed[group]
+        rows = zip(seen.start.requests[group], seen.end.requests[group], strict=True)
+        for index, (before, after) in enumerate(rows):
+            if count and after > before:
+                ns = (after - before) / count / TICKS_PER_NS
+                yield name, seen.system.accounts[index], ns
+
+
+def little(seen: Window) -> float:
+    """Return mean number in the system over throughput x mean latency: 1 but for the edges."""
+    residence = sum(seen.end.residence) - sum(seen.start.residence)
+    inside = seen.end.in_system - seen.start.in_system
+    return inside / residence if residence else 1.0
+
+
+def cdf(windows: Sequence[Window]) -> Iterator[tuple[str, float, float]]:
+    """Yield (group, latency in ns, share at or below), all replications together."""
+    for group, name in enumerate(windows[0].system.groups):
+        merged = Histogram().merge(seen.histograms[group] for seen in windows)
+        if merged.count:
+            yield from ((name, ticks / TICKS_PER_NS, share) for ticks, share in merged.cdf())
+
+
+def merge_means(tables: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Return the values of each key over `tables`; a key that is absent counts as 0."""
+    keys = dict.fromkeys(key for table in tables for key in table)
+    return {key: [table.get(key, 0.0) for table in tables] for key in keys}

@@ -1,0 +1,157 @@
+"""What an experiment will run: its points as built systems, their corners and their lengths."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from virtperf import catalog
+from virtperf.design import Design, axis, grid, label
+from virtperf.errors import ParameterError
+from virtperf.params import ParameterSet
+from virtperf.tables import System
+
+if TYPE_CHECKING:
+    from virtperf.scenario import Scenario
+    from virtperf.theory import Bounds
+
+Over: TypeAlias = str | Sequence[str] | Mapping[str, Sequence[Any]]
+
+EVENT_COST_US = 14.0
+"""Wall time of one timed event of the reference engine on a slow core: about twice what a recent
+desktop core needs, so that a plan made with it ends early rather than late."""
+LEAST, MOST = 400, 20_000
+BUDGET_S = 25.0
+SINGLE_BUDGET_S = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One point of a design, ready to run."""
+
+    label: str
+    levels: Mapping[str, Any]
+    scenario: "Scenario"
+    system: System
+    corners: Mapping[str, System]
+    events: float
+    theory: "Bounds"
+    full_corners: Mapping[str, str]  # ends of ranges at which an open load saturates what
+    notes: tuple[str, ...] = ()
+
+
+def design(over: Over) -> Design:
+    """Return the points that `over` asks for; an address alone takes all its levels."""
+    if isinstance(over, Mapping):
+        return grid(over)
+    axes = dict(axis(text) for text in ([over] if isinstance(over, str) else over))
+    return grid({address: levels or all_levels(address) for address, levels in axes.items()})
+
+
+def all_levels(address: str) -> Sequence[str]:
+    """Return the levels of an address that has a list of them."""
+    from virtperf.technique import matrix
+
+    if address.endswith((".disk", ".disk.technique")):
+        return matrix.disk_techniques()
+    if address.endswith((".cpu", ".cpu.technique")):
+        return matrix.cpu_techniques()
+    if address == "host.policy":
+        return ("round-robin", "pinned")
+    if address == "platform":
+        return catalog.names("platforms")
+    must = f"given levels, for example {address}=1,2,4"
+    raise ParameterError("compare", "over", must, address)
+
+
+def make(scenario: "Scenario", levels: Mapping[str, Any], *, band: bool) -> Point:
+    """Build one point of a design."""
+    from virtperf.build import build
+    from virtperf.theory import bounds, events_per_request
+
+    changed = scenario.with_all(levels) if levels else scenario
+    system = build(changed)
+    corners = _corners(changed) if band else []
+    full = {name: bounds(at_corner).resource for name, at_corner in corners}
+    return Point(
+        label=label(dict(levels)) or scenario.name,
+        levels=levels,
+        scenario=changed,
+        system=system,
+        corners={name: at_corner for name, at_corner in corners if not full[name]},
+        events=events_per_request(system),
+        theory=bounds(system),
+        full_corners={name: resource for name, resource in full.items() if resource},
+        notes=tuple(_cpu_notes(scenario, changed)),
+    )
+
+
+def _corners(scenario: "Scenario") -> list[tuple[str, System]]:
+    """Build the system with all platform numbers at an end of their range, and channels at one."""
+    from virtperf.build import build
+
+    platform = catalog.platform(scenario.platform)
+    corners = [
+        (f"platform {end}", build(scenario, at_end(platform, end)))
+        for end in ("low", "high")
+        if any(getattr(quantity, end) is not None for quantity in platform.values())
+    ]
+    return corners + [(name, build(s)) for name, s in scenario.channel_band().items()]
+
+
+def at_end(platform: ParameterSet, end: str) -> ParameterSet:
+    """Return the platform with every cost at the ``"low"`` or ``"high"`` end of its range.
+
+    The clock goes the other way: cycles cost least where the frequency is highest.
+    """
+    ends = {key: end if key != "frequency" else _OTHER[end] for key in platform}
+    moved = {
+        key: replace(quantity, value=value)
+        for key, quantity in platform.items()
+        if (value := getattr(quantity, ends[key])) is not None
+    }
+    return platform.replace(**moved)
+
+
+_OTHER = {"low": "high", "high": "low"}
+
+
+def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
+    """Say where a disk technique took its own CPU technique along, and why."""
+    from virtperf.technique import matrix
+
+    notes = []
+    for old, new in zip(before.vm, after.vm, strict=True):
+        disk, was, now = new.disk.technique, old.cpu.technique, new.cpu.technique
+        reason = matrix.why_forbidden(was, disk, new.guest)
+        if was != now and reason is not None:
+            notes.append(f"vm.disk={disk} runs with cpu={now}: {reason}")
+    return list(dict.fromkeys(notes))
+
+
+def planned_requests(
+    events: Sequence[float], units: Sequence[int], *, cores: int, seconds: float
+) -> int:
+    """Choose the length of every run so that all of them end in time.
+
+    Parameters
+    ----------
+    events : sequence of float
+        Timed events per request of each point, from theory.
+    units : sequence of int
+        Runs of each point.
+    cores : int
+        Runs that go on at a time.
+    seconds : float
+        Wall time for all.
+
+    Returns
+    -------
+    int
+        Requests per run, the same for all points (so that they meet the same draws), from 400 to
+        20,000.
+    """
+    total = sum(cost * count for cost, count in zip(events, units, strict=True))
+    rounds = sum(units) / cores
+    idle = -(-sum(units) // cores) / rounds  # the last round may leave cores idle
+    per_request_us = max(total * EVENT_COST_US * idle / cores, 1e-3)
+    return round(min(MOST, max(LEAST, seconds * 1e6 / per_request_us)))

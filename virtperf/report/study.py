@@ -1,0 +1,91 @@
+"""The runs behind a report: one request at a time, and the load from one VM to eight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from virtperf.design import grid, label
+from virtperf.technique import matrix
+from virtperf.units import TICKS_PER_NS
+
+if TYPE_CHECKING:
+    from virtperf.result import Result
+    from virtperf.scenario import Scenario
+
+COUNTS = (1, 2, 4, 8)
+COUNTED = 2_000  # what p95 needs, per replication
+SPARE = 1_200  # for the warm-up, which is cut off
+SLOW = {"emulated-ide": 560}  # 26 exits a request: five times the events of any other technique
+DEFAULT = ("first-light", "first-light-qd32")
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What a report is written from.
+
+    Attributes
+    ----------
+    quiet, busy : Scenario
+        One request at a time, and the load.
+    alone : Result
+        `quiet` with every disk technique.
+    crowd : Result
+        `busy` with every disk technique, from one VM to eight.
+    zero : mapping of technique to (mapping of account to ns)
+        Theory's latency of one request, by account.
+    counters : mapping of technique to (mapping of counter to count)
+        Theory's exits, kicks and interrupts of one request.
+    """
+
+    quiet: Scenario
+    busy: Scenario
+    alone: Result
+    crowd: Result
+    zero: Mapping[str, Mapping[str, float]]
+    counters: Mapping[str, Mapping[str, float]]
+
+
+def conduct(scenarios: Sequence[Scenario], progress: Progress | None = None) -> Study:
+    """Run everything a report needs."""
+    from virtperf.build import build
+    from virtperf.experiment import compare
+    from virtperf.theory import zero_load
+
+    busy = max(scenarios, key=depth)
+    quiet = _one_at_a_time(min(scenarios, key=depth))
+    techniques = matrix.disk_techniques()
+    walks = {t: zero_load(build(quiet.with_("vm.disk", t))) for t in techniques}
+    singles = {"vm.disk": list(techniques)}
+    crowds: dict[str, list[Any]] = {**singles, "vm.count": list(COUNTS)}
+    return Study(
+        quiet=quiet,
+        busy=busy,
+        alone=compare(quiet, singles, requests=_lengths(singles), progress=progress),
+        crowd=compare(busy, crowds, requests=_lengths(crowds), progress=progress),
+        zero={
+            t: {account: ticks / TICKS_PER_NS for account, ticks in walk.breakdown.items()}
+            for t, walk in walks.items()
+        },
+        counters={t: walk.counters for t, walk in walks.items()},
+    )
+
+
+def depth(scenario: Scenario) -> float:
+    """Return how many requests a VM has in flight; an open load counts as the deepest."""
+    loads = [vm.load for vm in scenario.vm]
+    return max(load.outstanding * load.jobs if load.kind == "closed" else 1e9 for load in loads)
+
+
+def _one_at_a_time(scenario: Scenario) -> Scenario:
+    changes: dict[str, object] = {"vm.count": 1}
+    if all(vm.load.kind == "closed" for vm in scenario.vm):
+        changes |= {"vm.load.outstanding": 1, "vm.load.jobs": 1}
+    return scenario.with_all(changes)
+
+
+def _lengths(axes: Mapping[str, Sequence[Any]]) -> dict[str, int]:
+    return {label(p): SLOW.get(p["vm.disk"], COUNTED + SPARE) for p in grid(axes)}
