@@ -33,6 +33,7 @@ NEIGHBOURS = {  # the few imports allowed within a floor
     "importers": {"scenario"},
     "build": {"scenario"},
     "experiment": {"design", "store", "result"},
+    "report": {"plot", "validation"},
 }
 AT_HOME = {"simpy": {"sim"}, "matplotlib": {"plot", "report"}}
 HEAVY = ["numpy", "simpy", "pydantic", "rich", "pyarrow", "matplotlib", "pandas", "scipy", "numba"]

@@ -173,7 +173,8 @@ def machine_repair(n: int, think_ns: float, service_ns: float, servers: int) -> 
         return min(n, servers) / service_ns
     steps = (log((n - k) * service_ns / (think_ns * min(k + 1, servers))) for k in range(n))
     logs = list(accumulate(steps, initial=0.0))  # logarithms: weights overflow for large n
-    weights = [exp(value - max(logs)) for value in logs]
+    largest = max(logs)
+    weights = [exp(value - largest) for value in logs]
     busy = sum(weight * min(k, servers) for k, weight in enumerate(weights))
     return busy / (sum(weights) * service_ns)
 
