@@ -4,8 +4,11 @@ import pytest
 
 from virtperf.errors import OutputError
 from virtperf.report import report, study
+from virtperf.report.tables import Table
 from virtperf.result.words import digits, plus_minus, span
 from virtperf.scenario import Scenario
+
+NO_CLAIMS = Table("How far published cases are met", ["claim"], [["none"]])
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +19,7 @@ def page(tmp_path_factory):
     patch.setattr("virtperf.report.findings.COUNTS", (1, 2))
     patch.setattr("virtperf.report.page.COUNTS", (1, 2))
     patch.setattr(study, "SPARE", -1_600)
-    patch.setattr("virtperf.report.tables.validation", lambda: None)
+    patch.setattr("virtperf.report.tables.validation", lambda: (NO_CLAIMS, ["this: that"]))
     try:
         folder = tmp_path_factory.mktemp("report")
         scenario = folder / "tiny.toml"

@@ -81,7 +81,7 @@ def make(scenario: "Scenario", levels: Mapping[str, Any], *, band: bool) -> Poin
         events=events_per_request(system),
         theory=bounds(system),
         full_corners={name: resource for name, resource in full.items() if resource},
-        notes=tuple(_cpu_notes(scenario, changed)),
+        notes=(*_cpu_notes(scenario, changed), *_gaps(changed)),
     )
 
 
@@ -126,6 +126,14 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
         if was != now and reason is not None:
             notes.append(f"vm.disk={disk} runs with cpu={now}: {reason}")
     return list(dict.fromkeys(notes))
+
+
+def _gaps(scenario: "Scenario") -> list[str]:
+    """Say what the disk techniques in use leave out."""
+    from virtperf.technique import matrix
+
+    used = dict.fromkeys(vm.disk.technique for vm in scenario.vm)
+    return [f"{disk}, not modelled: {says}" for disk in used if (says := matrix.not_modelled(disk))]
 
 
 def planned_requests(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NATIVE = "native"
 _DEVICE = ("device", "waiting for the device")
+_POLLING = "iothread: polling"
 _NOTHING_NS = 20.0  # a difference of causes that is not worth a word
 
 
@@ -217,7 +218,17 @@ def _cpu(study: Study, vms: int) -> str:
     result = study.crowd
     cost = {name: result.value(_point(name, vms), "cpu_per_request.total") for name in study.zero}
     parts = [f"{n} {_said(cost[n], 'ns')}" for n in sorted(cost, key=lambda n: cost[n][0])]
-    return f"{count(vms, 'VM')}: {', '.join(parts)}."
+    return f"{count(vms, 'VM')}: {', '.join(parts)}.{_polling(study, vms)}"
+
+
+def _polling(study: Study, vms: int) -> str:
+    """Say how much of virtio's CPU time is its I/O thread looking for work."""
+    table = study.crowd.cpu
+    here = table[(table["point"] == _point("virtio", vms)) & table["account"].eq(_POLLING)]
+    if here.empty:
+        return ""
+    spent = quantity(float(here["ns"].iloc[0]), "ns")
+    return f" Of virtio's, {spent} are its I/O thread polling; disk.poll bounds the window."
 
 
 def _trust(study: Study) -> str:

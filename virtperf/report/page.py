@@ -33,6 +33,7 @@ def render(study: Study) -> str:
     text = files("virtperf.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
     results = (study.alone, study.crowd)
+    claims, missed = tables.validation()
     return template.render(
         title=f"What virtualization costs {study.busy.name}",
         study=study,
@@ -44,7 +45,8 @@ def render(study: Study) -> str:
         nulls=tables.nulls(results),
         noise=NOISE.format(0.95),
         band=BAND,
-        validation=tables.validation(),
+        validation=claims,
+        missed=missed,
         sources=[tables.combinations(), tables.sources(results)],
         provenance=study.crowd.provenance,
         length=f"{COUNTED:,}",

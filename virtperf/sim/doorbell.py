@@ -11,7 +11,8 @@ from virtperf.sim.request import Request
 from virtperf.tables import NONE, BellRow
 
 if TYPE_CHECKING:
-    from virtperf.sim.worker import Inbox, Worker
+    from virtperf.sim.inbox import Inbox
+    from virtperf.sim.worker import Worker
 
 Steps = Generator[simpy.Event, object, None]
 

@@ -3,13 +3,14 @@
 from virtperf.errors import SimulationError, VirtperfError
 from virtperf.sim.clock import Clock
 from virtperf.sim.doorbell import Doorbell
+from virtperf.sim.inbox import Inbox
 from virtperf.sim.ledger import check, check_request
 from virtperf.sim.pool import Pool
 from virtperf.sim.probe import Probe
 from virtperf.sim.request import Request
 from virtperf.sim.source import Source
 from virtperf.sim.station import Lock, Occupancy, Servers
-from virtperf.sim.worker import Inbox, Worker
+from virtperf.sim.worker import Worker
 from virtperf.tables import NONE, Kind, Run, Snapshot, StationKind, StepRow, System
 
 

@@ -35,6 +35,12 @@ def title(kind: str, name: str) -> str:
         raise UnknownNameError(f"{kind} technique", name, _data()[kind]) from None
 
 
+def not_modelled(disk: str) -> str:
+    """Return what of a disk technique is known and left out, in words; "" if nothing is."""
+    title("disk", disk)
+    return str(_data()["disk"][disk].get("not_modelled", ""))
+
+
 def default_cpu(disk: str) -> str:
     """Return the CPU technique that a disk technique runs with unless told otherwise."""
     title("disk", disk)

@@ -1,0 +1,53 @@
+"""One level of a worker: what waits for it, and whether it has been told."""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from virtperf.rules import doorbell as doorbell_rule
+from virtperf.sim.request import Request
+from virtperf.sim.station import Lock
+from virtperf.tables import InboxRow, Sequence, StepRow
+
+if TYPE_CHECKING:
+    from virtperf.sim.doorbell import Doorbell
+    from virtperf.sim.worker import Worker
+
+ORDINARY = 0
+
+
+class Inbox:
+    """A queue of requests in front of a worker, with the state that rules about it read."""
+
+    def __init__(self, row: InboxRow, worker: "Worker", lock: Lock | None) -> None:
+        self.row = row
+        self.level = row.level
+        self.poll, self.start = row.poll, row.poll_start
+        self.window = 0 if self.start else self.poll
+        self.worker = worker
+        self.lock = lock
+        self.queue: deque[Request] = deque()
+        self.deferred: list[tuple[Request, StepRow]] = []
+        self.bells: list[Doorbell] = []
+        self.debts: list[Sequence] = []
+        self.in_turn = self.told = self.notified = 0
+
+    def push(self, request: Request) -> None:
+        """Let `request` wait here from now on."""
+        request.mark = self.worker.clock.read()
+        self.queue.append(request)
+
+    def take(self) -> Request:
+        """Take the head; its wait is booked by what the worker did meanwhile."""
+        request = self.queue.popleft()
+        self.worker.settle(request, self.worker.row.waits)
+        return request
+
+    def publish(self) -> None:
+        """Ask to be told of the next entry."""
+        for bell in self.bells:
+            doorbell_rule.publish(bell)
+
+    def withdraw(self) -> None:
+        """Ask not to be told: who polls looks for itself."""
+        for bell in self.bells:
+            doorbell_rule.withdraw(bell)
