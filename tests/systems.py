@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from virtperf import catalog
-from virtperf.build import Assembly, build
+from virtperf.assembly import Assembly
+from virtperf.build import build
 from virtperf.dist import Distribution, Exponential
 from virtperf.params import ParameterSet
 from virtperf.path import Step, end, serve

@@ -11,7 +11,7 @@ from tests.benchmark.textbook_simpy import (
     SUBMIT,
     VMS,
 )
-from virtperf.build import Assembly
+from virtperf.assembly import Assembly
 from virtperf.dist import Exponential
 from virtperf.path import CONSUMER_STATES, Bell, Ringing, end, ring, serve, work
 from virtperf.tables import System

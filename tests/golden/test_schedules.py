@@ -3,7 +3,7 @@
 import pytest
 
 from tests.systems import system
-from virtperf.build import Assembly
+from virtperf.assembly import Assembly
 from virtperf.path import end, lock, unlock, work
 from virtperf.sim import run
 from virtperf.tables import Run, System

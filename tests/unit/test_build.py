@@ -3,7 +3,8 @@
 import pytest
 
 from tests.systems import DISKS, scaled, scenario, system
-from virtperf.build import Assembly, build, sources
+from virtperf.assembly import Assembly
+from virtperf.build import build, sources
 from virtperf.dist import Deterministic, Exponential
 from virtperf.errors import ParameterError
 from virtperf.path import Bell, Ringing, Step, end, leave, lock, ring, serve, unlock, work

@@ -15,7 +15,7 @@ FLOORS = [  # a module imports from lower rows only
     {"errors", "units", "rng", "stats"},
     {"params", "dist", "catalog", "path"},
     {"tables"},
-    {"rules", "mechanism"},
+    {"rules", "mechanism", "assembly"},
     {"technique"},
     {"sim", "fast", "theory"},
     {"scenario", "build", "importers"},

@@ -103,6 +103,17 @@ def root(
         raise typer.Exit
 
 
+@app.command(epilog=_examples("virtperf schema > scenario.schema.json"))
+@guarded
+def schema() -> None:
+    """Print the JSON schema of scenario files, for editors that complete and check TOML."""
+    import json
+
+    from virtperf.scenario import Scenario
+
+    typer.echo(json.dumps(Scenario.json_schema(), indent=2))
+
+
 @app.command(
     "list", epilog=_examples("virtperf list", "virtperf list platforms", "virtperf list --matrix")
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform as machine
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version as installed
 from typing import TYPE_CHECKING
 
 from virtperf.experiment import assemble
 from virtperf.experiment.campaign import Collector, Request
 from virtperf.experiment.plan import LEAST, Over, Point, design, make, planned_requests
+from virtperf.experiment.version import model_version
 from virtperf.experiment.work import Executor, Unit, execute, run_one
 from virtperf.tables import Run
 
@@ -159,12 +161,12 @@ def _result(
 ) -> Result:
     import pandas as pd
 
-    from virtperf import __version__
     from virtperf.result import Result
 
     lengths = {unit.point: unit.requests for unit in units}
     provenance = {
-        "version": __version__,
+        "version": installed("virtperf"),
+        "model": model_version(given.engine),
         "python": machine.python_version(),
         "experiment": given.scenario.name,
         "platform": given.scenario.platform,

@@ -5,6 +5,10 @@ State as in `round_robin`; `workers[i]` also has ``pin``.
 
 from typing import Any
 
+from virtperf.rules.round_robin import enqueue, slice_of
+
+__all__ = ["enqueue", "pick", "place", "slice_of", "wanted"]
+
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
     """Return the pCPU of worker `w` if it is idle, else -1."""
@@ -12,16 +16,6 @@ def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
     if pcpus[pin].worker == -1:
         return pin
     return -1
-
-
-def enqueue(pool: Any, workers: Any, w: int) -> None:
-    """Put worker `w` at the tail of the queue."""
-    workers[w].next = -1
-    if pool.tail == -1:
-        pool.head = w
-    else:
-        workers[pool.tail].next = w
-    pool.tail = w
 
 
 def pick(pool: Any, workers: Any, p: int) -> int:
@@ -51,8 +45,3 @@ def wanted(pool: Any, workers: Any, p: int) -> int:
             return 1
         w = workers[w].next
     return 0
-
-
-def slice_of(pool: Any, workers: Any, w: int) -> int:
-    """Return how long worker `w` may run from its dispatch while others wait, in ticks."""
-    return pool.slice

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from virtperf.build.numbering import Names, draw_row
+from virtperf.assembly.numbering import Names, draw_row
 from virtperf.dist import Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Step, Transition

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from virtperf import catalog
-from virtperf.build.assembly import Assembly
+from virtperf.assembly import Assembly
 from virtperf.dist import Deterministic, Exponential
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import CONSUMER_STATES, Bell, Ringing, Step, Transition

@@ -1,0 +1,28 @@
+"""Which model a result came from: a hash of the sources that decide an outcome."""
+
+from functools import cache
+from hashlib import blake2b
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+_DECIDE = ("path.py", "dist.py", "rng.py", "tables", "rules", "assembly", "technique", "build.py")
+
+
+@cache
+def model_version(engine: str) -> str:
+    """Return 16 hex digits that change when tables, rules, techniques or the engine change.
+
+    Two results of the same scenario, seed and model version are equal.
+    """
+    digest = blake2b(digest_size=8)
+    for name in (*_DECIDE, engine):
+        _add(digest, files("virtperf") / name)
+    return digest.hexdigest()
+
+
+def _add(digest: blake2b, place: Traversable) -> None:
+    if place.is_dir():
+        for inside in sorted(place.iterdir(), key=lambda entry: entry.name):
+            _add(digest, inside)
+    elif place.name.endswith(".py"):
+        digest.update(place.name.encode() + b"\0" + place.read_bytes())
