@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from virtperf.errors import ParameterError
+from virtperf.result import ALL
 from virtperf.result.words import digits
 
 if TYPE_CHECKING:
@@ -87,12 +88,12 @@ def breakdown(
 
 
 def request_times(result: Result) -> dict[str, dict[str, float]]:
-    """Return a result's latency by point and account, in ns, the mean over its groups."""
+    """Return a result's latency by point and account, in ns, the mean over all requests."""
     times: dict[str, dict[str, float]] = {}
     for point, rows in result.requests.groupby("point", sort=False):
-        groups = rows["group"].nunique()
-        spent = rows.groupby("account", sort=False)["ns"].sum() / groups
-        times[str(point)] = {str(account): float(ns) for account, ns in spent.items()}
+        overall = rows[rows["group"] == ALL] if rows["group"].nunique() > 1 else rows
+        pairs = zip(overall["account"], overall["ns"], strict=True)
+        times[str(point)] = {str(account): float(ns) for account, ns in pairs}
     return {point: times[point] for point in result.labels if point in times}
 
 

@@ -9,6 +9,7 @@ import pytest
 from virtperf.errors import ParameterError, SimulationError, UnknownNameError
 from virtperf.experiment import compare, observe, replay, simulate, work
 from virtperf.experiment.plan import LEAST, MOST, planned_requests
+from virtperf.plot import request_times
 from virtperf.scenario import Scenario
 from virtperf.tables import Histogram, Run, Snapshot
 
@@ -307,3 +308,13 @@ def test_longer_budgets_plan_longer_runs_within_limits():
     assert LEAST < plan(10) < plan(20) < MOST
     assert plan(1e-3) == LEAST
     assert plan(1e6) == MOST
+
+
+def test_of_several_kinds_of_request_the_whole_is_weighed_by_their_numbers():
+    mixed = Scenario.load("toy").with_("vm.load.mix", {"read": 9.0, "write": 1.0})
+    result = simulate(mixed, **TINY)
+
+    whole = request_times(result)["toy"]
+
+    assert set(result.requests["group"]) == {"all", "read", "write"}
+    assert sum(whole.values()) == pytest.approx(result.value("toy", "latency.mean")[0])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from virtperf.result import ALL
 from virtperf.stats import mser5
 from virtperf.tables import Histogram, Run, Snapshot, StationKind, System
 from virtperf.units import TICKS_PER_NS
@@ -165,14 +166,21 @@ def role_of(account: str) -> str:
 
 
 def request_time(seen: Window) -> Iterator[tuple[str, str, float]]:
-    """Yield (group, account, ns per request) of every account that took time."""
-    for group, name in enumerate(seen.system.groups):
-        count = seen.end.completed[group] - seen.start.completed[group]
-        rows = zip(seen.start.requests[group], seen.end.requests[group], strict=True)
-        for index, (before, after) in enumerate(rows):
-            if count and after > before:
-                ns = (after - before) / count / TICKS_PER_NS
-                yield name, seen.system.accounts[index], ns
+    """Yield (group, account, ns per request) of every account that took time.
+
+    Where there are several groups, "all" is their sum over all requests.
+    """
+    groups = {name: [group] for group, name in enumerate(seen.system.groups)}
+    if len(groups) > 1:
+        groups = {ALL: list(range(len(seen.system.groups)))} | groups
+    for name, members in groups.items():
+        count = sum(seen.end.completed[g] - seen.start.completed[g] for g in members)
+        for index, account in enumerate(seen.system.accounts):
+            ticks = sum(
+                seen.end.requests[g][index] - seen.start.requests[g][index] for g in members
+            )
+            if count and ticks:
+                yield name, account, ticks / count / TICKS_PER_NS
 
 
 def little(seen: Window) -> float:

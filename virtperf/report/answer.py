@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from virtperf.plot import request_times
 from virtperf.result.words import digits, plus_minus, quantity
 
 if TYPE_CHECKING:
@@ -54,12 +55,10 @@ def value(result: Result, point: str, metric: str) -> str:
 
 def where_it_goes(result: Result, point: str, most: int = 4) -> str:
     """Name the accounts that a request's mean latency goes to, the largest first."""
-    rows = result.requests[result.requests["point"] == point]
-    spent = rows.groupby("account")["ns"].sum().sort_values(ascending=False)
-    if len(rows["group"].unique()) > 1:
-        spent = spent / len(rows["group"].unique())
-    total = float(spent.sum())
-    parts = [f"{name} {quantity(ns, 'ns')} ({ns / total:.0%})" for name, ns in spent[:most].items()]
+    spent = request_times(result)[point]
+    total = sum(spent.values())
+    largest = sorted(spent, key=lambda name: -spent[name])[:most]
+    parts = [f"{n} {quantity(spent[n], 'ns')} ({spent[n] / total:.0%})" for n in largest]
     return f"Of the mean of {quantity(total, 'ns')}: {', '.join(parts)}."
 
 

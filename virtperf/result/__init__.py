@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("experiment", "point", "replication", "metric", "value", "unit")
 SUMMARY = ("point", "metric", "unit", "mean", "ci_low", "ci_high", "n")
+ALL = "all"  # the group of all requests, where there are several
 NOISE = "simulation noise ({:.0%} Student-t over replications)"
 BAND = "parameter band (all platform numbers at the low, all at the high end of their range; "
 BAND += "each device's channels at the ends of theirs)"
@@ -34,7 +35,8 @@ class Result:
     points : pandas.DataFrame
         One row per point: ``point``, a column per factor, and how it was run.
     requests : pandas.DataFrame
-        Where latency goes: ``point group account ns half_width``, per request.
+        Where latency goes: ``point group account ns half_width``, per request. Where there are
+        several groups, the group "all" is the mean over all requests.
     cpu : pandas.DataFrame
         Where pCPU time goes: ``point account ns share``, per request, idle time included.
     cdf : pandas.DataFrame
