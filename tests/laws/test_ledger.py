@@ -70,7 +70,6 @@ def test_a_run_that_loses_one_booking_of_a_request_fails(disk, monkeypatch):
     machine(built).run()
 
     def forgetful(self, account, ticks):
-        # Requests of a run that failed are settled whenever its processes are collected.
         if account == victim and ticks and not lost and self in one.in_flight:
             lost.append(ticks)
         else:

@@ -148,7 +148,9 @@ class Machine:
             if self.over.triggered or isinstance(error, VirtperfError):
                 raise  # SimPy's own RuntimeError says that its queue is empty
             raise SimulationError(f"{self.system.name}: nothing is left to happen") from error
-        self.probe.end()
+        finally:
+            self.probe.end()
+            self._close()
         self._settle()
         in_flight = check(self, self.in_flight)
         probe = self.probe
@@ -167,10 +169,13 @@ class Machine:
         for source in self.sources:
             source.start()
 
-    def _settle(self) -> None:
-        """Book what is under way: closing a process runs the `finally` of each stretch."""
+    def _close(self) -> None:
+        """Close the processes, also of a run that failed: the `finally` of each stretch books."""
         for worker in self.workers:
             worker.process.close()
+
+    def _settle(self) -> None:
+        """Book what waits and what is being served."""
         for inbox in self.inboxes:
             for request in inbox.queue:
                 inbox.worker.settle(request, inbox.worker.row.waits)
