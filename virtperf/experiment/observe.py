@@ -94,9 +94,11 @@ def metrics(seen: Window) -> Iterator[tuple[str, float | None, str]]:
 
 def reason(metric: str, seen: Window) -> str:
     """Return why `metric` of this window is null."""
-    q = QUANTILES.get(metric.split(".")[1], 0.0) if metric.startswith("latency") else 0.0
-    count = min((h.count for h in seen.histograms), default=0)
-    count = seen.completed if metric.count(".") == 1 else count
+    _, name, *group = metric.split(".", 2)
+    q = QUANTILES.get(name, 0.0) if metric.startswith("latency") else 0.0
+    count = seen.completed
+    if group:
+        count = seen.histograms[seen.system.groups.index(group[0])].count
     return f"too few samples: {count:,} per replication, {samples_needed(q):,} needed"
 
 
