@@ -24,7 +24,8 @@ CAUSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "exits": ("#D55E00", ("vcpu: exit",)),
     "device model, virtio": ("#E69F00", ("vcpu: ", "iothread: ", "main loop: ")),
     "wake-ups": ("#CC79A7", ("iothread: wake-up", "main loop: wake-up", "wait: wake-up")),
-    "waiting for a CPU, a lock, a turn": ("#F0E442", ("wait: ", "host: switch")),
+    "thread switches": ("#0072B2", ("wait: switch", "host: switch")),
+    "waiting for a CPU, a lock, a turn": ("#F0E442", ("wait: ",)),
 }
 COLOURS = ("#000000", "#D55E00", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#56B4E9")
 MARKERS = "osD^vPX"

@@ -35,7 +35,7 @@ def render(study: Study) -> str:
     results = (study.alone, study.crowd)
     claims, missed = tables.validation()
     return template.render(
-        title=f"What virtualization costs {study.busy.name}",
+        title="What does virtualization cost here, and where does each microsecond go?",
         study=study,
         findings=findings(study),
         figures=list(_figures(study)),
@@ -50,6 +50,7 @@ def render(study: Study) -> str:
         sources=[tables.combinations(), tables.sources(results)],
         provenance=study.crowd.provenance,
         length=f"{COUNTED:,}",
+        most=COUNTS[-1],
     )
 
 
