@@ -7,7 +7,7 @@ from virtperf import catalog
 from virtperf.assembly import Assembly
 from virtperf.dist import Deterministic, Exponential
 from virtperf.params import ParameterSet, Quantity
-from virtperf.path import CONSUMER_STATES, Bell, Ringing, Step, Transition
+from virtperf.path import CONSUMER_STATES, Bell, Ringing, Step
 from virtperf.scenario import ClosedLoad, OpenLoad, Scenario, Vm
 from virtperf.tables import System
 from virtperf.technique.costs import Costs
@@ -174,7 +174,7 @@ def _senders(plan: Plan) -> dict[str, str]:
     for path in plan.paths.values():
         holder = "vcpu"
         for step in path:
-            if isinstance(step, Transition):
+            if not isinstance(step, Step):
                 continue
             holder = _follow(step, holder, senders, to)
     return senders

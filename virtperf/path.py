@@ -12,10 +12,10 @@ from typing import Literal, TypeAlias
 from virtperf.dist import Deterministic, Distribution
 from virtperf.errors import ParameterError
 
-Kind = Literal["work", "lock", "unlock", "serve", "ring", "end"]
-Hold = Literal["async", "defer"]
+Kind = Literal["work", "lock", "unlock", "serve", "ring", "take", "give", "end"]
+Hold = Literal["async", "defer", "block", "spin"]
 Target = Literal["kernel", "user", "blocking"]
-Rule = Literal["always", "event-index"]
+Rule = Literal["always", "event-index", "moderated"]
 ConsumerState = Literal["active", "asleep", "polling", "other", "pending"]
 CONSUMER_STATES: tuple[ConsumerState, ...] = ("active", "asleep", "polling", "other", "pending")
 
@@ -35,9 +35,10 @@ class Step:
         Time of `work` and `serve`, in ns.
     account : str
         Why: the ledger account of that time.
-    hold : {'async', 'defer'}
+    hold : {'async', 'defer', 'block', 'spin'}
         How a `serve` or `ring` ends the worker's hold of the request: at once, or together with
-        the others at the end of the batch.
+        the others at the end of the batch. With `block` or `spin` (`serve` only) the worker
+        keeps the request and gives up its pCPU, or burns it, until the request is served.
     masked : bool
         Whether interrupt work of this worker must wait until the step is over.
     counts : str
@@ -45,6 +46,10 @@ class Step:
     purpose : str
         Name of the random stream of a cost that varies; alternatives that use the same purpose
         meet the same draws.
+    otherwise : Path
+        Where a `take` goes on if no credit is left, to its own end; if empty, the request waits.
+    outcome : str
+        Of an `end`: the request did not succeed, and is counted apart under this name.
     """
 
     kind: Kind
@@ -55,6 +60,8 @@ class Step:
     masked: bool = False
     counts: str = ""
     purpose: str = ""
+    otherwise: "Path" = ()
+    outcome: str = ""
 
     def __post_init__(self) -> None:
         if self.kind != "end" and not self.where:
@@ -63,6 +70,8 @@ class Step:
             raise ParameterError("Step", "account", f"named for a {self.kind} step", self.account)
         if not isinstance(self.cost, Deterministic) and not self.purpose:
             raise ParameterError("Step", "purpose", "named where the cost varies", self.purpose)
+        if self.hold in ("block", "spin") and self.kind != "serve":
+            raise ParameterError("Step", "hold", f"async or defer for a {self.kind}", self.hold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +80,80 @@ class Transition:
 
     Attributes
     ----------
-    name : {'exit', 'halt', 'acknowledge'}
-        Leave the guest and come back; be put to sleep and woken; tell the interrupt controller
-        that an interrupt has been handled.
+    name : {'exit', 'ipi', 'timer', 'switch'}
+        Leave the guest and come back; send an inter-processor interrupt; arm the next timer
+        tick; let another process run on the vCPU.
     reason : str
         Exit reason, as users of ``perf kvm stat`` know it.
     to : {'kernel', 'user', 'blocking'}
         How far an exit travels.
     """
 
-    name: Literal["exit", "halt", "acknowledge"]
+    name: Literal["exit", "ipi", "timer", "switch"]
     reason: str
     to: Target = "kernel"
 
 
-Path: TypeAlias = tuple[Step | Transition, ...]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Goes one of several ways, by chance; all that do not end meet again behind it.
+
+    Attributes
+    ----------
+    branches : tuple of (float, Path)
+        Each way and its weight.
+    purpose : str
+        Name of the random stream that decides.
+    """
+
+    branches: tuple[tuple[float, "Path"], ...]
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawn:
+    """Starts a side path: somebody's CPU, but not this request's latency.
+
+    Attributes
+    ----------
+    name : str
+        What it is counted under.
+    path : Path
+        Up to its own end.
+    to : str
+        Worker whose inbox it enters; if empty, it begins at a station or a device's doorbell.
+    """
+
+    name: str
+    path: "Path"
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Rings several doorbells, one after the other, and waits until the last has been answered.
+
+    Attributes
+    ----------
+    name : str
+        What the answers are counted under.
+    paths : tuple of Path
+        Each begins with its `ring` and is answered at its `end`.
+    account : str
+        Ledger account of the wait.
+    hold : {'async', 'block', 'spin'}
+        What the worker does meanwhile.
+    """
+
+    name: str
+    paths: tuple["Path", ...]
+    account: str
+    hold: Literal["async", "block", "spin"] = "spin"
+    masked: bool = False
+
+
+Part: TypeAlias = Step | Transition | Choice | Spawn | Join
+Path: TypeAlias = tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +184,17 @@ class Bell:
     name : str
     to : str
         Consumer: a worker, or ``"vcpu.interrupt"`` for its interrupt level.
-    rule : {'always', 'event-index'}
-        Whether it rings: always, or when the index the consumer published is crossed.
+    rule : {'always', 'event-index', 'moderated'}
+        Whether it rings: always, when the index the consumer published is crossed, or `timer`
+        after the first entry it has not told of and at the latest with the `count`-th.
     costs : mapping of consumer state to Ringing
         States that are not named cost nothing.
     counts : str
         Counter that moves by one when it rings.
+    timer : float
+        Longest delay of a moderated signal, in ns.
+    count : int
+        Entries that a moderated doorbell tells of at once; 0 is no limit.
     """
 
     name: str
@@ -129,6 +202,8 @@ class Bell:
     rule: Rule
     costs: Mapping[ConsumerState, Ringing]
     counts: str = ""
+    timer: float = 0.0
+    count: int = 0
 
 
 def work(
@@ -150,14 +225,24 @@ def work(
     )
 
 
-def lock(where: str) -> Step:
-    """Return a step that takes the lock `where`."""
-    return Step(kind="lock", where=where, masked=True)
+def lock(where: str, *, masked: bool = True) -> Step:
+    """Return a step that takes the lock `where`; unless `masked`, its wait may be interrupted."""
+    return Step(kind="lock", where=where, masked=masked)
 
 
 def unlock(where: str) -> Step:
     """Return a step that releases the lock `where`."""
     return Step(kind="unlock", where=where, masked=True)
+
+
+def take(where: str, *, otherwise: Path = (), counts: str = "") -> Step:
+    """Return a step that takes a credit of `where`, waits for one, or goes another way."""
+    return Step(kind="take", where=where, otherwise=otherwise, counts=counts)
+
+
+def give(where: str) -> Step:
+    """Return a step that returns a credit of `where`."""
+    return Step(kind="give", where=where)
 
 
 def serve(
@@ -172,9 +257,9 @@ def ring(where: str, *, hold: Hold = "async") -> Step:
     return Step(kind="ring", where=where, hold=hold)
 
 
-def end() -> Step:
-    """Return the step that finishes a request."""
-    return Step(kind="end")
+def end(outcome: str = "", *, counts: str = "") -> Step:
+    """Return the step that finishes a request; with an `outcome`, one that did not succeed."""
+    return Step(kind="end", outcome=outcome, counts=counts)
 
 
 def leave(reason: str, to: Target) -> Transition:

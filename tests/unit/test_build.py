@@ -38,7 +38,7 @@ A, B = work("a", 1.0, "a: work"), work("b", 1.0, "b: work")
     [
         ([A], "finished by an end step"),
         ([], "finished by an end step"),
-        ([work("c", 1.0, "c: work"), end()], "work on a, who holds it"),
+        ([work("c", 1.0, "c: work"), end()], "worker must be one of a, b, got 'c'"),
         ([B, end()], "work on a, who holds it, got 'b'"),
         ([A, ring("tell b"), A, end()], "work on b, who holds it, got 'a'"),
         ([A, DEVICE, A, end()], "work on a worker"),
@@ -63,7 +63,7 @@ def test_a_path_that_cannot_be_walked_is_refused(path, says):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ({"to": "c"}, "work on c, who holds it, got 'a'"),
+        ({"to": "c"}, "inbox must be one of a, b, got 'c'"),
         ({"outstanding": 0}, "jobs.outstanding must be at least 1, or a gap given, got 0"),
         ({"outstanding": -1}, "jobs.outstanding"),
         ({"outstanding": 2, "gap": Exponential(5.0)}, "jobs.outstanding"),

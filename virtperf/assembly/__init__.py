@@ -1,19 +1,20 @@
 """Puts a system together from named parts: rows are numbered, names resolved, mistakes refused."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from virtperf.assembly.numbering import Names, draw_row
+from virtperf.assembly.book import Book
+from virtperf.assembly.laying import Expand, Laying, expanded
 from virtperf.dist import Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Step, Transition
 from virtperf.tables import (
     NONE,
+    NOTHING,
     BellRow,
     ClassRow,
-    DrawRow,
+    Discipline,
     InboxRow,
-    Kind,
     Policy,
     PoolRow,
     Rule,
@@ -21,17 +22,20 @@ from virtperf.tables import (
     SourceRow,
     StationKind,
     StationRow,
-    StepRow,
     System,
+    TimerRow,
     WorkerRow,
     WorkerState,
 )
 from virtperf.units import ticks
 
-Expand = Callable[[Transition, str], tuple[Step, ...]]
 POLICIES = {"round-robin": Policy.ROUND_ROBIN, "pinned": Policy.PINNED}
-RULES = {"always": Rule.ALWAYS, "event-index": Rule.EVENT_INDEX}
-KINDS = {kind.name.lower(): kind for kind in Kind}
+RULES = {
+    "always": Rule.ALWAYS,
+    "event-index": Rule.EVENT_INDEX,
+    "moderated": Rule.MODERATED,
+}
+DISCIPLINES = {kind.name.lower().replace("_", "-"): kind for kind in Discipline}
 IDLE, SWITCH = "idle", "host: switch"
 
 
@@ -69,30 +73,17 @@ class Assembly:
         if switch_ns >= slice_ns:
             raise ParameterError("pool", "slice", "longer than a switch", slice_ns)
         self.name = name
-        self._accounts, self._counters, self._groups = Names(), Names(), Names()
-        self._workers: list[WorkerRow] = []
-        self._inboxes: list[InboxRow] = []
-        self._stations: list[StationRow] = []
-        self._bells: list[BellRow] = []
-        self._sources: list[SourceRow] = []
-        self._classes: list[ClassRow] = []
-        self._steps: list[StepRow] = []
-        self._draws: list[DrawRow] = []
-        self._values: list[float] = []
-        self._weights: list[float] = []
-        self._index: dict[str, dict[str, int]] = {
-            kind: {} for kind in ("worker", "inbox", "station", "bell", "source")
-        }
+        self._book = Book()
         self._pool = PoolRow(
             pcpus=pcpus,
             policy=POLICIES[policy],
             slice=ticks(slice_ns),
             switch=ticks(switch_ns),
-            switch_account=self._accounts.number(SWITCH),
-            idle_account=self._accounts.number(IDLE),
+            switch_account=self._book.accounts.number(SWITCH),
+            idle_account=self._book.accounts.number(IDLE),
         )
 
-    # -- parts ------------------------------------------------------------------------------
+    # -- workers ----------------------------------------------------------------------------
 
     def worker(
         self,
@@ -107,31 +98,51 @@ class Assembly:
         poll_ns: float = 0.0,
         poll_start_ns: float = 0.0,
         lock: str = "",
+        slice_ns: float = 0.0,
+        switch: Path = (),
+        host_interrupts_of: int | None = None,
         expand: Expand = _no_transitions,
     ) -> None:
-        """Add a thread and its ordinary level; a poll window with a start adapts itself."""
-        index = len(self._workers)
-        waits = {
-            WorkerState.ASLEEP: f"wait: wake-up of {role}",
-            WorkerState.READY: f"wait: CPU for {role}",
-            WorkerState.RUNNING: f"wait: {role} busy",
-            WorkerState.INTERRUPT: f"wait: interrupts on {role}",
-            WorkerState.BLOCKED: f"wait: {role} blocked",
-            WorkerState.SWITCHING: f"wait: switch to {role}",
-            WorkerState.POLLING: f"wait: wake-up of {role}",
-        }
-        self._index["worker"][name] = index
-        self._workers.append(
+        """Add a thread and its ordinary level.
+
+        Parameters
+        ----------
+        name, role : str
+        wake, prologue, epilogue, pickup : Path
+            Work when woken, at the start of a turn, after a batch, when polling found something.
+        batch : int
+            Requests per turn at most; 0 is no limit.
+        poll_ns, poll_start_ns : float
+            Window before it sleeps; one with a start adapts itself.
+        lock : str
+            Lock held for whole turns.
+        slice_ns, switch : float, Path
+            Of a vCPU with several tasks: longest run of one while others wait, 0 to the end of
+            its turn; work when another one goes on.
+        host_interrupts_of : int, optional
+            Makes it the interrupt work of the host on that pCPU, above all threads there.
+        """
+        book, index = self._book, len(self._book.workers)
+        pin = index if host_interrupts_of is None else host_interrupts_of
+        if not 0 <= pin % self._pool.pcpus == pin and host_interrupts_of is not None:
+            raise ParameterError(name, "pCPU", f"below {self._pool.pcpus}", host_interrupts_of)
+        book.enter("worker", name, index)
+        waits = _waits(role)
+        book.workers.append(
             WorkerRow(
                 name=name,
                 role=role,
-                pin=index % self._pool.pcpus,
-                inbox=len(self._inboxes),
+                pin=pin % self._pool.pcpus,
+                inbox=len(book.inboxes),
                 interrupt=NONE,
                 wake=self._sequence(wake, name, expand),
-                waits=tuple(self._accounts.number(waits[state]) for state in WorkerState),
-                batch_account=self._accounts.number("wait: batch"),
-                poll_account=self._accounts.number(f"{role}: polling"),
+                waits=tuple(book.accounts.number(waits[state]) for state in WorkerState),
+                batch_account=book.accounts.number("wait: batch"),
+                poll_account=book.accounts.number(f"{role}: polling"),
+                spin_account=book.accounts.number(f"{role}: spinning"),
+                host=int(host_interrupts_of is not None),
+                slice=ticks(slice_ns),
+                switch=self._sequence(switch, name, expand),
             )
         )
         self._inbox(
@@ -143,11 +154,15 @@ class Assembly:
                 prologue=self._sequence(prologue, name, expand),
                 epilogue=self._sequence(epilogue, name, expand),
                 pickup=self._sequence(pickup, name, expand),
-                lock=self._find("station", lock, name) if lock else NONE,
+                lock=book.find("station", lock, name) if lock else NONE,
                 poll=ticks(poll_ns),
                 poll_start=ticks(poll_start_ns),
             )
         )
+
+    def task(self, name: str, worker: str, *, batch: int = 0) -> None:
+        """Add a task, a process or kernel thread, that the guest runs on the vCPU `worker`."""
+        self._plain_inbox(name, self._book.find("worker", worker, name), level=0, batch=batch)
 
     def interrupt_level(
         self,
@@ -159,47 +174,93 @@ class Assembly:
         expand: Expand = _no_transitions,
     ) -> None:
         """Give a worker an interrupt level, named ``<worker>.interrupt``."""
-        index = self._find("worker", worker, self.name)
-        self._workers[index] = replace(self._workers[index], interrupt=len(self._inboxes))
-        nothing = self._sequence((), worker, expand)
+        index, workers = self._book.find("worker", worker, self.name), self._book.workers
+        workers[index] = replace(workers[index], interrupt=len(self._book.inboxes))
+        before = self._sequence(prologue, worker, expand)
+        after = self._sequence(epilogue, worker, expand)
+        self._plain_inbox(f"{worker}.interrupt", index, 1, batch, prologue=before, epilogue=after)
+
+    def _plain_inbox(
+        self,
+        name: str,
+        worker: int,
+        level: int,
+        batch: int,
+        prologue: Sequence = NOTHING,
+        epilogue: Sequence = NOTHING,
+    ) -> None:
+        """Add an inbox without a lock and without polling."""
         self._inbox(
             InboxRow(
-                name=f"{worker}.interrupt",
-                worker=index,
-                level=1,
+                name=name,
+                worker=worker,
+                level=level,
                 batch=batch,
-                prologue=self._sequence(prologue, worker, expand),
-                epilogue=self._sequence(epilogue, worker, expand),
-                pickup=nothing,
+                prologue=prologue,
+                epilogue=epilogue,
+                pickup=NOTHING,
                 lock=NONE,
                 poll=0,
             )
         )
 
     def _inbox(self, row: InboxRow) -> None:
-        self._index["inbox"][row.name] = len(self._inboxes)
-        self._inboxes.append(row)
+        self._book.enter("inbox", row.name, len(self._book.inboxes))
+        self._book.inboxes.append(row)
+
+    # -- stations and doorbells -------------------------------------------------------------
 
     def station(self, name: str, servers: int, *, called: str = "device") -> None:
         """Add a station of `servers` servers in parallel, first come first served."""
         if servers < 1:
             raise ParameterError(name, "servers", "at least 1", servers)
-        self._station(name, StationKind.SERVERS, servers, 0.0, f"wait: {called}")
+        self._station(name, StationKind.SERVERS, servers, f"wait: {called}")
 
-    def lock(self, name: str, *, called: str, wake_ns: float) -> None:
-        """Add a lock; a waiter tries again `wake_ns` after a release."""
-        self._station(name, StationKind.LOCK, 1, wake_ns, f"wait: {called}")
+    def lock(
+        self, name: str, *, called: str, wake_ns: float, discipline: str = "mutex-barging"
+    ) -> None:
+        """Add a lock.
 
-    def _station(self, name: str, kind: int, servers: int, wake_ns: float, wait: str) -> None:
-        self._index["station"][name] = len(self._stations)
-        wait_account = self._accounts.number(wait)
-        self._stations.append(
+        Parameters
+        ----------
+        name : str
+        called : str
+            What the ledger calls it.
+        wake_ns : float
+            From the release until the next one has it, or tries again.
+        discipline : {'ticket', 'unfair', 'mutex-direct', 'mutex-barging'}
+            Waiters of the first two spin, of the others sleep; see `rules.lock`.
+        """
+        if discipline not in DISCIPLINES:
+            raise ParameterError(name, "discipline", f"one of {', '.join(DISCIPLINES)}", discipline)
+        self._station(
+            name, StationKind.LOCK, 1, f"wait: {called}", wake_ns, DISCIPLINES[discipline]
+        )
+
+    def credit(self, name: str, count: int, *, called: str) -> None:
+        """Add `count` credits: ring slots, tags, grant references."""
+        if count < 1:
+            raise ParameterError(name, "count", "at least 1", count)
+        self._station(name, StationKind.CREDIT, count, f"wait: {called}")
+
+    def _station(
+        self,
+        name: str,
+        kind: int,
+        servers: int,
+        wait: str,
+        wake_ns: float = 0.0,
+        discipline: int = Discipline.MUTEX_BARGING,
+    ) -> None:
+        self._book.enter("station", name, len(self._book.stations))
+        self._book.stations.append(
             StationRow(
                 name=name,
                 kind=kind,
                 servers=servers,
                 wake=ticks(wake_ns),
-                wait_account=wait_account,
+                wait_account=self._book.accounts.number(wait),
+                discipline=discipline,
             )
         )
 
@@ -207,23 +268,35 @@ class Assembly:
         self, name: str, bell: Bell, *, to: str, sender: str, expand: Expand = _no_transitions
     ) -> None:
         """Add a doorbell to the inbox `to`; `sender` is the worker that rings, "" a device."""
-        inbox = self._find("inbox", to, name)
+        book = self._book
+        inbox = book.find("inbox", to, name)
         costs = [bell.costs.get(state, Ringing()) for state in CONSUMER_STATES]
         if not sender and any(cost.sender for cost in costs):
             raise ParameterError(name, "costs", "free for the sender, which is no worker", sender)
-        target = self._workers[self._inboxes[inbox].worker].name
-        self._index["bell"][name] = len(self._bells)
-        self._bells.append(
+        if bell.rule == "moderated":
+            if sender:
+                raise ParameterError(name, "moderation", "that of a device's doorbell", sender)
+            if bell.timer <= 0:
+                raise ParameterError(
+                    name, "timer", "above 0, or an entry waits for ever", bell.timer
+                )
+        target = book.workers[book.inboxes[inbox].worker].name
+        book.enter("bell", name, len(book.bells))
+        book.bells.append(
             BellRow(
                 name=name,
                 inbox=inbox,
                 rule=RULES[bell.rule],
-                counter=self._counters.number(bell.counts) if bell.counts else NONE,
+                counter=book.counters.number(bell.counts) if bell.counts else NONE,
                 pay=tuple(self._sequence(cost.sender, sender, expand) for cost in costs),
                 delay=tuple(ticks(cost.delay) for cost in costs),
                 debt=tuple(self._sequence(cost.target, target, expand) for cost in costs),
+                timer=ticks(bell.timer),
+                count=bell.count,
             )
         )
+
+    # -- load -------------------------------------------------------------------------------
 
     def source(
         self,
@@ -246,7 +319,7 @@ class Assembly:
         classes : mapping
             Kind of request to (weight, path).
         to : str
-            Worker that takes new requests; "" for a path that begins at a station.
+            Worker or task that takes new requests; "" for a path that begins at a station.
         outstanding : int
             Requests of a closed source in flight; 0 for an open one.
         think, gap : Distribution, optional
@@ -258,141 +331,126 @@ class Assembly:
         """
         if (outstanding < 1) == (gap is None):
             raise ParameterError(name, "outstanding", "at least 1, or a gap given", outstanding)
-        local = dict(names or {})
-        slots: dict[str, int] = {}
-        first_draw, first_class = len(self._draws), len(self._classes)
+        book = self._book
+        inbox = book.find("inbox", to, name) if to else NONE
+        laying = Laying(book, name, dict(names or {}), expand)
+        first_draw = len(book.draws)
+        rows = []
         for kind, (weight, path) in classes.items():
-            steps = self._checked(name, _expanded(path, expand), local, to)
-            first = self._lay(steps, local, slots)
-            observed = self._groups.number(f"{group} {kind}".strip())
-            self._classes.append(ClassRow(name=kind, group=observed, weight=weight, path=first))
-        draws = Sequence(first_draw, len(self._draws))
-        self._index["source"][name] = len(self._sources)
-        self._sources.append(
+            group_number = book.groups.number(f"{group} {kind}".strip())
+            first = laying.path(path, to)
+            rows.append(ClassRow(name=kind, group=group_number, weight=weight, path=first))
+        first_class = len(book.classes)
+        book.classes += rows
+        laying.finish()
+        draws = Sequence(first_draw, len(book.draws))
+        book.enter("source", name, len(book.sources))
+        book.sources.append(
             SourceRow(
                 name=name,
                 outstanding=outstanding,
-                think=self._draw("think", think) if _positive(think) else NONE,
-                gap=self._draw("gap", gap) if gap is not None else NONE,
-                inbox=self._find("inbox", to, name) if to else NONE,
-                classes=Sequence(first_class, len(self._classes)),
+                think=book.draw("think", think) if think is not None and think.mean > 0 else NONE,
+                gap=book.draw("gap", gap) if gap is not None else NONE,
+                inbox=inbox,
+                classes=Sequence(first_class, first_class + len(rows)),
                 draws=draws,
+            )
+        )
+
+    def timer(
+        self,
+        name: str,
+        path: Path,
+        *,
+        worker: str,
+        period_ns: float,
+        tickless: bool = False,
+        names: Mapping[str, str] | None = None,
+        expand: Expand = _no_transitions,
+    ) -> None:
+        """Add a periodic timer that starts a side path, which begins with a device's doorbell.
+
+        Parameters
+        ----------
+        name : str
+            What it is counted under.
+        path : Path
+            Without random times.
+        worker : str
+            Whose timer it is.
+        period_ns : float
+        tickless : bool
+            Whether it is silent while `worker` sleeps.
+        names, expand
+            As in `source`.
+        """
+        if period_ns <= 0:
+            raise ParameterError(name, "period", "above 0", period_ns)
+        book = self._book
+        laying = Laying(book, name, dict(names or {}), expand, random=False)
+        number = laying.side(name, (laying.checked(path, ""),))
+        laying.finish()
+        book.timers.append(
+            TimerRow(
+                name=name,
+                worker=book.find("worker", worker, name),
+                period=ticks(period_ns),
+                tickless=int(tickless),
+                klass=number,
             )
         )
 
     def system(self) -> System:
         """Return the tables."""
-        if not self._sources:
+        book = self._book
+        if not book.sources:
             raise ParameterError(self.name, "sources", "at least one", 0)
         return System(
             name=self.name,
-            accounts=tuple(self._accounts),
-            counters=tuple(self._counters),
-            groups=tuple(self._groups),
+            accounts=tuple(book.accounts),
+            counters=tuple(book.counters),
+            groups=tuple(book.groups),
+            sides=tuple(book.sides),
             pool=self._pool,
-            workers=tuple(self._workers),
-            inboxes=tuple(self._inboxes),
-            stations=tuple(self._stations),
-            bells=tuple(self._bells),
-            sources=tuple(self._sources),
-            classes=tuple(self._classes),
-            steps=tuple(self._steps),
-            draws=tuple(self._draws),
-            values=tuple(self._values),
-            weights=tuple(self._weights),
+            workers=tuple(book.workers),
+            inboxes=tuple(book.inboxes),
+            stations=tuple(book.stations),
+            bells=tuple(book.bells),
+            sources=tuple(book.sources),
+            classes=tuple(book.classes),
+            timers=tuple(book.timers),
+            steps=tuple(book.steps),
+            draws=tuple(book.draws),
+            values=tuple(book.values),
+            weights=tuple(book.weights),
         )
-
-    # -- steps ------------------------------------------------------------------------------
-
-    def _find(self, kind: str, name: str, owner: str) -> int:
-        index = self._index[kind]
-        if name not in index:
-            raise ParameterError(owner, kind, f"one of {', '.join(index) or 'none'}", name)
-        return index[name]
-
-    def _draw(self, purpose: str, cost: Distribution | None) -> int:
-        assert cost is not None
-        self._draws.append(draw_row(purpose, cost, self._values, self._weights))
-        return len(self._draws) - 1
 
     def _sequence(self, path: Path, where: str, expand: Expand) -> Sequence:
         """Lay a range of plain work on one worker."""
-        first = len(self._steps)
-        for step in _expanded(path, expand, where):
-            if step.kind != "work" or not isinstance(step.cost, Deterministic):
-                raise ParameterError(where, "overhead", "work of a fixed length", step)
-            if ticks(step.cost.value) or step.counts:
-                self._steps.append(self._row(step, NONE, NONE))
-        return Sequence(first, len(self._steps))
-
-    def _lay(self, steps: Iterable[Step], names: Mapping[str, str], slots: dict[str, int]) -> int:
-        first = len(self._steps)
-        for step in steps:
-            target = NONE
-            if step.kind in ("lock", "unlock", "serve"):
-                target = self._find("station", names.get(step.where, step.where), step.where)
-            elif step.kind == "ring":
-                target = self._find("bell", names.get(step.where, step.where), step.where)
-            slot = NONE
-            if not isinstance(step.cost, Deterministic):
-                if step.purpose not in slots:
-                    slots[step.purpose] = len(slots)
-                    self._draw(step.purpose, step.cost)
-                slot = slots[step.purpose]
-            self._steps.append(self._row(step, target, slot))
-        return first
-
-    def _row(self, step: Step, target: int, slot: int) -> StepRow:
-        cost = step.cost.value if isinstance(step.cost, Deterministic) else 0.0
-        return StepRow(
-            kind=KINDS[step.kind],
-            ticks=ticks(cost),
-            draw=slot,
-            account=self._accounts.number(step.account) if step.account else NONE,
-            target=target,
-            defer=int(step.hold == "defer"),
-            masked=int(step.masked),
-            counter=self._counters.number(step.counts) if step.counts else NONE,
-        )
-
-    def _checked(
-        self, source: str, steps: list[Step], names: Mapping[str, str], to: str
-    ) -> list[Step]:
-        """Walk the path once by name: who holds the request must be who the step says."""
-        if not steps or steps[-1].kind != "end":
-            raise ParameterError(source, "path", "finished by an end step", len(steps))
-        holder, held = to, set[str]()
-        for step in steps:
-            where = names.get(step.where, step.where)
-            if step.kind in ("work", "lock", "unlock") and not holder:
-                raise ParameterError(source, "path", f"{step.kind} on a worker", step.where)
-            if step.kind == "work" and where != holder:
-                raise ParameterError(source, "path", f"work on {holder}, who holds it", where)
-            if step.kind == "lock" and where in held:
-                raise ParameterError(source, "path", "free of a lock taken twice", where)
-            if step.kind == "lock":
-                held.add(where)
-            elif step.kind == "unlock":
-                held.discard(where)
-            elif step.kind in ("serve", "ring", "end"):
-                if held:
-                    raise ParameterError(source, "path", "handed on without locks", min(held))
-                holder = self._next_holder(step, where)
-        return steps
-
-    def _next_holder(self, step: Step, where: str) -> str:
-        if step.kind != "ring":
-            return ""
-        bell = self._bells[self._find("bell", where, step.where)]
-        return self._workers[self._inboxes[bell.inbox].worker].name
+        steps = self._book.steps
+        first = len(steps)
+        for step in _plain(expanded(path, expand, where), where):
+            if ticks(step.cost.mean) or step.counts:
+                steps.append(self._book.step(step))
+        return Sequence(first, len(steps))
 
 
-def _positive(cost: Distribution | None) -> bool:
-    return cost is not None and cost.mean > 0
+def _plain(path: Path, where: str) -> Iterable[Step]:
+    for step in path:
+        fixed = isinstance(step, Step) and isinstance(step.cost, Deterministic)
+        if not isinstance(step, Step) or step.kind != "work" or not fixed:
+            raise ParameterError(where, "overhead", "work of a fixed length", step)
+        yield step
 
 
-def _expanded(path: Path, expand: Expand, where: str = "vcpu") -> list[Step]:
-    steps: list[Step] = []
-    for part in path:
-        steps.extend([part] if isinstance(part, Step) else expand(part, where))
-    return steps
+def _waits(role: str) -> Mapping[WorkerState, str]:
+    """Return the account of who waits at a worker, by what the worker does."""
+    return {
+        WorkerState.ASLEEP: f"wait: wake-up of {role}",
+        WorkerState.READY: f"wait: CPU for {role}",
+        WorkerState.RUNNING: f"wait: {role} busy",
+        WorkerState.INTERRUPT: f"wait: interrupts on {role}",
+        WorkerState.BLOCKED: f"wait: {role} blocked",
+        WorkerState.SWITCHING: f"wait: switch to {role}",
+        WorkerState.POLLING: f"wait: wake-up of {role}",
+    }

@@ -4,11 +4,14 @@ from virtperf.tables.histogram import Histogram
 from virtperf.tables.observed import Run, Snapshot
 from virtperf.tables.rows import (
     NONE,
+    NOTHING,
     BellRow,
     ClassRow,
     ConsumerState,
+    Discipline,
     DrawKind,
     DrawRow,
+    Hold,
     InboxRow,
     Kind,
     Policy,
@@ -20,18 +23,22 @@ from virtperf.tables.rows import (
     StationRow,
     StepRow,
     System,
+    TimerRow,
     WorkerRow,
     WorkerState,
 )
 
 __all__ = [
     "NONE",
+    "NOTHING",
     "BellRow",
     "ClassRow",
     "ConsumerState",
+    "Discipline",
     "DrawKind",
     "DrawRow",
     "Histogram",
+    "Hold",
     "InboxRow",
     "Kind",
     "Policy",
@@ -45,6 +52,7 @@ __all__ = [
     "StationRow",
     "StepRow",
     "System",
+    "TimerRow",
     "WorkerRow",
     "WorkerState",
 ]

@@ -28,6 +28,10 @@ class Snapshot:
         Time integral of the number of servers (or locks) in use.
     queued : tuple of int, per station
         Time integral of the number waiting.
+    sides : tuple of int, per side group
+        Side paths finished, and requests dropped; none of them is in `completed`.
+    side_residence : tuple of int, per side group
+        Sum of their times, in ticks.
     """
 
     time: int
@@ -39,6 +43,8 @@ class Snapshot:
     requests: tuple[tuple[int, ...], ...]
     busy: tuple[int, ...]
     queued: tuple[int, ...]
+    sides: tuple[int, ...] = ()
+    side_residence: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

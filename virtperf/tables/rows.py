@@ -23,13 +23,37 @@ class Kind(IntEnum):
     SERVE = 3
     RING = 4
     END = 5
+    TAKE = 6
+    GIVE = 7
+    CHOOSE = 8
+    GOTO = 9
+    SPAWN = 10
+    JOIN = 11
+
+
+class Hold(IntEnum):
+    """What a worker does while its request is elsewhere."""
+
+    ASYNC = 0
+    BLOCK = 1
+    SPIN = 2
 
 
 class StationKind(IntEnum):
-    """What a station is: servers in parallel, or a lock that is handed over by barging."""
+    """What a station is: servers in parallel, a lock, or a stock of credits."""
 
     SERVERS = 0
     LOCK = 1
+    CREDIT = 2
+
+
+class Discipline(IntEnum):
+    """Who gets a lock that is released, and what waiters do meanwhile (see `rules.lock`)."""
+
+    TICKET = 0
+    UNFAIR = 1
+    MUTEX_DIRECT = 2
+    MUTEX_BARGING = 3
 
 
 class Rule(IntEnum):
@@ -37,6 +61,7 @@ class Rule(IntEnum):
 
     ALWAYS = 0
     EVENT_INDEX = 1
+    MODERATED = 2
 
 
 class Policy(IntEnum):
@@ -47,12 +72,15 @@ class Policy(IntEnum):
 
 
 class DrawKind(IntEnum):
-    """Shape of a random time; parameters `a` and `b` in ns, or a range of the value table."""
+    """Shape of a draw; parameters `a` and `b` in ns, or a range of the value table."""
 
     EXPONENTIAL = 0
     LOGNORMAL = 1
     EMPIRICAL = 2
     DETERMINISTIC = 3
+    CHOICE = 4  # a number 0, 1, ... with the given weights, not a time
+    CYCLE = 5  # the values one after the other, again and again
+    MMPP = 6  # gaps of a modulated Poisson process: values are rates, weights mean sojourns
 
 
 class WorkerState(IntEnum):
@@ -84,9 +112,12 @@ class Sequence(NamedTuple):
     last: int
 
 
+NOTHING = Sequence(0, 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolRow:
-    """Physical CPUs under a policy."""
+    """Physical CPUs under a policy; `tick` and `period` call its accounting, 0 never."""
 
     pcpus: int
     policy: int
@@ -94,11 +125,18 @@ class PoolRow:
     switch: int
     switch_account: int
     idle_account: int
+    tick: int = 0
+    period: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
-    """A thread that needs a pCPU. `waits` maps a worker state to the account of who waits in it."""
+    """A thread that needs a pCPU. `waits` maps a worker state to the account of who waits in it.
+
+    `host` 1 is host interrupt work, above all threads of pCPU `pin`. A worker with several
+    ordinary inboxes is a vCPU whose guest schedules these tasks: `slice` while others wait
+    (0: to the end of the turn), `switch` when another task goes on.
+    """
 
     name: str
     role: str
@@ -109,11 +147,15 @@ class WorkerRow:
     waits: tuple[int, ...]
     batch_account: int
     poll_account: int
+    spin_account: int = NONE
+    host: int = 0
+    slice: int = 0
+    switch: Sequence = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRow:
-    """One level of a worker: what it takes per turn and what a turn costs.
+    """One level of a worker, or one of its guest tasks: what it takes, what a turn costs.
 
     `batch` 0 is no limit; `lock` is held for the whole turn; `poll` is the longest window before
     sleep, and `poll_start` the first step of a window that adapts itself (0: it is constant).
@@ -133,18 +175,25 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationRow:
-    """A server that is not a CPU, or a lock. `wake` is a lock's delay from release to retry."""
+    """A server that is not a CPU, a lock, or credits, of which there are `servers`.
+
+    `wake` is a lock's delay from its release until the next one has it, or tries again.
+    """
 
     name: str
     kind: int
     servers: int
     wake: int
     wait_account: int
+    discipline: int = Discipline.MUTEX_BARGING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BellRow:
-    """A doorbell; `pay`, `delay` and `debt` are indexed by `ConsumerState`."""
+    """A doorbell; `pay`, `delay` and `debt` are indexed by `ConsumerState`.
+
+    A moderated one rings `timer` after the first entry it has not told of, or at the `count`-th.
+    """
 
     name: str
     inbox: int
@@ -153,6 +202,8 @@ class BellRow:
     pay: tuple[Sequence, ...]
     delay: tuple[int, ...]
     debt: tuple[Sequence, ...]
+    timer: int = 0
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,17 +224,42 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRow:
-    """A kind of request of one source. `group` is the row of results it is observed under."""
+    """A kind of request of one source. `group` is the row of results it is observed under.
+
+    A side class (`side` 1) belongs to no source: its time is nobody's latency, its `group` a row
+    of `System.sides`. It enters `inbox`, or, if NONE, its path begins at a station or a doorbell.
+    """
 
     name: str
     group: int
     weight: float
     path: int
+    inbox: int = NONE
+    side: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerRow:
+    """A periodic timer that starts a request of side class `klass` at each multiple of `period`.
+
+    `tickless` 1: not while `worker` is asleep.
+    """
+
+    name: str
+    worker: int
+    period: int
+    tickless: int
+    klass: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
-    """One step. A cost is `ticks`, or draw number `draw` among those of the request's source."""
+    """One step. A cost is `ticks`, or draw number `draw` among those of the request's source.
+
+    `target` is a station, a doorbell, a step (goto), a side class (spawn, and the first one of a
+    join), or the row of `System.sides` under which an end is booked. `other` is the step to go on
+    with where no credit is left, the number of classes of a join, or of branches of a choice.
+    """
 
     kind: int
     ticks: int
@@ -193,6 +269,8 @@ class StepRow:
     defer: int
     masked: int
     counter: int
+    hold: int = Hold.ASYNC
+    other: int = NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +288,8 @@ class DrawRow:
 class System:
     """A scenario resolved to tables.
 
-    `accounts`, `counters` and `groups` name what steps, doorbells and classes refer to by index.
+    `accounts`, `counters`, `groups` and `sides` name what steps, doorbells and classes refer to
+    by index; `sides` are the groups of side paths and of requests that were dropped.
     `values` and `weights` hold the points of empirical distributions, in ns.
     """
 
@@ -229,6 +308,8 @@ class System:
     draws: tuple[DrawRow, ...]
     values: tuple[float, ...]
     weights: tuple[float, ...]
+    sides: tuple[str, ...] = ()
+    timers: tuple[TimerRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists, numbers and strings: what JSON can hold."""
@@ -257,16 +338,18 @@ _ROWS: Mapping[str, type] = {
     "classes": ClassRow,
     "steps": StepRow,
     "draws": DrawRow,
+    "timers": TimerRow,
 }
-_SEQUENCES = {"wake", "prologue", "epilogue", "pickup", "classes", "draws", "values"}
+_SEQUENCES = {"wake", "switch", "prologue", "epilogue", "pickup", "classes", "draws", "values"}
 _SEQUENCE_LISTS = {"pay", "debt"}
+_SEQUENCE_ROWS = {WorkerRow, InboxRow, SourceRow, DrawRow}
 
 
 def _row(kind: type[Row], data: Mapping[str, Any]) -> Row:
     def cell(name: str, value: Any) -> Any:
         if name in _SEQUENCE_LISTS:
             return tuple(Sequence(*pair) for pair in value)
-        if name in _SEQUENCES and kind is not StationRow:
+        if name in _SEQUENCES and kind in _SEQUENCE_ROWS and not isinstance(value, int):
             return Sequence(*value)
         return tuple(value) if isinstance(value, list) else value
 
