@@ -75,6 +75,10 @@ class SimulationError(VirtperfError, RuntimeError):
     """An engine met a state that no correct model reaches."""
 
 
+class DeadlockError(SimulationError):
+    """Some wait for each other for ever; the message tells who waits for whom."""
+
+
 class OutputError(VirtperfError, OSError):
     """A file cannot be written."""
 

@@ -13,8 +13,8 @@ from tests.unit.test_tables import comparable
 from virtperf.build import build
 from virtperf.sim import run
 from virtperf.sim.engine import Machine
+from virtperf.sim.lock import Lock
 from virtperf.sim.pool import NOBODY, Pool
-from virtperf.sim.station import Lock
 from virtperf.tables import DrawKind, System
 from virtperf.theory import demands
 

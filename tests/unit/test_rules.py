@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import virtperf.rules
-from virtperf.rules import doorbell, lock, pinned, poll, round_robin
+from virtperf.rules import doorbell, guest, lock, pinned, poll, round_robin
 
 MODULES = [
     import_module(f"virtperf.rules.{info.name}") for info in iter_modules(virtperf.rules.__path__)
@@ -28,9 +28,12 @@ FIELDS = {  # every field a rule may read or write
     "pcpus": "worker",
     "workers": "next last pin state polling masked level",
     "worker": "next last pin state polling masked level",
-    "bell": "rule produced event",
+    "bell": "rule produced event pending timer count",
     "inbox": "in_turn told notified level poll start window",
-    "lock": "holder",
+    "lock": "holder discipline",
+    "waiter": "running",
+    "tasks": "first final slice since",
+    "inboxes": "behind",
 }
 
 
@@ -69,8 +72,15 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
             {name: int(rng.integers(0, 2)) for name in flags}
             | {name: int(rng.integers(0, 9)) for name in times}
         ],
-        "lock": [{"holder": int(rng.integers(-1, 2))}],
+        "lock": [{"holder": int(rng.integers(-1, 2)), "discipline": int(rng.integers(0, 4))}],
+        "waiter": [{"running": int(rng.integers(0, 2))}],
+        "tasks": [run_queue_ends(waiting) | {"slice": 5, "since": int(rng.integers(0, 9))}],
+        "inboxes": [{"behind": after.get(i, -1)} for i in range(COUNT)],
     }
+
+
+def run_queue_ends(waiting: list[int]) -> dict[str, int]:
+    return {"first": waiting[0], "final": waiting[-1]} if waiting else {"first": -1, "final": -1}
 
 
 def rows_of(table: list[dict[str, int]]) -> list[Row]:
@@ -94,7 +104,7 @@ def arguments(rule, make, state, scalars):
         scalars[name]
         if name not in FIELDS
         else tables[name]
-        if name in ("workers", "pcpus")
+        if name in ("workers", "pcpus", "inboxes")
         else tables[name][0]
         for name in inspect.signature(rule).parameters
     ]
@@ -115,7 +125,8 @@ def test_a_compiled_rule_decides_as_the_plain_one(rule):
         free = [w for w, row in enumerate(state["workers"]) if row["next"] == -1]
         free = [w for w in free if w != state["pool"][0]["tail"]] or [0]
         scalars = {"w": int(rng.choice(free)), "p": pcpu, "polled": int(rng.integers(0, 2))}
-        scalars["idle"] = int(rng.integers(0, 12))
+        scalars |= {name: int(rng.integers(0, 12)) for name in ("idle", "ran", "now")}
+        scalars |= {"i": scalars["w"], "woken": int(rng.integers(0, 2))}
         rows, given = arguments(rule, lambda _, table: rows_of(table), state, scalars)
         records, same = arguments(rule, records_of, state, scalars)
 
@@ -185,7 +196,7 @@ def test_round_robin_takes_the_last_pcpu_else_the_lowest_else_none():
 def test_round_robin_is_first_in_first_out():
     pool, _, workers = pool_of(1, 4)
     for w in (2, 0, 3):
-        round_robin.enqueue(pool, workers, w)
+        round_robin.enqueue(pool, workers, w, 1)
     assert [round_robin.pick(pool, workers, 0) for _ in range(4)] == [2, 0, 3, -1]
     assert not round_robin.wanted(pool, workers, 0)
 
@@ -193,19 +204,62 @@ def test_round_robin_is_first_in_first_out():
 def test_pinned_workers_leave_the_queue_of_others_alone():
     pool, _, workers = pool_of(2, 5)
     for w in range(5):
-        pinned.enqueue(pool, workers, w)
+        pinned.enqueue(pool, workers, w, 1)
     assert [pinned.pick(pool, workers, 1) for _ in range(3)] == [1, 3, -1]
     assert [pinned.pick(pool, workers, 0) for _ in range(4)] == [0, 2, 4, -1]
     assert (pool.head, pool.tail) == (-1, -1)
 
 
-def test_a_free_lock_is_taken_and_a_release_wakes_one():
-    row = SimpleNamespace(holder=-1)
+@pytest.mark.parametrize(
+    ("discipline", "spins", "inherits", "wakes"),
+    [
+        (lock.TICKET, 1, (1, 1), 0),
+        (lock.UNFAIR, 1, (0, 1), 0),
+        (lock.MUTEX_DIRECT, 0, (1, 1), 0),
+        (lock.MUTEX_BARGING, 0, (0, 0), 1),
+    ],
+)
+def test_a_lock_goes_to_whom_its_discipline_says(discipline, spins, inherits, wakes):
+    row = SimpleNamespace(holder=-1, discipline=discipline)
     assert lock.may_take(row)
     row.holder = 3
     assert not lock.may_take(row)
-    assert lock.release(row) == 1
-    assert row.holder == -1
+    waiters = [SimpleNamespace(running=running) for running in (0, 1)]
+    assert (lock.spins(row), lock.wakes(row)) == (spins, wakes)
+    assert tuple(lock.inherits(row, waiter) for waiter in waiters) == inherits
+
+
+def test_a_moderated_bell_waits_for_its_timer_or_its_count():
+    bell = SimpleNamespace(pending=1, timer=50, count=3)
+    assert doorbell.due(bell) == 50
+    bell.pending = 2
+    assert doorbell.due(bell) == -1
+    bell.pending = 3
+    assert doorbell.due(bell) == 0
+    bell.count = 0
+    assert doorbell.due(bell) == -1
+
+
+def test_a_guest_runs_its_tasks_in_turn_and_ends_a_slice_only_for_another():
+    tasks = SimpleNamespace(first=-1, final=-1, slice=10, since=100)
+    inboxes = [SimpleNamespace(behind=-1) for _ in range(3)]
+    assert not guest.over(tasks, 500)
+    for i in (2, 0):
+        guest.enqueue(tasks, inboxes, i)
+    assert not guest.over(tasks, 109)
+    assert guest.over(tasks, 110)
+    assert [guest.pick(tasks, inboxes) for _ in range(3)] == [2, 0, -1]
+    tasks.slice = 0
+    guest.enqueue(tasks, inboxes, 1)
+    assert not guest.over(tasks, 500)
+
+
+def test_a_vcpu_in_the_host_takes_its_interrupt_on_the_way_back():
+    inbox = SimpleNamespace(in_turn=0, told=0, notified=0, level=1)
+    worker = SimpleNamespace(state=doorbell.WORKER_RUNNING, polling=0, masked=0, level=0)
+    assert doorbell.consumer_state(inbox, worker) == doorbell.OTHER
+    worker.masked = 1
+    assert doorbell.consumer_state(inbox, worker) == doorbell.PENDING
 
 
 def test_a_worker_polls_once_per_turn():

@@ -2,14 +2,15 @@
 
 Suppression is never a consequence of "the consumer runs" but of what the consumer last wrote to
 the ring. State: `bell` has ``rule produced event`` (indices into the ring: how many were ever
-produced, and the one whose production shall ring); `inbox` has ``in_turn told`` (flags) and
+produced, and the one whose production shall ring), and ``pending timer count`` for moderation
+(entries not told of, longest delay, most entries at once); `inbox` has ``in_turn told`` (flags) and
 ``notified`` (notifications under way); `worker` has ``state polling masked level``.
 The numbers are those of `tables.rows`.
 """
 
 from typing import Any
 
-ALWAYS, EVENT_INDEX = 0, 1
+ALWAYS, EVENT_INDEX, MODERATED = 0, 1, 2
 ACTIVE, ASLEEP, POLLING, OTHER, PENDING = 0, 1, 2, 3, 4
 WORKER_ASLEEP, WORKER_RUNNING = 0, 2
 
@@ -27,6 +28,19 @@ def rings(bell: Any) -> int:
     return 0
 
 
+def due(bell: Any) -> int:
+    """Return when a moderated doorbell signals an entry it has just got.
+
+    0: now; -1: with the timer that an earlier entry started; else after so many ticks. Moderation
+    delays the signal, never the entry: a consumer that looks by itself finds it.
+    """
+    if bell.count > 0 and bell.pending >= bell.count:
+        return 0
+    if bell.pending > 1:
+        return -1
+    return int(bell.timer)
+
+
 def publish(bell: Any) -> None:
     """Let the consumer ask to be told of the next entry, as it does before it stops looking."""
     bell.event = bell.produced
@@ -41,14 +55,18 @@ def withdraw(bell: Any) -> None:
 
 
 def consumer_state(inbox: Any, worker: Any) -> int:
-    """Return the state of the consumer of `inbox`, a level of `worker`."""
+    """Return the state of the consumer of `inbox`, a level of `worker`.
+
+    A vCPU that is in the host (its step is masked) takes an interrupt on its way back into the
+    guest, as one that waits for a pCPU does: nobody has to force it out.
+    """
     if inbox.in_turn or inbox.told or inbox.notified:
         return ACTIVE
     if worker.polling:
         return POLLING
     if worker.state == WORKER_ASLEEP:
         return ASLEEP
-    if worker.state == WORKER_RUNNING:
+    if worker.state == WORKER_RUNNING and not worker.masked:
         return OTHER
     return PENDING
 

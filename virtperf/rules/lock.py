@@ -1,11 +1,28 @@
-"""Who gets a lock. `lock` has ``holder`` (a worker, or -1).
+"""Who gets a lock, and what those who wait do meanwhile.
 
-``mutex-barging``, what pthread mutexes and the big QEMU lock do: the lock is released free, the
-first waiter is woken and tries again; whoever comes by first takes it. The state of the holder
-is never looked at: a preempted holder still holds.
+State: `lock` has ``holder`` (a worker, or -1) and ``discipline``; a `waiter` has ``running`` (1 if
+it stands on a pCPU right now, so that it would see the lock free). The state of the holder is
+never looked at: a preempted holder still holds.
+
+* *ticket*: first in first out, handed over directly, also to a waiter that was preempted; spins.
+* *unfair*: test-and-set. A waiter that runs takes it; if none does it stays free for whoever runs
+  first, a newcomer too; spins.
+* *mutex-direct*: first in first out, handed over to a sleeper, who must first wake up and get a
+  pCPU: a convoy.
+* *mutex-barging*: released free, the first waiter is woken and tries again, and whoever comes by
+  first takes it: what pthread mutexes and the big QEMU lock do.
 """
 
 from typing import Any
+
+TICKET, UNFAIR, MUTEX_DIRECT, MUTEX_BARGING = 0, 1, 2, 3
+
+
+def spins(lock: Any) -> int:
+    """Return 1 if waiters burn their pCPU, 0 if they sleep."""
+    if lock.discipline == TICKET or lock.discipline == UNFAIR:
+        return 1
+    return 0
 
 
 def may_take(lock: Any) -> int:
@@ -15,7 +32,17 @@ def may_take(lock: Any) -> int:
     return 0
 
 
-def release(lock: Any) -> int:
-    """Free the lock; return how many waiters are to be woken."""
-    lock.holder = -1
+def inherits(lock: Any, waiter: Any) -> int:
+    """Return 1 if `waiter` is handed the lock at its release; asked from the head of the queue."""
+    if lock.discipline == UNFAIR:
+        return int(waiter.running)
+    if lock.discipline == MUTEX_BARGING:
+        return 0
     return 1
+
+
+def wakes(lock: Any) -> int:
+    """Return how many waiters are woken to try again when nobody inherits the lock."""
+    if lock.discipline == MUTEX_BARGING:
+        return 1
+    return 0

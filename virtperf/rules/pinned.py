@@ -5,9 +5,19 @@ State as in `round_robin`; `workers[i]` also has ``pin``.
 
 from typing import Any
 
-from virtperf.rules.round_robin import enqueue, slice_of
+from virtperf.rules.round_robin import account, enqueue, preempts, refill, slice_of, tick
 
-__all__ = ["enqueue", "pick", "place", "slice_of", "wanted"]
+__all__ = [
+    "account",
+    "enqueue",
+    "pick",
+    "place",
+    "preempts",
+    "refill",
+    "slice_of",
+    "tick",
+    "wanted",
+]
 
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:

@@ -1,5 +1,6 @@
 """Round robin: one queue for all pCPUs, first in first out, no wake-up preemption.
 
+A policy is a module of these functions; `sim.pool` says when each is called.
 State: `pool` has ``count head tail``; `pcpus[i]` has ``worker`` (who runs there, or -1);
 `workers[i]` has ``next`` (behind it in the queue, or -1) and ``last`` (its last pCPU, or -1).
 """
@@ -18,8 +19,8 @@ def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
     return -1
 
 
-def enqueue(pool: Any, workers: Any, w: int) -> None:
-    """Put worker `w` at the tail of the queue."""
+def enqueue(pool: Any, workers: Any, w: int, woken: int) -> None:
+    """Put worker `w` at the tail of the queue, `woken` or (0) because it lost its pCPU."""
     workers[w].next = -1
     if pool.tail == -1:
         pool.head = w
@@ -38,6 +39,11 @@ def pick(pool: Any, workers: Any, p: int) -> int:
     return w
 
 
+def preempts(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
+    """Return the pCPU whose worker must go for the woken `w`, which found none idle; -1: none."""
+    return -1
+
+
 def wanted(pool: Any, workers: Any, p: int) -> int:
     """Return 1 if somebody waits who may run on pCPU `p`, so that a slice must end, else 0."""
     if pool.head == -1:
@@ -48,3 +54,16 @@ def wanted(pool: Any, workers: Any, p: int) -> int:
 def slice_of(pool: Any, workers: Any, w: int) -> int:
     """Return how long worker `w` may run from its dispatch while others wait, in ticks."""
     return pool.slice
+
+
+def tick(pool: Any, pcpus: Any, workers: Any, p: int) -> int:
+    """Return 1 if the worker on pCPU `p` must go, asked every ``pool.tick`` while one runs."""
+    return 0
+
+
+def account(pool: Any, workers: Any, w: int, ran: int) -> None:
+    """Charge worker `w` for `ran` ticks on a pCPU, at each tick and when it leaves."""
+
+
+def refill(pool: Any, workers: Any, now: int) -> None:
+    """Hand out what is handed out every ``pool.period``."""

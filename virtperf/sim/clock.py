@@ -16,7 +16,10 @@ class Owner(IntEnum):
     BELL = 2
     LOCK = 3
     WORKER = 4
-    SLICE = 8  # class 2: a slice ends after all else that ends at the same instant
+    TIMER = 5
+    SLICE = 8  # class 2, from here on: a slice ends after all else of the same instant
+    TASK = 9
+    TICK = 10
 
 
 class Ticker:

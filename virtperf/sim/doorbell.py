@@ -12,13 +12,15 @@ from virtperf.tables import NONE, BellRow
 
 if TYPE_CHECKING:
     from virtperf.sim.inbox import Inbox
-    from virtperf.sim.worker import Worker
 
 Steps = Generator[simpy.Event, object, None]
 
 
 class Doorbell:
-    """One way to hand work to a consumer, with the indices of the ring behind it."""
+    """One way to hand work to a consumer, with the indices of the ring behind it.
+
+    A worker that rings decides, pays what the decision costs, and hands over.
+    """
 
     def __init__(
         self, env: Clock, index: int, row: BellRow, inbox: "Inbox", counters: list[int]
@@ -30,31 +32,25 @@ class Doorbell:
         self.counters = counters
         self.ticker = Ticker(Owner.BELL, index)
         self.produced = self.event = 0
+        self.pending, self.timer, self.count = 0, row.timer, row.count
+        self.signals = 0  # of moderation; a timer that was set before the last one is void
         inbox.bells.append(self)
 
-    def ring(self, request: Request, sender: "Worker") -> Steps:
-        """Hand `request` on from `sender`, who pays if the bell rings."""
-        state = self._decide()
-        if state != NONE:
-            yield from sender.pay(self.row.pay[state], request)
-        self._hand_over(request, state)
-
-    def ring_from_device(self, request: Request) -> None:
-        """Hand `request` on from something that is not a CPU; nobody pays."""
-        self._hand_over(request, self._decide())
-
-    def _decide(self) -> int:
+    def decide(self) -> int:
         """Return the consumer's state if the bell rings (then it is under way), else NONE."""
-        state: int = NONE
-        if rule.rings(self):
-            state = rule.consumer_state(self.inbox, self.inbox.worker)
-            self.inbox.notified += 1
-            if self.row.counter != NONE:
-                self.counters[self.row.counter] += 1
+        rings = rule.rings(self)
         self.produced += 1
+        return self._announce() if rings else NONE
+
+    def _announce(self) -> int:
+        state: int = rule.consumer_state(self.inbox, self.inbox.worker)
+        self.inbox.notified += 1
+        if self.row.counter != NONE:
+            self.counters[self.row.counter] += 1
         return state
 
-    def _hand_over(self, request: Request, state: int) -> None:
+    def hand_over(self, request: Request, state: int) -> None:
+        """Push `request`, and signal if the bell rang and found its consumer in `state`."""
         inbox = self.inbox
         inbox.push(request)
         if state == NONE:
@@ -66,6 +62,16 @@ class Doorbell:
             if state == rule.ACTIVE:
                 return
             inbox.notified += 1
+        self._send(state)
+
+    def ring_from_device(self, request: Request) -> None:
+        """Hand `request` on from something that is not a CPU; nobody pays."""
+        if self.rule == rule.MODERATED:
+            self._moderate(request)
+        else:
+            self.hand_over(request, self.decide())
+
+    def _send(self, state: int) -> None:
         if self.row.delay[state]:
             self.env.after(self.ticker, self.row.delay[state], self._signal)
         else:
@@ -78,3 +84,28 @@ class Doorbell:
         state = rule.consumer_state(inbox, inbox.worker)
         if inbox.queue and state != rule.ACTIVE:
             inbox.worker.tell(inbox, self.row.debt[state])
+
+    # -- moderation -------------------------------------------------------------------------
+
+    def _moderate(self, request: Request) -> None:
+        """Push `request`; the signal comes with the count, or with the timer."""
+        self.inbox.push(request)
+        self.inbox.worker.notice()
+        self.pending += 1
+        due = rule.due(self)
+        if due == 0:
+            self._release()
+        elif due > 0:
+            set_at = self.signals
+            self.env.after(self.ticker, due, lambda: self._expire(set_at))
+
+    def _expire(self, set_at: int) -> None:
+        if set_at == self.signals:
+            self._release()
+
+    def _release(self) -> None:
+        """Signal what is pending, unless the consumer has found it by itself."""
+        self.pending = 0
+        self.signals += 1
+        if self.inbox.queue:
+            self._send(self._announce())

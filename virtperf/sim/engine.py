@@ -2,14 +2,20 @@
 
 from virtperf.errors import SimulationError, VirtperfError
 from virtperf.sim.clock import Clock
+from virtperf.sim.credit import Credits
+from virtperf.sim.deadlock import refuse_credit_cycle
 from virtperf.sim.doorbell import Doorbell
 from virtperf.sim.inbox import Inbox
 from virtperf.sim.ledger import check, check_request
+from virtperf.sim.lock import Lock
+from virtperf.sim.occupancy import Occupancy
 from virtperf.sim.pool import Pool
 from virtperf.sim.probe import Probe
 from virtperf.sim.request import Request
 from virtperf.sim.source import Source
-from virtperf.sim.station import Lock, Occupancy, Servers
+from virtperf.sim.station import Servers
+from virtperf.sim.timer import Timer
+from virtperf.sim.wait import Wait
 from virtperf.sim.worker import Worker
 from virtperf.tables import NONE, Kind, Run, Snapshot, StationKind, StepRow, System
 
@@ -34,10 +40,13 @@ class Machine:
         self.requests = requests
         self.over = self.env.event()
         self.in_flight: dict[Request, None] = {}
+        self.put_aside: dict[Request, int] = {}  # waiting for answers, under which account
         self.in_system = Occupancy(self.env)
         self.completed = [0] * len(system.groups)
         self.residence = [0] * len(system.groups)
         self.booked = [[0] * len(system.accounts) for _ in system.groups]
+        self.sides = [0] * len(system.sides)
+        self.side_residence = [0] * len(system.sides)
         self._build_stations()
         self._build_workers()
         self.bells = [
@@ -48,81 +57,187 @@ class Machine:
             Source(self.env, i, system, self._enter, seed, replication)
             for i in range(len(system.sources))
         ]
+        self.timers = [
+            Timer(self.env, i, row, self.workers[row.worker], self._expire)
+            for i, row in enumerate(system.timers)
+        ]
         self.probe = Probe(len(system.groups), self.look)
 
     def _build_stations(self) -> None:
         self.servers: dict[int, Servers] = {}
         self.locks: dict[int, Lock] = {}
+        self.credits: dict[int, Credits] = {}
         for index, row in enumerate(self.system.stations):
             if row.kind == StationKind.LOCK:
                 self.locks[index] = Lock(self.env, index, row)
+            elif row.kind == StationKind.CREDIT:
+                self.credits[index] = Credits(self.env, row, self.take_up, self._look_for_deadlock)
             else:
                 self.servers[index] = Servers(self.env, index, row, self.go_on)
 
     def _build_workers(self) -> None:
         self.pool = Pool(self.env, self.system.pool, len(self.system.accounts))
-        self.workers = [Worker(self, i, row) for i, row in enumerate(self.system.workers)]
-        self.pool.workers = self.workers
         self.inboxes: list[Inbox] = []
-        for row in self.system.inboxes:
+        self.workers = [Worker(self, i, row) for i, row in enumerate(self.system.workers)]
+        self.pool.workers = list(self.workers)
+        for index, row in enumerate(self.system.inboxes):
             worker = self.workers[row.worker]
-            inbox = Inbox(row, worker, self.locks[row.lock] if row.lock != NONE else None)
+            inbox = Inbox(index, row, worker, self.locks[row.lock] if row.lock != NONE else None)
             self.inboxes.append(inbox)
-            if row.level:
-                worker.interrupt = inbox
-            else:
-                worker.ordinary = inbox
+            worker.own(inbox)
 
-    # -- requests ---------------------------------------------------------------------------
+    # -- requests come and go ---------------------------------------------------------------
+
+    def admit(self, request: Request) -> None:
+        """Let a request live from now on."""
+        request.created = self.env.now
+        self.in_flight[request] = None
+        if not request.row.side:
+            self.in_system.add(1)
 
     def _enter(self, request: Request) -> None:
-        self.in_system.add(1)
-        self.in_flight[request] = None
-        inbox = self.system.sources[request.source].inbox
+        self._begin(request, self.system.sources[request.source].inbox)
+
+    def _begin(self, request: Request, inbox: int) -> None:
+        self.admit(request)
         if inbox == NONE:
             self.go_on(request)
         else:
-            self.inboxes[inbox].worker.arrive(request)
+            self.inboxes[inbox].worker.arrive(request, self.inboxes[inbox])
+
+    def child(self, parent: Request, number: int, answers: Wait | None = None) -> Request:
+        """Return a request of a side class, with its parent's random times, not yet alive."""
+        row = self.system.classes[number]
+        child = Request(parent.source, row, self.env.now, parent.draws)
+        child.answers = answers
+        return child
+
+    def _expire(self, number: int, answers: Wait) -> None:
+        """Start the side path of a timer."""
+        row = self.system.classes[number]
+        request = Request(NONE, row, self.env.now, [])
+        request.answers = answers
+        self._begin(request, row.inbox)
+
+    def finish(self, request: Request, step: StepRow) -> None:
+        """End a request, observe it, and let its source, or whoever waits for it, know."""
+        latency = check_request(request, self.env.now)
+        del self.in_flight[request]
+        if step.counter != NONE:
+            self.counters[step.counter] += 1
+        side = request.row.group if request.row.side else step.target
+        if side != NONE:
+            self.sides[side] += 1
+            self.side_residence[side] += latency
+        if request.row.side:
+            if request.answers is not None:
+                request.answers.answer()
+            return
+        self.in_system.add(-1)
+        if side == NONE:
+            self._observe(request, latency)
+        if self.requests > 0:
+            self.sources[request.source].finished()
+
+    def _observe(self, request: Request, latency: int) -> None:
+        group = request.row.group
+        self.completed[group] += 1
+        self.residence[group] += latency
+        totals = self.booked[group]
+        for account, ticks in request.booked.items():
+            totals[account] += ticks
+        self.probe.finished(group, latency, self.env.now)
+        self.requests -= 1
+        if self.requests == 0:
+            self.over.succeed()
+
+    # -- steps that need no worker ----------------------------------------------------------
 
     def go_on(self, request: Request) -> None:
-        """Take the next step of a request that no worker holds."""
-        step = self.steps[request.step]
-        request.step += 1
-        if step.kind == Kind.SERVE:
-            self.serve(request, step)
-        elif step.kind == Kind.RING:
-            self.bells[step.target].ring_from_device(request)
-        else:
-            self.finish(request)
+        """Take the next step of a request that has been served, or that no worker holds."""
+        if request.stays is not None:
+            wait, request.stays = request.stays, None
+            assert request.home is not None, "a worker keeps it"
+            request.mark = request.home.worker.clock.read()
+            wait.answer()
+            return
+        while True:
+            step = self.steps[request.step]
+            request.step += 1
+            if step.kind == Kind.SERVE:
+                self.serve(request, step)
+            elif step.kind == Kind.RING:
+                self.bells[step.target].ring_from_device(request)
+            elif step.kind == Kind.END:
+                self.finish(request, step)
+            elif self.steer(request, step):
+                continue
+            return
 
     def serve(self, request: Request, step: StepRow) -> None:
         """Hand a request to a station."""
         ticks = step.ticks if step.draw == NONE else request.draws[step.draw]
         self.servers[step.target].arrive(request, ticks, step.account)
 
-    def finish(self, request: Request) -> None:
-        """End a request, observe it, and let its source know."""
-        now, group = self.env.now, request.row.group
-        latency = check_request(request, now)
-        del self.in_flight[request]
-        self.in_system.add(-1)
-        self.completed[group] += 1
-        self.residence[group] += latency
-        totals = self.booked[group]
-        for account, ticks in request.booked.items():
-            totals[account] += ticks
-        self.probe.finished(group, latency, now)
-        self.requests -= 1
-        if self.requests == 0:
-            self.over.succeed()
-        elif self.requests > 0:
-            self.sources[request.source].finished()
+    def steer(self, request: Request, step: StepRow) -> bool:
+        """Carry out a step that takes no time and nobody's CPU; False if the request must wait."""
+        if step.kind == Kind.TAKE:
+            return self._take(request, step)
+        if step.kind == Kind.GIVE:
+            stock = self.credits[step.target]
+            if stock in request.credits:
+                request.credits.remove(stock)
+            stock.give()
+        elif step.kind == Kind.CHOOSE:
+            request.step += request.draws[step.draw]
+        elif step.kind == Kind.GOTO:
+            request.step = step.target
+        else:
+            child = self.child(request, step.target)
+            self._begin(child, child.row.inbox)
+        return True
+
+    def _take(self, request: Request, step: StepRow) -> bool:
+        stock = self.credits[step.target]
+        if stock.take():
+            request.credits.append(stock)
+            return True
+        if step.counter != NONE:
+            self.counters[step.counter] += 1
+        if step.other != NONE:
+            request.step = step.other
+            return True
+        stock.park(request)
+        return False
+
+    def put_by(self, request: Request, step: StepRow, wait: Wait) -> None:
+        """Let a request wait for answers while its worker goes on with others."""
+        request.since = self.env.now
+        self.put_aside[request] = step.account
+        if wait.over:
+            self.take_up(request)
+
+    def take_up(self, request: Request) -> None:
+        """Go on with a request that has what it waited for, where it was."""
+        account = self.put_aside.pop(request, NONE)
+        if account != NONE:
+            request.book(account, self.env.now - request.since)
+        if request.home is None:
+            self.go_on(request)
+        else:
+            request.home.worker.arrive(request, request.home)
+
+    def _look_for_deadlock(self) -> None:
+        refuse_credit_cycle(self.credits.values(), self.in_flight)
 
     # -- the run ----------------------------------------------------------------------------
 
     def look(self) -> Snapshot:
         """Return all running totals as they stand."""
-        stations = [self.servers.get(i) or self.locks[i] for i in range(len(self.system.stations))]
+        stations = [
+            self.servers.get(i) or self.locks.get(i) or self.credits[i]
+            for i in range(len(self.system.stations))
+        ]
         return Snapshot(
             time=self.env.now,
             completed=tuple(self.completed),
@@ -133,6 +248,8 @@ class Machine:
             requests=tuple(tuple(row) for row in self.booked),
             busy=tuple(station.busy.read() for station in stations),
             queued=tuple(station.queued.read() for station in stations),
+            sides=tuple(self.sides),
+            side_residence=tuple(self.side_residence),
         )
 
     def run(self) -> Run:
@@ -147,6 +264,7 @@ class Machine:
         except RuntimeError as error:
             if self.over.triggered or isinstance(error, VirtperfError):
                 raise  # SimPy's own RuntimeError says that its queue is empty
+            self._look_for_deadlock()
             raise SimulationError(f"{self.system.name}: nothing is left to happen") from error
         finally:
             self.probe.end()
@@ -166,13 +284,16 @@ class Machine:
         )
 
     def _start(self) -> None:
+        self.pool.start()
+        for timer in self.timers:
+            timer.start()
         for source in self.sources:
             source.start()
 
     def _close(self) -> None:
         """Close the processes, also of a run that failed: the `finally` of each stretch books."""
         for worker in self.workers:
-            worker.process.close()
+            worker.close()
 
     def _settle(self) -> None:
         """Book what waits and what is being served."""
@@ -183,6 +304,10 @@ class Machine:
                 inbox.worker.settle(request, inbox.worker.batch_waits)
         for station in self.servers.values():
             station.settle()
+        for stock in self.credits.values():
+            stock.settle()
+        for request, account in self.put_aside.items():
+            request.book(account, self.env.now - request.since)
 
 
 def run(system: System, *, seed: int, replication: int, requests: int) -> Run:
@@ -207,6 +332,8 @@ def run(system: System, *, seed: int, replication: int, requests: int) -> Run:
     ------
     LedgerError
         If a tick was booked twice or not at all.
+    DeadlockError
+        If some wait for each other for ever: the cycle of who waits for whom.
     SimulationError
         If nothing is left to happen before the requests are through.
     """

@@ -1,15 +1,15 @@
-"""One level of a worker: what waits for it, and whether it has been told."""
+"""One level of a worker, or one guest task: what waits for it, and whether it has been told."""
 
 from collections import deque
 from typing import TYPE_CHECKING
 
 from virtperf.rules import doorbell as doorbell_rule
+from virtperf.sim.lock import Lock
 from virtperf.sim.request import Request
-from virtperf.sim.station import Lock
-from virtperf.tables import InboxRow, Sequence, StepRow
+from virtperf.tables import NONE, InboxRow, Sequence, StepRow
 
 if TYPE_CHECKING:
-    from virtperf.sim.doorbell import Doorbell
+    from virtperf.sim.doorbell import Doorbell, Steps
     from virtperf.sim.worker import Worker
 
 ORDINARY = 0
@@ -18,7 +18,8 @@ ORDINARY = 0
 class Inbox:
     """A queue of requests in front of a worker, with the state that rules about it read."""
 
-    def __init__(self, row: InboxRow, worker: "Worker", lock: Lock | None) -> None:
+    def __init__(self, index: int, row: InboxRow, worker: "Worker", lock: Lock | None) -> None:
+        self.index = index
         self.row = row
         self.level = row.level
         self.poll, self.start = row.poll, row.poll_start
@@ -30,15 +31,21 @@ class Inbox:
         self.bells: list[Doorbell] = []
         self.debts: list[Sequence] = []
         self.in_turn = self.told = self.notified = 0
+        self.runnable = False  # in the run queue of its worker's tasks, or having its turn
+        self.behind = NONE
+        self.turn: Steps | None = None  # of a task that the guest may put aside
 
     def push(self, request: Request) -> None:
         """Let `request` wait here from now on."""
         request.mark = self.worker.clock.read()
         self.queue.append(request)
+        if self.level == ORDINARY and not self.runnable:
+            self.worker.guest.add(self)
 
     def take(self) -> Request:
         """Take the head; its wait is booked by what the worker did meanwhile."""
         request = self.queue.popleft()
+        request.home = self
         self.worker.settle(request, self.worker.row.waits)
         return request
 

@@ -37,7 +37,7 @@ def check_request(request: Request, now: int) -> int:
 
 
 def check(machine: "Machine", in_flight: Iterable[Request]) -> int:
-    """Check the CPU ledger and the requests under way; return what these have booked, in ticks.
+    """Check the CPU ledger and all that is under way; return what requests have booked, in ticks.
 
     The CPU ledger is kept twice, by the pCPUs (what ran) and by the workers (in which state); the
     two must agree, and the pCPUs must add up to pCPUs x time.
@@ -62,4 +62,5 @@ def check(machine: "Machine", in_flight: Iterable[Request]) -> int:
         on_cpu += sum(states[state] for state in ON_A_CPU)
     if on_cpu != busy:
         raise LedgerError(f"workers ran for {on_cpu} ticks but pCPUs were busy for {busy}")
-    return sum(check_request(request, now) for request in in_flight)
+    open_ = [(check_request(request, now), request.row.side) for request in in_flight]
+    return sum(ticks for ticks, side in open_ if not side)

@@ -1,35 +1,12 @@
-"""Stations: servers that are not CPUs, and locks."""
+"""Stations: servers that are not CPUs."""
 
 from collections import deque
 from collections.abc import Callable
 
-import simpy
-
-from virtperf.rules import lock as rule
 from virtperf.sim.clock import Clock, Owner, Ticker
+from virtperf.sim.occupancy import Occupancy
 from virtperf.sim.request import Request
 from virtperf.tables import StationRow
-
-
-class Occupancy:
-    """A count over time and its integral."""
-
-    __slots__ = ("count", "env", "integral", "since")
-
-    def __init__(self, env: Clock) -> None:
-        self.env = env
-        self.count = self.integral = self.since = 0
-
-    def add(self, change: int) -> None:
-        """Change the count now."""
-        now = self.env.now
-        self.integral += self.count * (now - self.since)
-        self.since = now
-        self.count += change
-
-    def read(self) -> int:
-        """Return the integral up to now."""
-        return self.integral + self.count * (self.env.now - self.since)
 
 
 class Servers:
@@ -82,45 +59,3 @@ class Servers:
             self._book_wait(request)
         for request, account in self.serving.items():
             request.book(account, self.env.now - request.since)
-
-
-class Lock:
-    """A lock that workers hold; who gets it is a rule, waiting is done by the worker."""
-
-    def __init__(self, env: Clock, index: int, row: StationRow) -> None:
-        self.env = env
-        self.row = row
-        self.ticker = Ticker(Owner.LOCK, index)
-        self.holder = -1
-        self.busy = Occupancy(env)
-        self.queued = Occupancy(env)
-        self.queue: deque[simpy.Event] = deque()
-
-    def take(self, worker: int) -> bool:
-        """Take the lock for `worker` if the rule allows it now."""
-        if not rule.may_take(self):
-            return False
-        self.holder = worker
-        self.busy.add(1)
-        return True
-
-    def wait(self) -> simpy.Event:
-        """Join the queue; the event happens when it is time to try (again)."""
-        woken = self.env.event()
-        self.queue.append(woken)
-        self.queued.add(1)
-        return woken
-
-    def release(self) -> None:
-        """Free the lock and wake as many waiters as the rule says, after the wake-up delay."""
-        self.busy.add(-1)
-        for _ in range(min(rule.release(self), len(self.queue))):
-            woken = self.queue.popleft()
-            self.queued.add(-1)
-            if self.row.wake:
-                self.env.after(self.ticker, self.row.wake, woken.succeed)
-            else:
-                woken.succeed()
-
-    def settle(self) -> None:
-        """Nothing is booked here: who waits for a lock is a worker."""

@@ -1,0 +1,218 @@
+"""What a worker does with a request in hand: spend time on it, and wait for others with it."""
+
+from typing import TYPE_CHECKING, Any
+
+from virtperf.sim.doorbell import Steps
+from virtperf.sim.guest import RunQueue
+from virtperf.sim.inbox import ORDINARY, Inbox
+from virtperf.sim.lock import Lock
+from virtperf.sim.request import Request
+from virtperf.sim.thread import BLOCKED, RUNNING, Thread
+from virtperf.sim.wait import Held, Wait
+from virtperf.tables import NONE, Hold, Kind, Sequence, StepRow, WorkerRow
+
+if TYPE_CHECKING:
+    from virtperf.sim.engine import Machine
+
+ASIDE: Any = object()  # what a task's turn yields when the guest lets another task go on
+
+
+class Hands(Thread):
+    """A thread that serves requests; `_turn`, its own way of serving them, is a subclass's.
+
+    Interrupt turns nest inside ordinary work. Whatever happens to the thread while a request is in
+    hand is booked to that request from what the thread's clocks show.
+    """
+
+    def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
+        super().__init__(machine, index, row)
+        self.masked = 0
+        self.spinning = False
+        self.holds = 0  # locks; a guest that holds one does not reschedule
+        self.wants: Lock | None = None
+        self.interrupt: Inbox | None = None
+        self.task: Inbox | None = None
+        self.guest = RunQueue(self.env, index, row.slice, machine.inboxes, self.reschedule)
+
+    def _turn(self, inbox: Inbox) -> Steps:
+        raise NotImplementedError
+
+    # -- time on a CPU ----------------------------------------------------------------------
+
+    def pay(self, sequence: Sequence, request: Request) -> Steps:
+        """Carry out a range of work steps in the name of `request`."""
+        for index in range(sequence.first, sequence.last):
+            step = self.machine.steps[index]
+            if step.counter != NONE:
+                self.machine.counters[step.counter] += 1
+            yield from self._spend(step.ticks, step, request)
+
+    def _spend(self, ticks: int, step: StepRow, request: Request) -> Steps:
+        """Work `ticks` for `request`; interrupts nest inside, slices end, nothing is lost."""
+        left = ticks
+        while True:
+            self.masked = step.masked
+            if self.away:
+                yield from self._regain(request)
+            if self.level == ORDINARY and not step.masked:
+                if self._interrupted():
+                    yield from self._nest(request)
+                    continue
+                if self.guest.expired and not self.holds:
+                    yield from self._put_aside(request)
+                    continue
+            if left == 0:
+                return
+            start = self.env.now
+            try:
+                yield from self._stretch(left, step.account)
+            finally:
+                ran = self.env.now - start
+                request.book(step.account, ran)
+                left -= ran
+
+    def _interrupted(self) -> bool:
+        return self.interrupt is not None and bool(self.interrupt.told)
+
+    def _nest(self, request: Request | None) -> Steps:
+        """Let interrupt turns run inside the ordinary work of `request`."""
+        if request is not None:
+            request.mark = self.clock.read()
+        try:
+            while self._interrupted():
+                assert self.interrupt is not None
+                yield from self._turn(self.interrupt)
+        finally:
+            if request is not None:
+                self.settle(request, self.row.waits)
+        self.enter_level(ORDINARY)
+
+    # -- guest tasks ------------------------------------------------------------------------
+
+    def reschedule(self) -> None:
+        """End the stretch of a task whose slice is over, if it can be put aside now."""
+        if self.state == RUNNING and not self.masked:
+            self.cut()
+
+    def _put_aside(self, request: Request) -> Steps:
+        """Let another task go on; `request`, in hand, waits until this one's turn has come."""
+        task = self.task
+        assert task is not None, "a slice belongs to a task"
+        self.guest.expired = False
+        request.mark = self.clock.read()
+        self.guest.add(task)
+        try:
+            yield ASIDE
+        finally:
+            self.settle(request, self.row.waits)
+        yield from self._change_to(task, request)
+
+    def _change_to(self, task: Inbox, request: Request) -> Steps:
+        """Pay the process switch if another task ran before."""
+        before, self.task = self.task, task
+        if before is not None and before is not task:
+            yield from self.pay(self.row.switch, request)
+
+    # -- waiting with a request in hand -----------------------------------------------------
+
+    def stop_spinning(self) -> None:
+        """End a spin, unless something stands above it; then it is seen afterwards."""
+        if self.spinning:
+            self.cut()
+
+    def _hold_on(
+        self, wait: Held, hold: int, masked: int, account: int, request: Request | None
+    ) -> Steps:
+        """Wait, asleep or spinning; `request` None is one that a station books meanwhile."""
+        if hold == Hold.SPIN:
+            yield from self._spin(wait, masked, account, request)
+        elif not wait.over:
+            yield from self._block(wait, account, request)
+
+    def _spin(self, wait: Held, masked: int, account: int, request: Request | None) -> Steps:
+        """Burn the pCPU until `wait` is over; interrupts nest, slices end, and the spin goes on."""
+        while True:
+            self.masked = masked
+            if self.away:
+                yield from self._regain(request)
+            if self.level == ORDINARY and not masked and self._interrupted():
+                yield from self._nest(request)
+                continue
+            if wait.seen():
+                return
+            start, self.spinning = self.env.now, True
+            try:
+                yield from self._stretch(None, self.row.spin_account)
+            finally:
+                self.spinning = False
+                if request is not None:
+                    request.book(account, self.env.now - start)
+
+    def _block(self, wait: Held, account: int, request: Request | None) -> Steps:
+        """Give up the pCPU until `wait` is over, then get one again."""
+        waits = list(self.row.waits)
+        waits[BLOCKED] = account
+        if request is not None:
+            request.mark = self.clock.read()
+        try:
+            self._release(BLOCKED)
+            yield wait.woken
+        finally:
+            if request is not None:
+                self.settle(request, tuple(waits))
+        if request is not None:
+            yield from self._regain(request)
+
+    def _lock(self, lock: Lock, request: Request, masked: int) -> Steps:
+        """Take `lock`, or wait for it; woken to a free lock, try again."""
+        while not lock.take(self.index):
+            waiter = lock.join(self)
+            before, self.wants = self.wants, lock
+            hold = Hold.SPIN if lock.spins else Hold.BLOCK
+            yield from self._hold_on(waiter, hold, masked, lock.row.wait_account, request)
+            self.wants = before
+            if waiter.owns:
+                break
+        self.holds += 1
+
+    def _unlock(self, lock: Lock) -> None:
+        self.holds -= 1
+        lock.release()
+
+    def _stay(self, request: Request, step: StepRow) -> Steps:
+        """Keep `request` while a station serves it, which books its time until then."""
+        wait = request.stays = Held(self, sleeps=step.hold == Hold.BLOCK)
+        self.machine.serve(request, step)
+        try:
+            yield from self._hold_on(wait, step.hold, step.masked, NONE, None)
+            if self.away:
+                yield from self._regain()
+        finally:
+            if wait.over:
+                self.settle(request, self.row.waits)
+
+    def _join(self, request: Request, step: StepRow) -> Steps:
+        """Ring several, one after the other, and wait until the last has answered."""
+        machine = self.machine
+        if step.hold == Hold.ASYNC:
+            wait = Wait(lambda: machine.take_up(request), step.other)
+        else:
+            wait = Held(self, sleeps=step.hold == Hold.BLOCK, left=step.other)
+        for number in range(step.target, step.target + step.other):
+            yield from self._call(machine.child(request, number, wait), request)
+        if isinstance(wait, Held):
+            yield from self._hold_on(wait, step.hold, step.masked, step.account, request)
+        else:
+            machine.put_by(request, step, wait)
+
+    def _call(self, child: Request, payer: Request) -> Steps:
+        """Ring the doorbell with which a side path begins; it lives from its hand-over on."""
+        step = self.machine.steps[child.step]
+        assert step.kind == Kind.RING, "the assembly lets a join ring"
+        child.step += 1
+        bell = self.machine.bells[step.target]
+        state = bell.decide()
+        if state != NONE:
+            yield from self.pay(bell.row.pay[state], payer)
+        self.machine.admit(child)
+        bell.hand_over(child, state)

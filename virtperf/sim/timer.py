@@ -1,0 +1,43 @@
+"""Periodic timers: each starts a side path, again and again."""
+
+from collections.abc import Callable
+
+from virtperf.sim.clock import Clock, Owner, Ticker
+from virtperf.sim.wait import Wait
+from virtperf.sim.worker import Worker
+from virtperf.tables import TimerRow, WorkerState
+
+Start = Callable[[int, Wait], None]
+
+
+class Timer:
+    """The timer tick of a guest's vCPU, at every multiple of its period.
+
+    Parameters
+    ----------
+    env : Clock
+    index : int
+    row : TimerRow
+    worker : Worker
+        Whose guest ticks; the ticks look after the slices of its tasks.
+    start : callable
+        Starts a side path of a class; the `Wait` is answered at its end.
+    """
+
+    def __init__(self, env: Clock, index: int, row: TimerRow, worker: Worker, start: Start) -> None:
+        self.env = env
+        self.row = row
+        self.worker = worker
+        self.begin = start
+        self.ticker = Ticker(Owner.TIMER, index)
+        worker.guest.ticked = True
+
+    def start(self) -> None:
+        """Let the timer run."""
+        self.env.after(self.ticker, self.row.period, self._expire)
+
+    def _expire(self) -> None:
+        asleep = self.worker.state == WorkerState.ASLEEP
+        if not (self.row.tickless and asleep):
+            self.begin(self.row.klass, Wait(self.worker.guest.tick))
+        self.start()
