@@ -5,19 +5,9 @@ State as in `round_robin`; `workers[i]` also has ``pin``.
 
 from typing import Any
 
-from virtperf.rules.round_robin import account, enqueue, preempts, refill, slice_of, tick
+from virtperf.rules.round_robin import enqueue, slice_of
 
-__all__ = [
-    "account",
-    "enqueue",
-    "pick",
-    "place",
-    "preempts",
-    "refill",
-    "slice_of",
-    "tick",
-    "wanted",
-]
+__all__ = ["enqueue", "pick", "place", "slice_of", "wanted"]
 
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:

@@ -39,11 +39,6 @@ def pick(pool: Any, workers: Any, p: int) -> int:
     return w
 
 
-def preempts(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
-    """Return the pCPU whose worker must go for the woken `w`, which found none idle; -1: none."""
-    return -1
-
-
 def wanted(pool: Any, workers: Any, p: int) -> int:
     """Return 1 if somebody waits who may run on pCPU `p`, so that a slice must end, else 0."""
     if pool.head == -1:
@@ -54,16 +49,3 @@ def wanted(pool: Any, workers: Any, p: int) -> int:
 def slice_of(pool: Any, workers: Any, w: int) -> int:
     """Return how long worker `w` may run from its dispatch while others wait, in ticks."""
     return pool.slice
-
-
-def tick(pool: Any, pcpus: Any, workers: Any, p: int) -> int:
-    """Return 1 if the worker on pCPU `p` must go, asked every ``pool.tick`` while one runs."""
-    return 0
-
-
-def account(pool: Any, workers: Any, w: int, ran: int) -> None:
-    """Charge worker `w` for `ran` ticks on a pCPU, at each tick and when it leaves."""
-
-
-def refill(pool: Any, workers: Any, now: int) -> None:
-    """Hand out what is handed out every ``pool.period``."""

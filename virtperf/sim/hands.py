@@ -7,7 +7,7 @@ from virtperf.sim.guest import RunQueue
 from virtperf.sim.inbox import ORDINARY, Inbox
 from virtperf.sim.lock import Lock
 from virtperf.sim.request import Request
-from virtperf.sim.thread import BLOCKED, RUNNING, Thread
+from virtperf.sim.thread import BLOCKED, READY, RUNNING, Thread
 from virtperf.sim.wait import Held, Wait
 from virtperf.tables import NONE, Hold, Kind, Sequence, StepRow, WorkerRow
 
@@ -52,7 +52,7 @@ class Hands(Thread):
         left = ticks
         while True:
             self.masked = step.masked
-            if self.away:
+            if self.away and not self._back():
                 yield from self._regain(request)
             if self.level == ORDINARY and not step.masked:
                 if self._interrupted():
@@ -65,11 +65,19 @@ class Hands(Thread):
                 return
             start = self.env.now
             try:
-                yield from self._stretch(left, step.account)
+                yield self._stretch(left, step.account, plain=True)
             finally:
-                ran = self.env.now - start
+                ran, stood = self._ran(start)
                 request.book(step.account, ran)
                 left -= ran
+                if stood:
+                    request.book(self.row.waits[READY], stood)
+
+    def urgent(self) -> bool:
+        """Whether an interrupt, or another task, comes before the ordinary work in hand."""
+        if self.level != ORDINARY or self.masked:
+            return False
+        return self._interrupted() or (self.guest.expired and not self.holds)
 
     def _interrupted(self) -> bool:
         return self.interrupt is not None and bool(self.interrupt.told)
@@ -142,11 +150,13 @@ class Hands(Thread):
                 return
             start, self.spinning = self.env.now, True
             try:
-                yield from self._stretch(None, self.row.spin_account)
+                yield self._stretch(None, self.row.spin_account)
             finally:
                 self.spinning = False
+                ran, stood = self._ran(start)
                 if request is not None:
-                    request.book(account, self.env.now - start)
+                    request.book(account, ran)
+                    request.book(self.row.waits[READY], stood)
 
     def _block(self, wait: Held, account: int, request: Request | None) -> Steps:
         """Give up the pCPU until `wait` is over, then get one again."""

@@ -1,10 +1,11 @@
 """Physical CPUs that workers share under a policy; the decisions are in `rules`."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from virtperf.rules import pinned, round_robin
-from virtperf.sim.clock import Account, Clock, Owner, Ticker
+from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
 from virtperf.tables import NONE, Policy, PoolRow
 
 if TYPE_CHECKING:
@@ -12,33 +13,44 @@ if TYPE_CHECKING:
 
 POLICIES: dict[int, Any] = {Policy.ROUND_ROBIN: round_robin, Policy.PINNED: pinned}
 NOBODY = NONE
+NEVER = -1
 
 
 class Pcpu:
     """One physical CPU: who runs on it, who ran last, and the account of its time.
 
-    `intruder` is the host interrupt work that stands above the thread `worker`, which stays.
+    `intruder` is the host interrupt work that stands above the thread `worker`, which stays;
+    `timer` is when its slice timer goes off.
     """
 
     __slots__ = (
         "account",
-        "armed",
         "charged",
         "dispatched",
         "index",
         "intruder",
         "intruders",
         "last",
+        "slice_over",
         "ticker",
+        "timer",
         "worker",
     )
 
-    def __init__(self, env: Clock, index: int, accounts: int, idle: int) -> None:
+    def __init__(
+        self,
+        env: Clock,
+        index: int,
+        accounts: int,
+        idle: int,
+        slice_end: Callable[["Pcpu"], None],
+    ) -> None:
         self.index = index
+        self.slice_over = lambda _: slice_end(self)
         self.worker = NOBODY
         self.last = NOBODY
         self.dispatched = self.charged = 0
-        self.armed = False
+        self.timer = NEVER
         self.account = Account(env, accounts, idle)
         self.ticker = Ticker(Owner.SLICE, index)
         self.intruder: Thread | None = None
@@ -48,10 +60,21 @@ class Pcpu:
 class Pool:
     """A scheduler's pCPUs and the queue in front of them.
 
-    A policy is a module of `rules` with these functions: `place` (the idle pCPU a woken worker
-    takes), `preempts` (else, whose worker must go for it), `enqueue` (else, it waits), `pick` (who
-    is next), `slice_of` and `wanted` (when a slice ends), `tick`, `account` and `refill`. The
-    state they keep of their own, ``FIELDS`` of a worker, starts at 0.
+    A policy is a module of `rules` with these functions of the pool's and the workers' state:
+
+    * ``place(pool, pcpus, workers, w)``: the idle pCPU that a woken worker takes, or -1;
+    * ``enqueue(pool, workers, w, woken)``: it waits, woken or (0) because it lost its pCPU;
+    * ``pick(pool, workers, p)``: who is next on a pCPU, or -1;
+    * ``wanted(pool, workers, p)``: whether somebody waits for it, so that a slice must end;
+    * ``slice_of(pool, workers, w)``: how long a worker may run from its dispatch then;
+
+    and, if it needs them,
+
+    * ``preempts(pool, pcpus, workers, w)``: the pCPU whose worker must go for a woken one, or -1;
+    * ``tick(pool, pcpus, workers, p)``: every `PoolRow.tick`, whether the worker there must go;
+    * ``account(pool, workers, w, ran)``: charge it, at each tick and when it leaves its pCPU;
+    * ``refill(pool, workers, now)``: hand out, every `PoolRow.period`, what is charged;
+    * ``FIELDS``: names of the state it keeps in a worker; each starts at 0.
 
     A slice counts from the dispatch, but its timer runs only while somebody waits.
     """
@@ -60,9 +83,13 @@ class Pool:
         self.env = env
         self.row = row
         self.policy = POLICIES[row.policy]
+        self.preempts = getattr(self.policy, "preempts", None)
+        self.charges = getattr(self.policy, "account", None)
         self.count, self.slice = row.pcpus, row.slice
         self.head = self.tail = NOBODY
-        self.pcpus = [Pcpu(env, i, accounts, row.idle_account) for i in range(row.pcpus)]
+        self.pcpus = [
+            Pcpu(env, i, accounts, row.idle_account, self._slice_end) for i in range(row.pcpus)
+        ]
         self.workers: list[Thread] = []
 
     def start(self) -> None:
@@ -78,19 +105,20 @@ class Pool:
     # -- asked by threads -------------------------------------------------------------------
 
     def request(self, worker: "Thread") -> None:
-        """Give `worker` a pCPU now, or when its turn comes (then its `grant` happens)."""
+        """Give `worker` a pCPU now, or when its turn comes (then its `alarm` happens)."""
         if worker.row.host:
             self._intrude(worker)
             return
         p = self.policy.place(self, self.pcpus, self.workers, worker.index)
-        if p == NOBODY:
-            p = self.policy.preempts(self, self.pcpus, self.workers, worker.index)
-            if p == NOBODY:
-                self._queue(worker, woken=1)
-                return
+        if p != NOBODY:
+            self._dispatch(self.pcpus[p], worker)
+            return
+        if self.preempts is not None:
+            p = self.preempts(self, self.pcpus, self.workers, worker.index)
+        if p != NOBODY:
             self._preempt(self.pcpus[p], worker)
         else:
-            self._dispatch(self.pcpus[p], worker)
+            self._queue(worker, woken=1)
 
     def release(self, worker: "Thread") -> None:
         """Take back the pCPU of `worker`, who sleeps or blocks."""
@@ -106,19 +134,19 @@ class Pool:
     # -- dispatch ---------------------------------------------------------------------------
 
     def _queue(self, worker: "Thread", *, woken: int) -> None:
-        worker.grant = self.env.event()
+        worker.queued = True
         self.policy.enqueue(self, self.workers, worker.index, woken)
         for pcpu in self.pcpus:
-            self._arm(pcpu)
+            if pcpu.timer == NEVER:
+                self._arm(pcpu)
 
     def _next(self, pcpu: Pcpu) -> None:
         w = self.policy.pick(self, self.workers, pcpu.index)
         if w != NOBODY:
             worker = self.workers[w]
+            worker.queued = False
             self._dispatch(pcpu, worker)
-            grant, worker.grant = worker.grant, None
-            if grant is not None:
-                grant.succeed()
+            worker.resume()
 
     def _dispatch(self, pcpu: Pcpu, worker: "Thread") -> None:
         pcpu.worker = worker.index
@@ -141,38 +169,39 @@ class Pool:
         """Send the worker of `pcpu` back to the queue, for `heir` or for whoever is next."""
         worker = self.workers[pcpu.worker]
         self._vacate(worker)
-        worker.away = True
+        worker.stop()
         if heir is None:
             self._queue(worker, woken=0)
             self._next(pcpu)
         else:
             self._dispatch(pcpu, heir)
             self._queue(worker, woken=0)
-        worker.cut()
 
     def _charge(self, pcpu: Pcpu) -> None:
-        self.policy.account(self, self.workers, pcpu.worker, self.env.now - pcpu.charged)
-        pcpu.charged = self.env.now
+        if self.charges is not None:
+            self.charges(self, self.workers, pcpu.worker, self.env.now - pcpu.charged)
+            pcpu.charged = self.env.now
 
     # -- slices and the policy's clocks -----------------------------------------------------
 
     def _arm(self, pcpu: Pcpu) -> None:
-        if pcpu.armed or pcpu.worker == NOBODY:
+        if pcpu.timer != NEVER or pcpu.worker == NOBODY:
             return
         if self.policy.wanted(self, self.workers, pcpu.index):
-            pcpu.armed = True
             due = pcpu.dispatched + self.policy.slice_of(self, self.workers, pcpu.worker)
-            delay = max(0, due - self.env.now)
-            self.env.after(pcpu.ticker, delay, lambda: self._slice_end(pcpu))
+            now = self.env.now
+            pcpu.timer = max(due, now)
+            Alarm(self.env, pcpu.ticker, pcpu.timer - now).callbacks.append(pcpu.slice_over)
 
     def _slice_end(self, pcpu: Pcpu) -> None:
         """End the slice if it is over and somebody waits; an earlier slice's timer is void."""
-        pcpu.armed = False
+        pcpu.timer = NEVER
         if pcpu.worker == NOBODY:
             return
         due = pcpu.dispatched + self.policy.slice_of(self, self.workers, pcpu.worker)
         if self.env.now < due or not self.policy.wanted(self, self.workers, pcpu.index):
             self._arm(pcpu)
+            self.workers[pcpu.worker].carry_on()
         else:
             self._preempt(pcpu)
 
@@ -202,14 +231,12 @@ class Pool:
         """Let host interrupt work have its pCPU; the thread below stays on it, and stands still."""
         pcpu = self.pcpus[worker.pin]
         if pcpu.intruder is not None:
-            worker.grant = self.env.event()
+            worker.queued = True
             pcpu.intruders.append(worker)
             return
         pcpu.intruder, worker.pcpu = worker, pcpu
         if pcpu.worker != NOBODY:
-            below = self.workers[pcpu.worker]
-            below.away = True
-            below.cut()
+            self.workers[pcpu.worker].stop()
 
     def _depart(self, worker: "Thread") -> None:
         pcpu = worker.pcpu
@@ -217,13 +244,11 @@ class Pool:
         worker.pcpu = None
         if pcpu.intruders:
             pcpu.intruder = after = pcpu.intruders.popleft()
-            after.pcpu = pcpu
-            grant, after.grant = after.grant, None
-            if grant is not None:
-                grant.succeed()
+            after.pcpu, after.queued = pcpu, False
+            after.resume()
             return
         pcpu.intruder = None
         if pcpu.worker == NOBODY:
             pcpu.account.enter(self.row.idle_account)
         else:
-            self.workers[pcpu.worker].cut()
+            self.workers[pcpu.worker].resume()

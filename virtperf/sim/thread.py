@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
+from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker, happen
 from virtperf.sim.doorbell import Steps
-from virtperf.sim.pool import Pcpu, Pool
+from virtperf.sim.pool import NEVER, Pcpu, Pool
 from virtperf.sim.request import Request
 from virtperf.tables import NONE, WorkerRow, WorkerState
 
@@ -19,9 +19,10 @@ ASLEEP, READY, RUNNING, INTERRUPT, BLOCKED, SWITCHING, POLLING = WorkerState
 class Thread:
     """A thread as the scheduler of the host sees it.
 
-    A stretch of CPU time ends when it is over or when it is `cut`: by the end of a slice, by an
-    interrupt, or, while polling or spinning, by what was waited for. `away` says that the thread
-    cannot go on before it has been to `_regain`: it has no pCPU, or host interrupts stand above it.
+    A stretch of CPU time ends when it is over or when it is `cut`: by an interrupt, or, while
+    polling or spinning, by what was waited for. The scheduler and host interrupts `stop` it: the
+    thread learns of that when it goes on. `away` says that it cannot go on before it has been to
+    `_regain`: it has no pCPU, or host interrupt work stands above it.
     """
 
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
@@ -34,9 +35,12 @@ class Thread:
         self.clock = Account(self.env, len(WorkerState), ASLEEP)
         self.pin, self.last, self.next = row.pin, NONE, NONE
         self.pcpu: Pcpu | None = None
-        self.grant: simpy.Event | None = None
+        self.queued = False
         self.alarm: simpy.Event = self.env.event()
         self.away = True
+        self.stopped = self.end = NEVER
+        self.stood = self.account = 0
+        self.plain = False
         self.switch_left = 0
         self.level = 0
 
@@ -45,19 +49,92 @@ class Thread:
         """What the thread is doing, a `WorkerState`."""
         return self.clock.current
 
+    # -- told by the scheduler --------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Take the CPU from under the thread, which is not told."""
+        self.away = True
+        if self.state != READY:
+            self._unset()
+            self.stopped = self.env.now
+            self.clock.enter(READY)
+
+    def resume(self) -> None:
+        """Give the CPU back: plain work that has nothing else to heed goes on where it was.
+
+        So a stretch of work is one wait of the process, over however many slices it extends.
+        """
+        pcpu, stopped = self.pcpu, self.stopped
+        simple = self.plain and stopped != NEVER and not self.switch_left and not self.urgent()
+        if not simple or pcpu is None or pcpu.intruder is not None:
+            happen(self.alarm)
+            return
+        now = self.env.now
+        self.stood += now - stopped
+        self.end += now - stopped
+        self.stopped = NEVER
+        pcpu.account.enter(self.account)
+        self._go_on()
+        self.carry_on()
+
+    def carry_on(self) -> None:
+        """Set the alarm for the end of a stretch, unless a slice's timer goes off before it."""
+        pcpu, end = self.pcpu, self.end
+        if end == NEVER or pcpu is None or type(self.alarm) is Alarm or self.stopped != NEVER:
+            return
+        if pcpu.timer == NEVER or pcpu.timer >= end:
+            self._wait_for(Alarm(self.env, self.ticker, end - self.env.now))
+
+    def urgent(self) -> bool:
+        """Whether there is something to do before plain work goes on."""
+        return False
+
+    # -- stretches --------------------------------------------------------------------------
+
     def cut(self) -> None:
-        """End the stretch the thread is in; what was left of it is the thread's to remember."""
+        """End the stretch, or the wait for a pCPU, that the thread is in."""
+        self._unset()
         happen(self.alarm)
 
-    def _stretch(self, ticks: int | None, account: int) -> Steps:
-        """Hold the pCPU for `ticks`, or until cut; None is for ever."""
-        assert self.pcpu is not None, "a stretch needs a pCPU"
-        self.pcpu.account.enter(account)
-        self.alarm = alarm = self.env.event()
+    def _stretch(self, ticks: int | None, account: int, *, plain: bool = False) -> simpy.Event:
+        """Hold the pCPU for `ticks`, or until cut (None: only until cut); return the end.
+
+        A slice's timer that goes off earlier stops the thread or lets it `carry_on`, so that a
+        stretch of many slices sets one alarm. Then ask `_ran` how long it was.
+        """
+        pcpu = self.pcpu
+        assert pcpu is not None, "a stretch needs a pCPU"
+        pcpu.account.enter(account)
+        self.account, self.plain, self.stood = account, plain, 0
+        self.end = NEVER
         if ticks is not None:
-            over = Alarm(self.env, self.ticker, ticks)
-            over.callbacks.append(lambda _: happen(alarm))
-        yield alarm
+            self.end = self.env.now + ticks
+            if pcpu.timer == NEVER or pcpu.timer >= self.end or pcpu.worker != self.index:
+                self.alarm = Alarm(self.env, self.ticker, ticks)
+                return self.alarm
+        self.alarm = simpy.Event(self.env)
+        return self.alarm
+
+    def _unset(self) -> None:
+        """Let no alarm end the stretch any more."""
+        if type(self.alarm) is Alarm and not self.alarm.processed:
+            self._wait_for(simpy.Event(self.env))
+
+    def _wait_for(self, event: simpy.Event) -> None:
+        """Let the process, if it waits already, wait for another event than before."""
+        event.callbacks, self.alarm.callbacks = self.alarm.callbacks, []
+        self.alarm = event
+
+    def _ran(self, start: int) -> tuple[int, int]:
+        """Return how long a stretch since `start` ran, and how long the thread stood still."""
+        now, stood = self.env.now, self.stood
+        if self.stopped != NEVER:
+            stood += now - self.stopped
+            self.stopped = NEVER
+        self.end, self.plain = NEVER, False
+        return now - start - stood, stood
+
+    # -- without a pCPU ---------------------------------------------------------------------
 
     def _release(self, state: int) -> None:
         """Give up the pCPU, to sleep or to wait."""
@@ -69,44 +146,49 @@ class Thread:
         """Wait for a pCPU, and for host interrupts there, and pay the switch.
 
         A `request` in hand waits along. Neither interrupts nor hand-overs shorten a switch; what
-        cuts it leaves a rest.
+        stops it leaves a rest.
         """
         if request is not None:
             request.mark = self.clock.read()
         try:
             self.clock.enter(READY)
-            if self.pcpu is None and self.grant is None:
+            if self.pcpu is None and not self.queued:
                 self.pool.request(self)
-            while not self._settled_in():
-                if self.grant is not None:
-                    yield self.grant
-                elif self._overrun():
-                    self.alarm = self.env.event()
-                    yield self.alarm
-                else:
-                    yield from self._switch()
+            while self.switch_left or self.pcpu is None or self._overrun():
+                yield from self._wait_or_switch()
         finally:
             if request is not None:
                 self.settle(request, self.row.waits)
+        self._go_on()
+
+    def _back(self) -> bool:
+        """Whether a thread that was stopped can simply go on; then it does."""
+        pcpu = self.pcpu
+        if pcpu is None or self.switch_left or pcpu.intruder is not None:
+            return False
+        self._go_on()
+        return True
+
+    def _go_on(self) -> None:
         self.away = False
         self.enter_level(self.level)
 
     def _overrun(self) -> bool:
         """Whether host interrupt work stands above this thread on its pCPU."""
-        assert self.pcpu is not None
-        return self.pcpu.intruder is not None and self.pcpu.intruder is not self
+        return self.pcpu is not None and self.pcpu.intruder not in (None, self)
 
-    def _settled_in(self) -> bool:
-        return self.grant is None and not self.switch_left and not self._overrun()
-
-    def _switch(self) -> Steps:
-        assert self.pcpu is not None
+    def _wait_or_switch(self) -> Steps:
+        """Wait for a pCPU; on it, pay what is left of the switch."""
+        if self.pcpu is None or self._overrun():
+            self.alarm = self.env.event()
+            yield self.alarm
+            return
         start = self.env.now
         self.clock.enter(SWITCHING)
         try:
-            yield from self._stretch(self.switch_left, self.pool.row.switch_account)
+            yield self._stretch(self.switch_left, self.pool.row.switch_account)
         finally:
-            self.switch_left -= self.env.now - start
+            self.switch_left -= self._ran(start)[0]
             self.clock.enter(READY)
 
     def enter_level(self, level: int) -> None:
@@ -120,9 +202,3 @@ class Thread:
         for account, then, now in zip(accounts, request.mark, self.clock.read(), strict=True):
             if now != then:
                 request.book(account, now - then)
-
-
-def happen(event: simpy.Event) -> None:
-    """Let an event happen that may have happened already."""
-    if not event.triggered:
-        event.succeed()

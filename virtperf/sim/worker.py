@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 from virtperf.rules import doorbell as doorbell_rule
 from virtperf.rules import poll as poll_rule
+from virtperf.sim.clock import happen
 from virtperf.sim.doorbell import Steps
 from virtperf.sim.hands import ASIDE, Hands
 from virtperf.sim.inbox import ORDINARY, Inbox
 from virtperf.sim.request import Request
-from virtperf.sim.thread import ASLEEP, INTERRUPT, POLLING, READY, RUNNING, happen
+from virtperf.sim.thread import ASLEEP, INTERRUPT, POLLING, READY, RUNNING
 from virtperf.tables import NONE, NOTHING, Hold, Kind, Sequence, StepRow, WorkerRow
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Worker(Hands):
     def tell(self, inbox: Inbox, debt: Sequence = NOTHING) -> None:
         """Tell the worker that `inbox` has work, at a cost of `debt` to itself."""
         inbox.told = 1
-        if debt.first < debt.last:
+        if debt:
             inbox.debts.append(debt)
         if self.state == ASLEEP:
             happen(self.alarm)
@@ -81,7 +82,7 @@ class Worker(Hands):
                     yield from self._turn(self.interrupt)
                     self.idle_since = self.env.now
                 elif task := self.guest.next():
-                    yield from self._run(task)
+                    yield from self._run(task) if self.guest.slice else self._turn(task)
                     self.idle_since = self.env.now
                 elif window := poll_rule.window(self.tasks[0], self.polled):
                     yield from self._poll(window)
@@ -118,7 +119,8 @@ class Worker(Hands):
                 yield from self._regain()
             elif self.env.now < deadline:
                 self.clock.enter(POLLING)
-                yield from self._stretch(deadline - self.env.now, self.row.poll_account)
+                yield self._stretch(deadline - self.env.now, self.row.poll_account)
+                self._ran(self.env.now)
             else:
                 break
         self.polling = 0
@@ -127,9 +129,6 @@ class Worker(Hands):
 
     def _run(self, task: Inbox) -> Steps:
         """Let a task run until its turn is over or it is put aside."""
-        if not self.guest.slice:
-            yield from self._turn(task)
-            return
         if task.turn is None:
             task.turn = self._turn(task)
         for event in task.turn:
@@ -167,18 +166,18 @@ class Worker(Hands):
     def _begin(self, inbox: Inbox, request: Request) -> Steps:
         """Charge what a turn costs before its first item, to that item."""
         came, self.came = self.came, AWAKE
-        if came == WOKEN:
+        if came == WOKEN and self.row.wake:
             yield from self.pay(self.row.wake, request)
-        elif came == NOTICED:
+        elif came == NOTICED and inbox.row.pickup:
             yield from self.pay(inbox.row.pickup, request)
-        if inbox.level == ORDINARY:
+        if inbox is not self.task and inbox.level == ORDINARY:
             yield from self._change_to(inbox, request)
-        debts, inbox.debts = inbox.debts, []
-        for debt in debts:
-            yield from self.pay(debt, request)
+        while inbox.debts:
+            yield from self.pay(inbox.debts.pop(0), request)
         if inbox.lock is not None:
             yield from self._lock(inbox.lock, request, masked=1)
-        yield from self.pay(inbox.row.prologue, request)
+        if inbox.row.prologue:
+            yield from self.pay(inbox.row.prologue, request)
 
     def _end(self, inbox: Inbox) -> None:
         """Leave the inbox: what is still in it waits for another turn."""

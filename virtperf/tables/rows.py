@@ -106,10 +106,14 @@ class ConsumerState(IntEnum):
 
 
 class Sequence(NamedTuple):
-    """Steps `first` to `last - 1` of the step table."""
+    """Steps `first` to `last - 1` of the step table; false if there are none."""
 
     first: int
     last: int
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return self.first < self.last
 
 
 NOTHING = Sequence(0, 0)
