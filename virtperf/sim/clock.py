@@ -60,6 +60,8 @@ class Alarm(simpy.Event):
 class Clock(simpy.Environment):
     """The engine's clock. `now` is an integer number of ticks; `alarms` counts timed events."""
 
+    _now: int
+
     def __init__(self) -> None:
         super().__init__(initial_time=0)
         self.alarms = 0
@@ -67,7 +69,7 @@ class Clock(simpy.Environment):
     @property
     def now(self) -> int:
         """The current instant, in ticks."""
-        return self._now  # type: ignore[return-value]
+        return self._now
 
     def after(self, owner: Ticker, delay: int, call: Callable[[], object]) -> None:
         """Call `call` after `delay` ticks."""
@@ -90,7 +92,7 @@ class Account:
 
     def enter(self, dial: int) -> None:
         """Book the time since the last switch, and let `dial` run."""
-        now = self.env.now
+        now = self.env._now
         if now != self.since:
             self.book(self.current, now - self.since)
             self.since = now

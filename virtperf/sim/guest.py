@@ -47,15 +47,17 @@ class RunQueue:
         """Put a task at the tail."""
         inbox.runnable = True
         rule.enqueue(self, self.inboxes, inbox.index)
-        self._arm()
+        if self.slice:
+            self._arm()
 
     def next(self) -> Inbox | None:
         """Take the next task, whose slice begins; None if no task has work."""
         i = rule.pick(self, self.inboxes)
         if i == NONE:
             return None
-        self.since, self.expired = self.env.now, False
-        self._arm()
+        if self.slice:
+            self.since, self.expired = self.env.now, False
+            self._arm()
         return self.inboxes[i]
 
     def tick(self) -> None:
@@ -63,7 +65,7 @@ class RunQueue:
         self.expired = bool(rule.over(self, self.env.now))
 
     def _arm(self) -> None:
-        if self.slice and not self.ticked and not self.armed and self.first != NONE:
+        if not self.ticked and not self.armed and self.first != NONE:
             self.armed = True
             left = max(0, self.since + self.slice - self.env.now)
             self.env.after(self.ticker, left, self._end)

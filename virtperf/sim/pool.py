@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import simpy
+
 from virtperf.rules import pinned, round_robin
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
 from virtperf.tables import NONE, Policy, PoolRow
@@ -20,11 +22,12 @@ class Pcpu:
     """One physical CPU: who runs on it, who ran last, and the account of its time.
 
     `intruder` is the host interrupt work that stands above the thread `worker`, which stays;
-    `timer` is when its slice timer goes off.
+    `timer` is when its slice timer goes off, and `alarm` that timer.
     """
 
     __slots__ = (
         "account",
+        "alarm",
         "charged",
         "dispatched",
         "index",
@@ -51,6 +54,7 @@ class Pcpu:
         self.last = NOBODY
         self.dispatched = self.charged = 0
         self.timer = NEVER
+        self.alarm: simpy.Event | None = None
         self.account = Account(env, accounts, idle)
         self.ticker = Ticker(Owner.SLICE, index)
         self.intruder: Thread | None = None
@@ -84,7 +88,7 @@ class Pool:
         self.row = row
         self.policy = POLICIES[row.policy]
         self.preempts = getattr(self.policy, "preempts", None)
-        self.charges = getattr(self.policy, "account", None)
+        self.charges: Any = getattr(self.policy, "account", None)
         self.count, self.slice = row.pcpus, row.slice
         self.head = self.tail = NOBODY
         self.pcpus = [
@@ -160,7 +164,10 @@ class Pool:
     def _vacate(self, worker: "Thread") -> Pcpu:
         pcpu = worker.pcpu
         assert pcpu is not None, "only a worker that runs can leave its pCPU"
-        self._charge(pcpu)
+        if self.charges is not None:
+            self._charge(pcpu)
+        if pcpu.alarm is not None:
+            self._disarm(pcpu, pcpu.alarm)
         pcpu.worker, pcpu.last = NOBODY, worker.index
         worker.pcpu = None
         return pcpu
@@ -178,9 +185,9 @@ class Pool:
             self._queue(worker, woken=0)
 
     def _charge(self, pcpu: Pcpu) -> None:
-        if self.charges is not None:
-            self.charges(self, self.workers, pcpu.worker, self.env.now - pcpu.charged)
-            pcpu.charged = self.env.now
+        now = self.env.now
+        self.charges(self, self.workers, pcpu.worker, now - pcpu.charged)
+        pcpu.charged = now
 
     # -- slices and the policy's clocks -----------------------------------------------------
 
@@ -191,24 +198,26 @@ class Pool:
             due = pcpu.dispatched + self.policy.slice_of(self, self.workers, pcpu.worker)
             now = self.env.now
             pcpu.timer = max(due, now)
-            Alarm(self.env, pcpu.ticker, pcpu.timer - now).callbacks.append(pcpu.slice_over)
+            pcpu.alarm = alarm = Alarm(self.env, pcpu.ticker, pcpu.timer - now)
+            alarm.callbacks.append(pcpu.slice_over)
+
+    def _disarm(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
+        alarm.callbacks.remove(pcpu.slice_over)
+        pcpu.timer, pcpu.alarm = NEVER, None
 
     def _slice_end(self, pcpu: Pcpu) -> None:
-        """End the slice if it is over and somebody waits; an earlier slice's timer is void."""
-        pcpu.timer = NEVER
-        if pcpu.worker == NOBODY:
-            return
-        due = pcpu.dispatched + self.policy.slice_of(self, self.workers, pcpu.worker)
-        if self.env.now < due or not self.policy.wanted(self, self.workers, pcpu.index):
-            self._arm(pcpu)
-            self.workers[pcpu.worker].carry_on()
-        else:
+        """End the slice if somebody waits still."""
+        pcpu.timer, pcpu.alarm = NEVER, None
+        if self.policy.wanted(self, self.workers, pcpu.index):
             self._preempt(pcpu)
+        else:
+            self.workers[pcpu.worker].carry_on()
 
     def _tick_again(self, pcpu: Pcpu, ticker: Ticker) -> None:
         def tick() -> None:
             if pcpu.worker != NOBODY:
-                self._charge(pcpu)
+                if self.charges is not None:
+                    self._charge(pcpu)
                 if self.policy.tick(self, self.pcpus, self.workers, pcpu.index):
                     self._preempt(pcpu)
             self._tick_again(pcpu, ticker)

@@ -155,7 +155,11 @@ class Thread:
             if self.pcpu is None and not self.queued:
                 self.pool.request(self)
             while self.switch_left or self.pcpu is None or self._overrun():
-                yield from self._wait_or_switch()
+                if self.pcpu is None or self._overrun():
+                    self.alarm = simpy.Event(self.env)
+                    yield self.alarm
+                else:
+                    yield from self._switch()
         finally:
             if request is not None:
                 self.settle(request, self.row.waits)
@@ -177,12 +181,8 @@ class Thread:
         """Whether host interrupt work stands above this thread on its pCPU."""
         return self.pcpu is not None and self.pcpu.intruder not in (None, self)
 
-    def _wait_or_switch(self) -> Steps:
-        """Wait for a pCPU; on it, pay what is left of the switch."""
-        if self.pcpu is None or self._overrun():
-            self.alarm = self.env.event()
-            yield self.alarm
-            return
+    def _switch(self) -> Steps:
+        """Pay what is left of the switch."""
         start = self.env.now
         self.clock.enter(SWITCHING)
         try:

@@ -74,7 +74,9 @@ class Worker(Hands):
     def live(self) -> Steps:
         """Sleep until told; take turns while there is work; poll; sleep again."""
         while True:
-            yield from self._sleep()
+            self._fall_asleep()
+            yield self.alarm
+            self.clock.enter(READY)
             self.came = WOKEN
             while True:
                 if self._interrupted():
@@ -99,13 +101,12 @@ class Worker(Hands):
     def _has_work(self) -> bool:
         return self.guest.first != NONE or self._interrupted()
 
-    def _sleep(self) -> Steps:
+    def _fall_asleep(self) -> None:
+        """Ask to be told, and give up the pCPU; the alarm is what wakes."""
         for task in self.tasks:
             task.publish()
         self._release(ASLEEP)
         self.alarm = self.env.event()
-        yield self.alarm
-        self.clock.enter(READY)
 
     def _poll(self, window: int) -> Steps:
         """Look at the inboxes until something comes or the window is over."""
