@@ -132,6 +132,8 @@ class Checker:
 
     def _join(self, join: Join, at: Hands) -> None:
         self._need_worker(at, "a join on a worker", join.name)
+        if self.book.inboxes[at.inbox].level:  # as kernels forbid: two such would wait for ever
+            raise self._wrong("a join outside of interrupts", join.name)
         if not join.paths:
             raise self._wrong("a join of at least one doorbell", join.name)
         if at.locks and join.hold == "async":

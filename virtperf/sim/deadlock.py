@@ -1,38 +1,58 @@
 """Finds those who wait for each other for ever, and tells who waits for whom."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from virtperf.errors import DeadlockError
+from virtperf.sim.inbox import ORDINARY
 from virtperf.tables import NONE
 
 if TYPE_CHECKING:
     from virtperf.sim.credit import Credits
     from virtperf.sim.hands import Hands
-    from virtperf.sim.lock import Lock
     from virtperf.sim.request import Request
 
 
-def refuse_lock_cycle(lock: "Lock", worker: "Hands") -> None:
-    """Refuse that `worker` begins to wait for `lock` if its holder waits, in the end, for it.
+def refuse_cycle(worker: "Hands") -> None:
+    """Refuse that `worker` begins to wait for what, in the end, waits for it.
 
-    Each worker waits for one lock at a time, so the chain has no branches; it is looked at only
-    when a wait begins.
+    It waits for a lock or for the answers of a join. A cycle closes with the last wait in it, so
+    looking whenever a wait begins is enough.
 
     Raises
     ------
     DeadlockError
     """
-    told = []
-    waits, wanted = worker, lock
-    while wanted.holder != NONE:
-        holder = worker.machine.workers[wanted.holder]
-        told.append(f"{waits.row.name} waits for {wanted.row.name}, held by {holder.row.name}")
-        if holder is worker:
-            raise DeadlockError(f"deadlock: {'; '.join(told)}")
-        if holder.wants is None or holder.wants.holder == holder.index:
-            return  # it goes on, or has been handed what it waited for and does not know yet
-        waits, wanted = holder, holder.wants
+    if told := _way_back(worker, worker, set()):
+        raise DeadlockError(f"deadlock: {'; '.join(told)}")
+
+
+def _way_back(worker: "Hands", home: "Hands", seen: set["Hands"]) -> list[str]:
+    """Return who waits for whom from `worker` on until `home` comes round; [] if it never does."""
+    for other, why in _needs(worker):
+        if other is home:
+            return [why]
+        if other is not worker and other not in seen:
+            seen.add(other)
+            if told := _way_back(other, home, seen):
+                return [why, *told]
+    return []
+
+
+def _needs(worker: "Hands") -> Iterator[tuple["Hands", str]]:
+    """Yield those without whom `worker` cannot go on, and why.
+
+    One that is handed what it waits for, and does not know yet, yields itself.
+    """
+    lock = worker.wants
+    if lock is not None and lock.holder != NONE:
+        holder = worker.machine.workers[lock.holder]
+        yield holder, f"{worker.row.name} waits for {lock.row.name}, held by {holder.row.name}"
+    for call, inbox in worker.calls:
+        other = inbox.worker
+        waits = other.wants is not None or other.calls
+        if waits and call in inbox.queue and (other.deaf or inbox.level == ORDINARY):
+            yield other, f"{worker.row.name} waits for an answer of {other.row.name}"
 
 
 def refuse_credit_cycle(credits: Iterable["Credits"], requests: Iterable["Request"]) -> None:

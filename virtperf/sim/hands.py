@@ -1,8 +1,12 @@
 """What a worker does with a request in hand: spend time on it, and wait for others with it."""
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from virtperf.sim.doorbell import Steps
+import simpy
+
+from virtperf.sim.deadlock import refuse_cycle
+from virtperf.sim.doorbell import Doorbell, Steps
 from virtperf.sim.guest import RunQueue
 from virtperf.sim.inbox import ORDINARY, Inbox
 from virtperf.sim.lock import Lock
@@ -28,10 +32,13 @@ class Hands(Thread):
         super().__init__(machine, index, row)
         self.masked = 0
         self.spinning = False
-        self.holds = 0  # locks; a guest that holds one does not reschedule
+        self.holds = 0  # locks, half-rung doorbells; a guest does not reschedule meanwhile
         self.wants: Lock | None = None
+        self.calls: list[tuple[Request, Inbox]] = []  # of a join, to whom
+        self.deaf = False  # while it waits, to interrupts
         self.interrupt: Inbox | None = None
-        self.task: Inbox | None = None
+        self.task: Inbox | None = None  # whose turn it is
+        self.process_of: Inbox | None = None  # task that the vCPU is switched to
         self.guest = RunQueue(self.env, index, row.slice, machine.inboxes, self.reschedule)
 
     def _turn(self, inbox: Inbox) -> Steps:
@@ -105,7 +112,7 @@ class Hands(Thread):
     def _put_aside(self, request: Request) -> Steps:
         """Let another task go on; `request`, in hand, waits until this one's turn has come."""
         task = self.task
-        assert task is not None, "a slice belongs to a task"
+        assert task is not None, "only a task's turn has a slice"
         self.guest.expired = False
         request.mark = self.clock.read()
         self.guest.add(task)
@@ -113,11 +120,12 @@ class Hands(Thread):
             yield ASIDE
         finally:
             self.settle(request, self.row.waits)
+        self.task = task
         yield from self._change_to(task, request)
 
     def _change_to(self, task: Inbox, request: Request) -> Steps:
         """Pay the process switch if another task ran before."""
-        before, self.task = self.task, task
+        before, self.process_of = self.process_of, task
         if before is not None and before is not task:
             yield from self.pay(self.row.switch, request)
 
@@ -127,6 +135,11 @@ class Hands(Thread):
         """End a spin, unless something stands above it; then it is seen afterwards."""
         if self.spinning:
             self.cut()
+
+    def _begin_to_wait(self, hold: int, masked: int) -> None:
+        """Refuse a wait that would never end."""
+        self.deaf = bool(masked) or hold == Hold.BLOCK or self.level != ORDINARY
+        refuse_cycle(self)
 
     def _hold_on(
         self, wait: Held, hold: int, masked: int, account: int, request: Request | None
@@ -175,12 +188,14 @@ class Hands(Thread):
 
     def _lock(self, lock: Lock, request: Request, masked: int) -> Steps:
         """Take `lock`, or wait for it; woken to a free lock, try again."""
+        hold = Hold.SPIN if lock.spins else Hold.BLOCK
         while not lock.take(self.index):
+            before = self.wants, self.deaf
+            self.wants = lock
+            self._begin_to_wait(hold, masked)
             waiter = lock.join(self)
-            before, self.wants = self.wants, lock
-            hold = Hold.SPIN if lock.spins else Hold.BLOCK
             yield from self._hold_on(waiter, hold, masked, lock.row.wait_account, request)
-            self.wants = before
+            self.wants, self.deaf = before
             if waiter.owns:
                 break
         self.holds += 1
@@ -208,21 +223,39 @@ class Hands(Thread):
             wait = Wait(lambda: machine.take_up(request), step.other)
         else:
             wait = Held(self, sleeps=step.hold == Hold.BLOCK, left=step.other)
+        calls = []
         for number in range(step.target, step.target + step.other):
-            yield from self._call(machine.child(request, number, wait), request)
-        if isinstance(wait, Held):
-            yield from self._hold_on(wait, step.hold, step.masked, step.account, request)
-        else:
+            child = machine.child(request, number, wait)
+            calls.append((child, (yield from self._call(child, request))))
+        if not isinstance(wait, Held):
             machine.put_by(request, step, wait)
+            return
+        before = self.calls, self.deaf
+        self.calls = calls
+        self._begin_to_wait(step.hold, step.masked)
+        yield from self._hold_on(wait, step.hold, step.masked, step.account, request)
+        self.calls, self.deaf = before
 
-    def _call(self, child: Request, payer: Request) -> Steps:
+    def _call(self, child: Request, payer: Request) -> Generator[simpy.Event, object, Inbox]:
         """Ring the doorbell with which a side path begins; it lives from its hand-over on."""
         step = self.machine.steps[child.step]
         assert step.kind == Kind.RING, "the assembly lets a join ring"
         child.step += 1
         bell = self.machine.bells[step.target]
-        state = bell.decide()
-        if state != NONE:
-            yield from self.pay(bell.row.pay[state], payer)
+        state = yield from self._ring(bell, payer)
         self.machine.admit(child)
         bell.hand_over(child, state)
+        return bell.inbox
+
+    def _ring(self, bell: Doorbell, payer: Request) -> Generator[simpy.Event, object, int]:
+        """Decide whether `bell` rings, and pay for it, before anything is handed over.
+
+        Nobody else on this vCPU may get between the decision and the hand-over: others rely on a
+        notification that is under way (a guest's driver rings with preemption off).
+        """
+        state = bell.decide()
+        if state != NONE:
+            self.holds += 1
+            yield from self.pay(bell.row.pay[state], payer)
+            self.holds -= 1
+        return state

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from virtperf.rules import lock as rule
 from virtperf.sim.clock import Clock, Owner, Ticker
-from virtperf.sim.deadlock import refuse_lock_cycle
 from virtperf.sim.occupancy import Occupancy
 from virtperf.sim.wait import Held
 from virtperf.tables import NONE, StationRow
@@ -57,14 +56,7 @@ class Lock:
         return True
 
     def join(self, worker: "Hands") -> Waiter:
-        """Queue up: the wait is over when `worker` has the lock or it is time to try again.
-
-        Raises
-        ------
-        DeadlockError
-            If whoever holds the lock waits, in the end, for `worker`.
-        """
-        refuse_lock_cycle(self, worker)
+        """Queue up: the wait is over when `worker` has the lock or it is time to try again."""
         waiter = Waiter(self, worker)
         self.queue.append(waiter)
         self.queued.add(1)

@@ -147,6 +147,7 @@ class Worker(Hands):
         self.polled = 0
         inbox.in_turn, inbox.told = 1, 0
         if inbox.level == ORDINARY:
+            self.task = inbox
             inbox.window = poll_rule.adapted(inbox, self.env.now - self.idle_since)
         self.enter_level(inbox.level)
         request = inbox.take()
@@ -171,7 +172,7 @@ class Worker(Hands):
             yield from self.pay(self.row.wake, request)
         elif came == NOTICED and inbox.row.pickup:
             yield from self.pay(inbox.row.pickup, request)
-        if inbox is not self.task and inbox.level == ORDINARY:
+        if inbox is not self.process_of and inbox.level == ORDINARY:
             yield from self._change_to(inbox, request)
         while inbox.debts:
             yield from self.pay(inbox.debts.pop(0), request)
@@ -233,9 +234,7 @@ class Worker(Hands):
             self.machine.serve(request, step)
             return
         bell = self.machine.bells[step.target]
-        state = bell.decide()
-        if state != NONE:
-            yield from self.pay(bell.row.pay[state], request)
+        state = yield from self._ring(bell, request)
         bell.hand_over(request, state)
 
     def _hand_over(self, inbox: Inbox) -> Steps:

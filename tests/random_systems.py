@@ -1,0 +1,285 @@
+"""Small systems that nobody thought of, with every primitive of the step language in them.
+
+Paths are legal by construction: a builder knows who holds the request and what is in its hands.
+Locks and joins never nest, so that none of the systems can deadlock.
+"""
+
+from random import Random
+
+from virtperf.assembly import Assembly
+from virtperf.dist import Distribution, Empirical
+from virtperf.path import (
+    CONSUMER_STATES,
+    Bell,
+    Choice,
+    Join,
+    Path,
+    Ringing,
+    Spawn,
+    Step,
+    end,
+    give,
+    lock,
+    ring,
+    serve,
+    take,
+    unlock,
+    work,
+)
+from virtperf.tables import System
+
+CHOICES = False
+DISCIPLINES = ("ticket", "unfair", "mutex-direct", "mutex-barging")
+
+
+class RandomSystem:
+    """One system; `scale` multiplies all its times, `spare` adds parts that nobody uses.
+
+    Every step of work on a path has an account of its own, and is listed in `work` with its
+    length in ticks: what was cut into pieces must add up to it.
+    """
+
+    def __init__(self, seed: int, *, scale: int = 1, spare: bool = False, timers: bool = True):
+        self.rng = Random(seed)
+        self.scale, self.timers = scale, timers
+        self.work: dict[str, int] = {}
+        self.sides = 0
+        self._build()
+        if spare:
+            self._spare_parts()
+
+    def system(self) -> System:
+        return self.assembly.system()
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _ns(self, *choices: int) -> float:
+        return float(self.rng.choice(choices) * self.scale)
+
+    def _build(self) -> None:
+        rng = self.rng
+        self.pcpus = rng.randint(1, 3)
+        self.assembly = Assembly(
+            "random",
+            pcpus=self.pcpus,
+            policy=rng.choice(["round-robin", "round-robin", "pinned"]),
+            slice_ns=self._ns(1_000, 3_000, 40_000),
+            switch_ns=self._ns(0, 200, 700),
+        )
+        for name in ("s0", "s1"):
+            self.assembly.station(name, rng.randint(1, 3))
+        for name in ("l0", "l1"):
+            self.assembly.lock(
+                name, called=name, wake_ns=self._ns(0, 400), discipline=rng.choice(DISCIPLINES)
+            )
+        self.assembly.credit("tags", rng.randint(1, 3), called="tags")
+        self._workers()
+        for consumer in (*self.names, *self.interruptible):
+            for sender in ("", *self.names):
+                self._bell(sender, consumer)
+        if self.timers and self.interruptible and rng.random() < 0.5:
+            self._timer(rng.choice(self.interruptible))
+        for n in range(rng.randint(1, 3)):
+            self._source(f"load{n}")
+
+    def _workers(self) -> None:
+        rng = self.rng
+        self.names = [f"w{n}" for n in range(rng.randint(1, 4))]
+        self.interruptible = []
+        self.big: set[str] = set()
+        self.homes = list(self.names)
+        self.worker_of = {name: name for name in self.names}
+        for name in self.names:
+            self._worker(name)
+            if rng.random() < 0.6:
+                level = f"{name}.interrupt"
+                self.assembly.interrupt_level(
+                    name, prologue=self._plain(name), epilogue=self._plain(name)
+                )
+                self.interruptible.append(level)
+                self.worker_of[level] = name
+        if rng.random() < 0.4:
+            self.names.append("hard")
+            self.worker_of["hard"] = "hard"
+            self.assembly.worker(
+                "hard",
+                "host",
+                host_interrupts_of=rng.randrange(self.pcpus),
+                batch=rng.choice([0, 1]),
+            )
+
+    def _worker(self, name: str) -> None:
+        rng = self.rng
+        tasks = rng.choice([0, 0, 1, 2])
+        big = "" if tasks else rng.choice(["", "", "l1"])
+        self.big |= {name} if big else set()
+        self.assembly.worker(
+            name,
+            rng.choice(["vcpu", "iothread"]),
+            wake=self._plain(name),
+            prologue=self._plain(name),
+            epilogue=self._plain(name),
+            pickup=self._plain(name),
+            batch=rng.choice([0, 0, 1, 2]),
+            poll_ns=self._ns(0, 0, 800, 5_000),
+            poll_start_ns=self._ns(0, 300),
+            lock=big,
+            slice_ns=self._ns(0, 500, 2_000) if tasks else 0.0,
+            switch=self._plain(name) if tasks else (),
+        )
+        for n in range(tasks):
+            task = f"{name}.task{n}"
+            self.assembly.task(task, name, batch=rng.choice([0, 1]))
+            self.homes.append(task)
+            self.worker_of[task] = name
+
+    def _plain(self, worker: str) -> Path:
+        if self.rng.random() < 0.5:
+            return ()
+        return (
+            work(worker, self._ns(50, 300), f"{worker}: extra", masked=self.rng.random() < 0.5),
+        )
+
+    def _bell(self, sender: str, consumer: str) -> None:
+        rng, target = self.rng, self.worker_of[consumer]
+        rule = rng.choice(["always", "event-index", "event-index"])
+        if not sender and rng.random() < 0.3:
+            rule = "moderated"
+        costs = {
+            state: Ringing(
+                sender=self._plain(sender) if sender else (),
+                delay=self._ns(0, 0, 600),
+                target=self._plain(target),
+            )
+            for state in CONSUMER_STATES
+            if rng.random() < 0.6
+        }
+        bell = Bell(
+            name="", to="", rule=rule, costs=costs, timer=self._ns(1_500), count=rng.choice([0, 2])
+        )
+        self.assembly.bell(f"{sender}>{consumer}", bell, to=consumer, sender=sender)
+
+    def _timer(self, level: str) -> None:
+        worker = self.worker_of[level]
+        path = (ring(f">{level}"), work(worker, self._ns(0, 200), "tick"), end())
+        period, tickless = self._ns(7_000, 20_000), self.rng.random() < 0.5
+        self.assembly.timer("tick", path, worker=worker, period_ns=period, tickless=tickless)
+
+    def _source(self, name: str) -> None:
+        rng = self.rng
+        home = rng.choice([*self.homes, *self.homes, ""])
+        closed = rng.random() < 0.7
+        self.may_drop = not closed  # else it might do nothing but drop, for ever
+        classes = {
+            f"{name}.{kind}": (float(rng.randint(1, 3)), self._path(home, rng.randint(1, 7)))
+            for kind in range(rng.randint(1, 2))
+        }
+        if closed:
+            think = Empirical((0.0, self._ns(2_000)), (1.0, 1.0)) if rng.random() < 0.5 else None
+            self.assembly.source(name, classes, to=home, outstanding=rng.randint(1, 4), think=think)
+        else:
+            gap = self._time(20_000, 60_000)
+            self.assembly.source(name, classes, to=home, gap=gap)
+
+    def _spare_parts(self) -> None:
+        """Add what no path names, behind all that is used."""
+        self.assembly.worker("spare", "spare", poll_ns=500.0 * self.scale)
+        self.assembly.interrupt_level("spare")
+        self.assembly.station("spare", 2)
+        self.assembly.lock("spare lock", called="spare", wake_ns=0.0)
+        self.assembly.credit("spare credit", 1, called="spare")
+        self.assembly.bell(
+            "spare", Bell(name="", to="", rule="always", costs={}), to="spare", sender=""
+        )
+
+    # -- paths ------------------------------------------------------------------------------
+
+    def _time(self, *choices: int) -> Distribution:
+        low = self._ns(*choices)
+        return Empirical((low, 2 * low, 5 * low), (3.0, 2.0, 1.0))
+
+    def _work(self, worker: str) -> Step:
+        ns = self._ns(0, 100, 900, 4_000)
+        account = f"{worker}: step {len(self.work)}"
+        self.work[account] = round(ns * 1000)
+        return work(worker, ns, account, masked=self.rng.random() < 0.3)
+
+    def _path(self, at: str, length: int, *, inside: bool = False) -> Path:
+        """Return a path from inbox `at` ("" a station) to its end; `inside` a side path."""
+        parts: list = []
+        tagged = False
+        for _ in range(length):
+            if not at:
+                at = self._from_a_station(parts)
+                continue
+            moves = ["work", "work", "serve", "ring"]
+            if not at.endswith(".interrupt") and at != "hard":
+                moves += ["stay", "section", "choice"][: 3 if CHOICES else 2]
+                moves += [] if inside else ["tag", "spawn"]
+                moves += [] if inside or self.worker_of[at] in self.big else ["join"]
+            move = self.rng.choice(moves)
+            if move == "tag":
+                parts += [give("tags")] if tagged else [self._take()]
+                tagged = not tagged
+            else:
+                at = self._move(move, parts, at)
+        if tagged:
+            parts.append(give("tags"))
+        return (*parts, end())
+
+    def _take(self) -> Step:
+        return take("tags", otherwise=(end("dropped"),) if self.may_drop else ())
+
+    def _from_a_station(self, parts: list) -> str:
+        if self.rng.random() < 0.4 or not parts:
+            parts.append(self._serve("async"))
+            return ""
+        consumer = self.rng.choice([*self.names, *self.interruptible])
+        parts.append(ring(f">{consumer}"))
+        return consumer
+
+    def _serve(self, hold: str) -> Step:
+        station = self.rng.choice(["s0", "s1"])
+        if self.rng.random() < 0.5:
+            return serve(station, self._time(1_000, 8_000), "device", purpose=station, hold=hold)
+        cost = Empirical((self._ns(0, 500, 3_000),), (1.0,))
+        return serve(station, cost, "device", purpose=f"{station} constant", hold=hold)
+
+    def _move(self, move: str, parts: list, at: str) -> str:
+        """Add a part that begins in inbox `at`; return where the request is then."""
+        rng, worker = self.rng, self.worker_of[at]
+        if move == "work":
+            parts.append(self._work(worker))
+        elif move == "serve":
+            parts.append(self._serve(rng.choice(["async", "async", "defer"])))
+            return ""
+        elif move == "ring":
+            consumer = rng.choice([*self.names, *self.interruptible])
+            parts.append(ring(f"{worker}>{consumer}", hold=rng.choice(["async", "async", "defer"])))
+            return consumer
+        elif move == "stay":
+            parts.append(self._serve(rng.choice(["block", "spin"])))
+        elif move == "section":
+            parts += [lock("l0", masked=rng.random() < 0.5), self._work(worker), unlock("l0")]
+        elif move == "choice":
+            ways = tuple((w, (self._work(worker),)) for w in (1.0, 3.0))
+            parts.append(Choice(branches=ways, purpose=f"choice {len(self.work)}"))
+        elif move == "spawn":
+            to = rng.choice([*self.homes, ""])
+            parts.append(
+                Spawn(name="aside", path=self._path(to, rng.randint(1, 3), inside=True), to=to)
+            )
+        else:
+            self._join(parts, worker)
+        return at
+
+    def _join(self, parts: list, worker: str) -> None:
+        levels = [level for level in self.interruptible if self.worker_of[level] != worker]
+        if levels:
+            answers = tuple(
+                (ring(f"{worker}>{level}"), self._work(self.worker_of[level]), end())
+                for level in levels
+            )
+            holds = ["spin", "async", "block" if worker == "w0" else "spin"]
+            hold = self.rng.choice(holds)  # two that block might wait for each other
+            parts.append(Join(name="answers", paths=answers, account="wait: answers", hold=hold))
