@@ -28,7 +28,6 @@ from virtperf.path import (
 )
 from virtperf.tables import System
 
-CHOICES = False
 DISCIPLINES = ("ticket", "unfair", "mutex-direct", "mutex-barging")
 
 
@@ -214,7 +213,7 @@ class RandomSystem:
                 continue
             moves = ["work", "work", "serve", "ring"]
             if not at.endswith(".interrupt") and at != "hard":
-                moves += ["stay", "section", "choice"][: 3 if CHOICES else 2]
+                moves += ["stay", "section", "choice"]
                 moves += [] if inside else ["tag", "spawn"]
                 moves += [] if inside or self.worker_of[at] in self.big else ["join"]
             move = self.rng.choice(moves)

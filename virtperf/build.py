@@ -5,14 +5,32 @@ from dataclasses import replace
 
 from virtperf import catalog
 from virtperf.assembly import Assembly
-from virtperf.dist import Deterministic, Exponential
+from virtperf.dist import Deterministic, Distribution
 from virtperf.params import ParameterSet, Quantity
-from virtperf.path import CONSUMER_STATES, Bell, Ringing, Step
-from virtperf.scenario import ClosedLoad, OpenLoad, Scenario, Vm
+from virtperf.path import (
+    CONSUMER_STATES,
+    Bell,
+    ConsumerState,
+    Path,
+    Ringing,
+    Step,
+    end,
+    interprocessor,
+    lock,
+    rearm,
+    ring,
+    switch_process,
+    unlock,
+    work,
+)
+from virtperf.scenario import ClosedLoad, OpenLoad, Scenario, Section, Tick, Vm
 from virtperf.tables import System
+from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique, cpu_technique
 from virtperf.technique.io import Guest, Plan, disk_plan
+
+GUEST_LOCK, WAKE_UP = "guest lock", "wake-up"
 
 
 def build(scenario: Scenario, platform: ParameterSet | None = None) -> System:
@@ -69,13 +87,58 @@ class _Builder:
         plan = disk_plan(vm.disk.technique, self._guest(vm), self.costs)
         vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
         for vcpu in vcpus:
-            self.assembly.worker(vcpu, "vcpu", wake=cpu.halted(), expand=cpu.expand)
-            self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
+            self._add_vcpu(vm, vcpu, cpu)
         self._add_threads(name, plan, cpu)
-        names = [self._add_queue(vm, name, vcpu, plan, cpu) for vcpu in vcpus]
+        if vm.load.lock is not None:
+            self._add_guest_lock(f"{name}.{GUEST_LOCK}", vm.load.lock.discipline)
+        most = matrix.queues(vm.disk.technique) or vm.vcpus
+        queues = [
+            self._add_queue(vm, name, vcpus[number], plan, cpu)
+            for number in range(min(vm.disk.queues or most, vm.vcpus))
+        ]
+        seen = [self._seen_from(vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)]
         for number in range(vm.load.jobs):
             on = number % vm.vcpus
-            self._add_job(vm, f"{name}.job{number}", vcpus[on], names[on], plan, cpu)
+            self._add_job(vm, f"{name}.job{number}", vcpus[on], seen[on], plan, cpu)
+
+    def _add_vcpu(self, vm: Vm, vcpu: str, cpu: CpuTechnique) -> None:
+        """Add a vCPU: its guest's processes come with the load."""
+        crowded = vm.load.jobs > vm.vcpus
+        slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
+        self.assembly.worker(
+            vcpu,
+            "vcpu",
+            wake=cpu.halted(),
+            slice_ns=slice_ns or 0.0,
+            switch=(switch_process(),) if crowded else (),
+            expand=cpu.expand,
+        )
+        self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
+        if vm.tick is not None:
+            self._add_tick(vm.tick, vcpu, cpu)
+
+    def _add_tick(self, tick: Tick, vcpu: str, cpu: CpuTechnique) -> None:
+        """Add a timer whose handler arms it again."""
+        expiry = Bell(name="tick", to="", rule="always", costs=cpu.expiry(), counts="ticks")
+        self.assembly.bell(
+            f"{vcpu}.tick", expiry, to=f"{vcpu}.interrupt", sender="", expand=cpu.expand
+        )
+        handler = work("vcpu", self.costs.ns("timer_tick"), "vcpu: timer tick")
+        self.assembly.timer(
+            "timer tick",
+            (ring("tick"), handler, rearm(), end()),
+            worker=vcpu,
+            period_ns=1e9 / tick.rate,
+            tickless=tick.kind == "tickless",
+            names={"vcpu": vcpu, "tick": f"{vcpu}.tick"},
+            expand=cpu.expand,
+        )
+
+    def _add_guest_lock(self, name: str, discipline: str) -> None:
+        """Add a lock of the guest's kernel; its spinners see it free at once."""
+        sleeps = discipline.startswith("mutex")
+        wake_ns = self.costs.ns("thread_wake_delay") if sleeps else 0.0
+        self.assembly.lock(name, called=GUEST_LOCK, wake_ns=wake_ns, discipline=discipline)
 
     def _add_threads(self, name: str, plan: Plan, cpu: CpuTechnique) -> None:
         for called in plan.locks:
@@ -98,22 +161,56 @@ class _Builder:
             )
 
     def _add_queue(
-        self, vm: Vm, name: str, vcpu: str, plan: Plan, cpu: CpuTechnique
+        self, vm: Vm, name: str, handler: str, plan: Plan, cpu: CpuTechnique
     ) -> dict[str, str]:
-        """Give a vCPU its queue of the disk: doorbells of its own; return what names stand for."""
-        names = {"vcpu": vcpu, "vcpu.interrupt": f"{vcpu}.interrupt", "device": vm.disk.device}
-        names["link"] = f"{vm.disk.device}.link"
+        """Add a queue of the disk, whose completion interrupts `handler` takes.
+
+        Return what local names stand for there.
+        """
+        names = {"handler": handler, "handler.interrupt": f"{handler}.interrupt", "vcpu": handler}
+        names |= {"device": vm.disk.device, "link": f"{vm.disk.device}.link"}
         names |= {thread.name: f"{name}.{thread.name}" for thread in plan.threads}
-        names |= {called: f"{name}.{called}" for called in plan.locks}
+        names |= {called: f"{name}.{called}" for called in (*plan.locks, GUEST_LOCK)}
+        if plan.slots is not None:
+            names[plan.slots.name] = f"{handler}.{plan.slots.name}"
+            self.assembly.credit(names[plan.slots.name], plan.slots.count, called=plan.slots.name)
         senders = _senders(plan)
+        moderation = self.scenario.device[vm.disk.device].moderation
         for bell in plan.bells:
-            names[bell.name] = f"{vcpu}.{bell.name}"
-            priced = _delivered(bell, cpu) if bell.to == "vcpu.interrupt" else bell
+            names[bell.name] = f"{handler}.{bell.name}"
+            priced = _delivered(bell, cpu) if bell.to == "handler.interrupt" else bell
+            sender = senders[bell.name]
+            if not sender and moderation is not None:
+                priced = replace(
+                    priced, rule="moderated", timer=moderation.timer, count=moderation.count
+                )
             self.assembly.bell(
                 names[bell.name],
                 priced,
                 to=names[bell.to],
-                sender=names.get(senders[bell.name], ""),
+                sender=names[sender] if sender else "",
+                expand=cpu.expand,
+            )
+        return names
+
+    def _seen_from(self, vcpu: str, queue: dict[str, str], cpu: CpuTechnique) -> dict[str, str]:
+        """Return what local names stand for on a vCPU that uses `queue`.
+
+        Where another vCPU takes the interrupt, that one sends an interrupt on to the issuer's.
+        """
+        names = queue | {"vcpu": vcpu}
+        if queue["handler"] != vcpu:
+            names[WAKE_UP] = f"{vcpu}.{WAKE_UP}"
+            costs = {
+                state: replace(cost, sender=(interprocessor("ipi"),))
+                for state, cost in _for_all(cpu.delivery()).items()
+            }
+            bell = Bell(name=WAKE_UP, to="", rule="always", costs=costs, counts="ipis")
+            self.assembly.bell(
+                names[WAKE_UP],
+                bell,
+                to=f"{vcpu}.interrupt",
+                sender=queue["handler"],
                 expand=cpu.expand,
             )
         return names
@@ -121,12 +218,14 @@ class _Builder:
     def _add_job(
         self, vm: Vm, job: str, vcpu: str, names: Mapping[str, str], plan: Plan, cpu: CpuTechnique
     ) -> None:
-        load = vm.load
-        shares = load.shares
+        load, paths = vm.load, plan.paths
+        if WAKE_UP in names:
+            paths = {kind: (*path[:-1], ring(WAKE_UP), end()) for kind, path in paths.items()}
+        self.assembly.task(job, vcpu)
         self.assembly.source(
             job,
-            {kind: (shares[kind], plan.paths[kind]) for kind in shares},
-            to=vcpu,
+            {kind: (share, paths[kind]) for kind, share in load.shares.items()},
+            to=job,
             outstanding=load.outstanding if isinstance(load, ClosedLoad) else 0,
             think=Deterministic(load.think_ns) if isinstance(load, ClosedLoad) else None,
             gap=_gap(load) if isinstance(load, OpenLoad) else None,
@@ -152,19 +251,29 @@ class _Builder:
             service={kind: device.service_of(kind) for kind in load.shares},
             transfer=0.0 if device.bandwidth is None else 1e9 * load.size_bytes / device.bandwidth,
             poll=vm.disk.poll_ns,
+            section=_section(load.lock),
         )
 
 
 def _delivered(bell: Bell, cpu: CpuTechnique) -> Bell:
     """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's."""
-    delivery = cpu.delivery()
     costs = {
-        state: replace(
-            delivery.get(state, Ringing()), sender=bell.costs.get(state, Ringing()).sender
-        )
-        for state in CONSUMER_STATES
+        state: replace(cost, sender=bell.costs.get(state, Ringing()).sender)
+        for state, cost in _for_all(cpu.delivery()).items()
     }
     return replace(bell, costs=costs)
+
+
+def _for_all(costs: Mapping[ConsumerState, Ringing]) -> dict[ConsumerState, Ringing]:
+    return {state: costs.get(state, Ringing()) for state in CONSUMER_STATES}
+
+
+def _section(held: Section | None) -> Path:
+    """Return what a request does under the guest's lock."""
+    if held is None:
+        return ()
+    inside = work("vcpu", held.hold, "vcpu: critical section")
+    return (lock(GUEST_LOCK, masked=False), inside, unlock(GUEST_LOCK))
 
 
 def _senders(plan: Plan) -> dict[str, str]:
@@ -187,6 +296,5 @@ def _follow(step: Step, holder: str, senders: dict[str, str], to: Mapping[str, s
     return "" if step.kind == "serve" else holder
 
 
-def _gap(load: OpenLoad) -> Deterministic | Exponential:
-    mean_ns = 1e9 * load.jobs / load.rate
-    return Exponential(mean_ns) if load.arrivals == "poisson" else Deterministic(mean_ns)
+def _gap(load: OpenLoad) -> Distribution:
+    return load.gap()

@@ -265,3 +265,18 @@ def end(outcome: str = "", *, counts: str = "") -> Step:
 def leave(reason: str, to: Target) -> Transition:
     """Return an exit of the guest for `reason` that travels as far as `to`, and the way back."""
     return Transition(name="exit", reason=reason, to=to)
+
+
+def interprocessor(reason: str) -> Transition:
+    """Return the sending of an inter-processor interrupt."""
+    return Transition(name="ipi", reason=reason)
+
+
+def rearm() -> Transition:
+    """Return the arming of the guest's next timer tick."""
+    return Transition(name="timer", reason="timer")
+
+
+def switch_process() -> Transition:
+    """Return the switch of a vCPU to another process of its guest."""
+    return Transition(name="switch", reason="process")

@@ -26,14 +26,21 @@ def costless(platform: str, *, posted: bool = True) -> ParameterSet:
     return free.replace(apicv=replace(numbers["apicv"], value=float(posted)))
 
 
+def free(disk: str, outstanding: int, *, posted: bool = True) -> System:
+    """Return two VMs on one device, whose path costs nothing."""
+    words = dict(numbers=costless("x86-kvm-2020", posted=posted), poll="0us", channels=8)
+    return system(disk, outstanding=outstanding, service=NOISY, vms=2, pcpus=4, **words)
+
+
 @pytest.mark.parametrize("posted", [True, False])
 @pytest.mark.parametrize("outstanding", [1, 32])
 @pytest.mark.parametrize("disk", VIRTUAL)
 def test_what_costs_nothing_is_native(disk, outstanding, posted):
-    words = dict(numbers=costless("x86-kvm-2020", posted=posted), poll="0us", channels=8)
-    words |= dict(outstanding=outstanding, service=NOISY, vms=2, pcpus=4)
+    if disk == "emulated-ide" and outstanding > 1:
+        pytest.skip("takes one command at a time, whatever it costs")
     path, native = (
-        run(system(d, **words), seed=1, replication=0, requests=1000) for d in (disk, "native")
+        run(free(d, outstanding, posted=posted), seed=1, replication=0, requests=1000)
+        for d in (disk, "native")
     )
     mine, theirs = path.snapshots[-1], native.snapshots[-1]
 
@@ -46,6 +53,18 @@ def test_what_costs_nothing_is_native(disk, outstanding, posted):
     assert [[h.counts for h in row] for row in path.histograms] == [
         [h.counts for h in row] for row in native.histograms
     ]
+
+
+def test_one_command_at_a_time_is_depth_1_for_the_device():
+    """IDE at depth 32: the device sees what it sees at depth 1, all else is waiting for a slot."""
+    deep, alone = (
+        run(free("emulated-ide", depth), seed=1, replication=0, requests=1000) for depth in (32, 1)
+    )
+    device, slots = deep.snapshots[-1].busy[0], deep.snapshots[-1].busy[1]
+
+    assert device <= 2 * deep.snapshots[-1].time  # one per VM
+    assert slots <= deep.snapshots[-1].time
+    assert deep.snapshots[-1].residence[0] > 20 * alone.snapshots[-1].residence[0]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtperf.dist import Deterministic, Empirical, Exponential, LogNormal, distribution
+from virtperf.dist import (
+    Cycle,
+    Deterministic,
+    Empirical,
+    Exponential,
+    Gamma,
+    LogNormal,
+    Mmpp,
+    distribution,
+)
 from virtperf.rng import Draws, stream
 
 pytestmark = pytest.mark.property
@@ -15,22 +24,29 @@ distributions = st.one_of(
     st.builds(Deterministic, times),
     st.builds(Exponential, times),
     st.builds(LogNormal, times, st.floats(0, 5)),
+    st.builds(Gamma, times, st.floats(0, 5)),
+    st.builds(lambda values: Cycle(tuple(values)), st.lists(times, min_size=1, max_size=30)),
     empiricals,
+)
+states = st.tuples(st.floats(0, 1e6), st.floats(1e4, 1e9))
+processes = st.builds(
+    lambda rows: Mmpp(*zip(*rows, strict=True)),
+    st.lists(states, min_size=1, max_size=4).filter(lambda rows: max(rows)[0] >= 1e4),
 )
 shares = st.floats(0, 1)
 
 
-@given(distributions)
+@given(st.one_of(distributions, processes))
 def test_writing_down_and_reading_back_changes_nothing(dist):
     assert distribution(dist.as_dict()) == dist
 
 
-@given(distributions, st.integers(0, 2**32))
+@given(st.one_of(distributions, processes), st.integers(0, 2**32))
 def test_every_draw_is_a_time_the_engines_accept(dist, seed):
     assert next(Draws(seed, 0, "x", dist.draw)) >= 0
 
 
-@given(distributions, shares, shares)
+@given(st.one_of(distributions, processes), shares, shares)
 def test_quantiles_never_fall(dist, p, q):
     low, high = sorted((p, q))
     assert dist.quantile(low) <= dist.quantile(high)
@@ -39,6 +55,20 @@ def test_quantiles_never_fall(dist, p, q):
 @given(distributions, st.floats(0, 100))
 def test_scaling_scales_the_mean(dist, factor):
     assert dist.scaled(factor).mean == pytest.approx(dist.mean * factor, rel=1e-9, abs=1e-9)
+
+
+@given(processes, st.floats(0.01, 100))
+def test_a_process_in_another_unit_of_time_is_the_same(process, factor):
+    other = process.scaled(factor)
+    assert other.mean == pytest.approx(process.mean * factor)
+    assert other.scv == pytest.approx(process.scv)
+    assert other.dispersion == pytest.approx(process.dispersion)
+
+
+@given(processes)
+def test_a_process_is_never_more_regular_than_poisson(process):
+    """A changing rate adds variance to counts, and by Jensen's inequality to gaps."""
+    assert min(process.dispersion, process.scv) >= 1 - 1e-6
 
 
 @given(bins)

@@ -143,7 +143,7 @@ def test_virtio_is_two_threads_three_doorbells_and_no_lock():
     built = system("virtio")
     assert [row.role for row in built.workers] == ["vcpu", "iothread"]
     assert [row.name.rsplit(".", 1)[1] for row in built.bells] == ["kick", "aio", "irq"]
-    assert [row.name for row in built.stations] == ["ssd0"]
+    assert [row.name.rsplit(".", 1)[-1] for row in built.stations] == ["ssd0", "ring entries"]
     assert built.workers[0].interrupt != NONE
 
 

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from virtperf import catalog
+from virtperf.dist import Deterministic, Empirical, Exponential, Gamma, Mmpp
 from virtperf.errors import ScenarioError, UnknownNameError
 from virtperf.scenario import Scenario
 from virtperf.technique import matrix
@@ -49,6 +50,15 @@ source = "a round number"
 requests = 2000
 """
 SCENARIOS = catalog.names("scenarios")
+BURSTS = {"kind": "mmpp", "rates": ["1000/s", "20000/s"], "sojourns": ["10ms", "2ms"]}
+ARRIVALS = [
+    ("poisson", 40, Exponential(50_000)),
+    ("deterministic", 40, Deterministic(50_000)),
+    ({"kind": "deterministic"}, 40, Deterministic(50_000)),
+    ({"kind": "gamma", "cv": 2}, 40, Gamma(50_000, 2)),
+    (BURSTS, None, Mmpp((500, 10_000), (1e7, 2e6))),
+    ({"kind": "empirical", "values": ["2us", "1us"]}, None, Empirical((2e3, 4e3), (1, 1))),
+]
 
 
 def tables(**changes):
@@ -130,6 +140,28 @@ def test_the_json_schema_names_the_techniques():
     assert tuple(technique["enum"]) == matrix.disk_techniques()
 
 
+@pytest.mark.parametrize(("arrivals", "rate", "gap"), ARRIVALS, ids=str)
+def test_two_jobs_each_have_half_of_the_rate(arrivals, rate, gap):
+    """Bursts and what was seen have a rate of their own; the states last as long as ever."""
+    load = {"rate": rate and f"{rate}000/s", "arrivals": arrivals, "jobs": 2}
+    data = tables(vm1_load={key: value for key, value in load.items() if value is not None})
+    if rate is None:
+        del data["vm"][1]["load"]["rate"]
+    scenario = Scenario.from_dict(data)
+    jsonschema.validate(data, Scenario.json_schema())
+    assert scenario.vm[1].load.gap() == gap
+    assert Scenario.from_dict(tomllib.loads(scenario.to_toml())) == scenario
+
+
+def test_the_json_schema_knows_a_trace():
+    data = tables()
+    data["vm"][1]["load"] = {"kind": "trace", "file": "arrivals.csv", "speed": 2}
+    jsonschema.validate(data, Scenario.json_schema())
+    data["vm"][1]["load"]["rate"] = 5
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, Scenario.json_schema())
+
+
 # One mistake, one sentence.
 MISTAKES = [
     ({"vm0": {"dsk": 1}}, "vm[0].dsk is not a field of vm; did you mean disk?"),
@@ -166,13 +198,58 @@ MISTAKES = [
     ),
     ({"vm1_load": {"rate": 0}}, "vm[1].load.rate must be above 0, got 0"),
     (
+        {"vm1_load": {"arrivals": "posson"}},
+        "vm[1].load.arrivals.kind must be one of poisson, deterministic, gamma, mmpp, empirical, "
+        "got 'posson'; did you mean poisson?",
+    ),
+    ({"vm1_load": {"arrivals": 5}}, "vm[1].load.arrivals must be a table, got 5"),
+    ({"vm1_load": {"arrivals": {"cv": 2}}}, "vm[1].load.arrivals.kind must be given"),
+    (
+        {"vm1_load": {"arrivals": {"kind": "gamma", "cv": 2, "cvs": 1}}},
+        "vm[1].load.arrivals.cvs is not a field of gamma arrivals; did you mean cv?",
+    ),
+    (
+        {"vm1_load": {"arrivals": {"kind": "gamma", "cv": 0}}},
+        "vm[1].load.arrivals.cv must be above 0, got 0",
+    ),
+    (
+        {"vm1_load": {"arrivals": {"kind": "gamma", "cv": float("inf")}}},
+        "vm[1].load.arrivals.cv must be a finite number, got inf",
+    ),
+    (
+        {"vm1_load": {"arrivals": BURSTS}},
+        "vm[1].load.rate must be left out where arrivals.rates say it, got '20000/s'",
+    ),
+    (
+        {"vm1_load": {"rate": None, "arrivals": BURSTS | {"rates": ["1000/s", "5 us"]}}},
+        "vm[1].load.arrivals.rates[1] must be a rate such as 20000/s, got '5 us'",
+    ),
+    (
+        {"vm1_load": {"rate": None, "arrivals": BURSTS | {"rates": ["1000/s"]}}},
+        "vm[1].load.arrivals.sojourns must be as many as rates (1), got 2",
+    ),
+    (
+        {"vm1_load": {"rate": None, "arrivals": BURSTS | {"rates": [0, 0]}}},
+        "vm[1].load.arrivals.rates must be above 0 in some state, got (0.0, 0.0)",
+    ),
+    (
+        {"vm1_load": {"rate": None, "arrivals": {"kind": "empirical", "values": ["0us"]}}},
+        "vm[1].load.arrivals.values must be above 0 for some, got [0.0]",
+    ),
+    ({"vm1_load": {"rate": None}}, "vm[1].load.rate must be given"),
+    (
+        {"device_ssd0": {"service": {"kind": "cycle", "values": [1]}}},
+        "device.ssd0.service.kind must be one of deterministic, exponential, lognormal, gamma, "
+        "empirical, got 'cycle'",
+    ),
+    (
         {"vm0_load": {"mix": {"raed": 1}}},
         "vm[0].load.mix.raed must be one of read, write, got 'raed'; did you mean read?",
     ),
     ({"vm0_load": {"mix": {"read": 0}}}, "vm[0].load.mix.read must be above 0, got 0"),
     (
         {"vm0_load": {"kind": "clsoed"}},
-        "vm[0].load.kind must be one of closed, open, got 'clsoed'; did you mean closed?",
+        "vm[0].load.kind must be one of closed, open, trace, got 'clsoed'; did you mean closed?",
     ),
     (
         {
@@ -196,8 +273,8 @@ MISTAKES = [
     ),
     (
         {"device_ssd0": {"service": {"kind": "exponentil", "mean": 1}}},
-        "device.ssd0.service.kind must be one of deterministic, exponential, lognormal, empirical, "
-        "got 'exponentil'; did you mean exponential?",
+        "device.ssd0.service.kind must be one of deterministic, exponential, lognormal, gamma, "
+        "empirical, got 'exponentil'; did you mean exponential?",
     ),
     (
         {"device_ssd0": {"service": {"kind": "exponential", "mean": -1}}},
@@ -278,6 +355,7 @@ def test_a_platform_file_is_found_beside_the_scenario(tmp_path):
         ("host.pcpus", 2, lambda s: s.host.pcpus == 2),
         ("device.ssd0.channels", 1, lambda s: s.device["ssd0"].channels_quantity.value == 1),
         ("run.seed", 7, lambda s: s.run.seed == 7),
+        ("vm[1].load.arrivals", "deterministic", lambda s: not s.vm[1].load.gap().scv),
         ("vm.disk", "emulated-ide", lambda s: s.vm[0].disk.technique == "emulated-ide"),
         ("vm.disk.technique", "virtio", lambda s: s.vm[1].disk.technique == "virtio"),
     ],
@@ -300,6 +378,11 @@ def test_an_address_names_a_field(scenario, address, value, read):
 def test_an_unknown_address_is_answered_with_near_ones(scenario, address, near):
     with pytest.raises(UnknownNameError, match=f"did you mean .*{near}"):
         scenario.with_(address, 1)
+
+
+def test_the_burstiness_of_arrivals_has_an_address(scenario):
+    bursty = scenario.with_("vm[1].load.arrivals", {"kind": "gamma", "cv": 2})
+    assert bursty.with_("vm[1].load.arrivals.cv", 3).vm[1].load.gap() == Gamma(50_000, 3)
 
 
 def test_a_changed_scenario_is_checked_again(scenario):

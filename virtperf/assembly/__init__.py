@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from virtperf.assembly.book import Book
 from virtperf.assembly.laying import Expand, Laying, expanded
-from virtperf.dist import Deterministic, Distribution
+from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Step, Transition
 from virtperf.tables import (
@@ -307,6 +307,7 @@ class Assembly:
         outstanding: int = 0,
         think: Distribution | None = None,
         gap: Distribution | None = None,
+        order: Iterable[int] | None = None,
         names: Mapping[str, str] | None = None,
         group: str = "",
         expand: Expand = _no_transitions,
@@ -324,6 +325,9 @@ class Assembly:
             Requests of a closed source in flight; 0 for an open one.
         think, gap : Distribution, optional
             Pause of a closed source; time between arrivals of an open one.
+        order : iterable of int, optional
+            Numbers of the classes of requests one after the other, again and again; by default
+            they are drawn by weight.
         names : mapping, optional
             What local names of the paths stand for.
         group : str
@@ -331,6 +335,9 @@ class Assembly:
         """
         if (outstanding < 1) == (gap is None):
             raise ParameterError(name, "outstanding", "at least 1, or a gap given", outstanding)
+        turns = None if order is None else tuple(order)
+        if turns is not None and not set(turns) <= set(range(len(classes))):
+            raise ParameterError(name, "order", f"of numbers below {len(classes)}", turns)
         book = self._book
         inbox = book.find("inbox", to, name) if to else NONE
         laying = Laying(book, name, dict(names or {}), expand)
@@ -354,6 +361,7 @@ class Assembly:
                 inbox=inbox,
                 classes=Sequence(first_class, first_class + len(rows)),
                 draws=draws,
+                order=NONE if turns is None else book.draw("order", Cycle(turns)),
             )
         )
 

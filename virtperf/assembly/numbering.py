@@ -1,8 +1,17 @@
 """Names get numbers, distributions get rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from virtperf.dist import Deterministic, Distribution, Empirical, Exponential, LogNormal
+from virtperf.dist import (
+    Cycle,
+    Deterministic,
+    Distribution,
+    Empirical,
+    Exponential,
+    Gamma,
+    LogNormal,
+    Mmpp,
+)
 from virtperf.errors import ParameterError
 from virtperf.tables import DrawKind, DrawRow, Sequence
 
@@ -21,23 +30,56 @@ class Names:
         return iter(self._numbers)
 
 
+_KINDS: Mapping[type, DrawKind] = {
+    Deterministic: DrawKind.DETERMINISTIC,
+    Exponential: DrawKind.EXPONENTIAL,
+    LogNormal: DrawKind.LOGNORMAL,
+    Gamma: DrawKind.GAMMA,
+    Empirical: DrawKind.EMPIRICAL,
+    Cycle: DrawKind.CYCLE,
+    Mmpp: DrawKind.MMPP,
+}
+
+
 def draw_row(
     purpose: str, cost: Distribution, values: list[float], weights: list[float]
 ) -> DrawRow:
-    """Return the row of a random time; the points of an empirical one are appended."""
-    kind, a, b = DrawKind.DETERMINISTIC, 0.0, 0.0
-    first = len(values)
-    if isinstance(cost, Deterministic):
-        a = cost.value
-    elif isinstance(cost, Exponential):
-        kind, a = DrawKind.EXPONENTIAL, cost.mean
-    elif isinstance(cost, LogNormal):
-        kind, a, b = DrawKind.LOGNORMAL, cost.mean, cost.cv
-    elif isinstance(cost, Empirical):
-        kind = DrawKind.EMPIRICAL
-        values.extend(cost.values)
-        weights.extend(cost.weights)
-    else:
+    """Return the row of a random time; its points, if it has any, are appended.
+
+    Parameters
+    ----------
+    purpose : str
+        Name of its stream.
+    cost : Distribution
+    values, weights : list of float
+        Tables of points, of equal length.
+
+    Raises
+    ------
+    ParameterError
+        If engines do not know such a distribution.
+    """
+    if type(cost) not in _KINDS:
         raise ParameterError("draw", purpose, "a distribution engines know", cost)
-    points = Sequence(first, len(values))
-    return DrawRow(purpose=purpose, kind=int(kind), a=a, b=b, values=points)
+    first = len(values)
+    for value, weight in _points(cost):
+        values.append(value)
+        weights.append(weight)
+    return DrawRow(
+        purpose=purpose,
+        kind=int(_KINDS[type(cost)]),
+        a=cost.mean,
+        b=cost.cv if isinstance(cost, LogNormal | Gamma) else 0.0,
+        values=Sequence(first, len(values)),
+    )
+
+
+def _points(cost: Distribution) -> Iterable[tuple[float, float]]:
+    """Return what stands in the tables of values and weights."""
+    if isinstance(cost, Empirical):
+        return zip(cost.values, cost.weights, strict=True)
+    if isinstance(cost, Cycle):
+        return ((value, 1.0) for value in cost.values)
+    if isinstance(cost, Mmpp):
+        return zip(cost.rates_per_s, cost.sojourns, strict=True)
+    return ()

@@ -7,8 +7,12 @@ from virtperf.scenario.parts import (
     Device,
     Disk,
     Host,
+    Moderation,
     OpenLoad,
     RunPlan,
+    Section,
+    Tick,
+    TraceLoad,
     Vm,
 )
 
@@ -18,8 +22,12 @@ __all__ = [
     "Device",
     "Disk",
     "Host",
+    "Moderation",
     "OpenLoad",
     "RunPlan",
     "Scenario",
+    "Section",
+    "Tick",
+    "TraceLoad",
     "Vm",
 ]

@@ -88,8 +88,10 @@ def _put(node: Any, parts: list[Part], value: object) -> bool:
 
 
 def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
-    """Let what hangs on the disk technique follow it: the poll window, the CPU technique."""
+    """Let what hangs on the disk technique follow it: poll window, queues, CPU technique."""
     disk = vm["disk"]["technique"]
+    if matrix.queues(disk):
+        vm["disk"].pop("queues", None)
     if disk != "virtio":
         vm["disk"].pop("poll", None)
     if cpu_too and whole.forbidden(vm):

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from virtperf.dist import Distribution, distribution
-from virtperf.errors import ParameterError, ScenarioError, UnknownNameError
+from virtperf.errors import ParameterError, ScenarioError
 from virtperf.params import Quantity
 from virtperf.technique import matrix
 from virtperf.units import UNITS, parse
 
 DIRECTIONS = ("read", "write")
-_KINDS = ("deterministic", "exponential", "lognormal", "empirical")
+_KINDS = ("deterministic", "exponential", "lognormal", "gamma", "empirical")
 _UNSOURCED = "given in the scenario without a source"
 
 
@@ -77,10 +77,14 @@ def _size(value: object) -> int:
     return int(size)
 
 
-def _rate(value: object) -> float:
+def _rate_or_0(value: object) -> float:
     if isinstance(value, str) and value.rstrip().endswith("/s") and "1/s" not in value:
         value = f"{value.rstrip().removesuffix('/s').rstrip()} 1/s"  # people write 20000/s
-    rate = _number(value, "rate", "20000/s")
+    return _number(value, "rate", "20000/s")
+
+
+def _rate(value: object) -> float:
+    rate = _rate_or_0(value)
     if rate <= 0:
         raise RefusalError(f" must be above 0, got {value!r}")
     return rate
@@ -171,10 +175,10 @@ class Service:
 def _distribution(value: object, prefix: str) -> Distribution:
     if not isinstance(value, Mapping):
         raise RefusalError(f"{prefix} must be a table with a kind, got {value!r}")
+    if value.get("kind") not in _KINDS:  # others are arrivals, whose gaps hang together
+        raise RefusalError(f"{prefix}.kind{choice_tail(_KINDS, value.get('kind'))}")
     try:
         return distribution(value)
-    except UnknownNameError:
-        raise RefusalError(f"{prefix}.kind{choice_tail(_KINDS, value.get('kind'))}") from None
     except ParameterError as error:
         got = "" if error.got is None else f", got {error.got!r}"
         raise RefusalError(f"{prefix}.{error.field} must be {error.must}{got}") from None
@@ -244,6 +248,12 @@ Rate = Annotated[
     PlainValidator(_rate),
     _schema("string", "number", says="a rate such as 20000/s; a plain number is per second"),
 ]
+RateOr0 = Annotated[
+    float,
+    PlainValidator(_rate_or_0),
+    _schema("string", "number", says="a rate such as 20000/s; a plain number is per second"),
+]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bandwidth = Annotated[
     float,
     PlainValidator(_bandwidth),

@@ -11,7 +11,8 @@ from pydantic import Field, PrivateAttr, ValidationError
 from virtperf import catalog
 from virtperf.errors import ScenarioError
 from virtperf.scenario import address, emit, whole, wording
-from virtperf.scenario.parts import Device, Frozen, Host, RunPlan, Tables, Vm
+from virtperf.scenario.frozen import Frozen, Tables
+from virtperf.scenario.parts import Device, Host, RunPlan, TraceLoad, Vm
 
 
 class Scenario(Frozen):
@@ -71,7 +72,7 @@ class Scenario(Frozen):
             raise ScenarioError(str(path), [f"cannot be read: {error.strerror}"]) from None
         except ValueError as error:  # TOML syntax, with its line, or not UTF-8
             raise ScenarioError(str(path), [f"is not TOML: {error}"]) from None
-        return cls._checked(whole.platform_beside(data, path.parent), str(path), path.stem)
+        return cls._checked(whole.beside(data, path.parent), str(path), path.stem)
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any], *, name: str = "scenario") -> "Scenario":
@@ -151,6 +152,9 @@ class Scenario(Frozen):
         data = self.model_dump(exclude_none=True, exclude={"run", "title"})
         for device in data["device"].values():
             del device["origin"], device["assumed"]
+        for vm, table in zip(self.vm, data["vm"], strict=True):
+            if isinstance(vm.load, TraceLoad):
+                table["load"]["file"] = vm.load.file.digest
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     @classmethod

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
 from virtperf.dist import Distribution
 from virtperf.params import Quantity
+from virtperf.scenario.arrivals import Arrivals, PoissonArrivals
 from virtperf.scenario.fields import (
     Bandwidth,
     Channels,
@@ -15,27 +16,21 @@ from virtperf.scenario.fields import (
     CpuTime,
     DiskTechnique,
     Duration,
+    PositiveNumber,
     Rate,
+    RefusalError,
     ServiceField,
     Size,
 )
+from virtperf.scenario.frozen import Count, Frozen, Tables
+from virtperf.scenario.trace import TraceField
+from virtperf.units import MAX_TICKS
 
 Direction = Literal["read", "write"]
-Item = TypeVar("Item")
-Tables = Annotated[tuple[Item, ...], Field(strict=False)]  # TOML has lists; a frozen model, tuples
-Count = Annotated[int, Field(ge=1)]
 
 
 def _reads() -> dict[Direction, float]:
     return {"read": 1.0}
-
-
-class Frozen(BaseModel):
-    """A table: frozen, strict about types, and closed to keys it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True
-    )
 
 
 class Host(Frozen):
@@ -70,6 +65,8 @@ class Disk(Frozen):
     """Name of the device behind it; VMs may share one."""
     poll: Duration | None = None
     """How long the I/O thread polls before it sleeps (virtio); by default the platform's."""
+    queues: Count | None = None
+    """Queues of the disk, dealt to the vCPUs in turn; by default one each, if the device can."""
 
     @property
     def poll_ns(self) -> float | None:
@@ -77,11 +74,38 @@ class Disk(Frozen):
         return self.poll
 
 
+class Tick(Frozen):
+    """The timer tick of a guest's kernel, on each of its vCPUs."""
+
+    kind: Literal["periodic", "tickless"]
+    """Always, or not while the vCPU is idle."""
+    rate: Rate = 250.0
+    """Ticks per second (``CONFIG_HZ`` of a Linux kernel)."""
+
+
+class Section(Frozen):
+    """A lock that all processes of a guest share, taken by each request in the kernel."""
+
+    discipline: Literal["ticket", "unfair", "mutex-direct", "mutex-barging"] = "ticket"
+    """Who gets it when it is released; waiters of the first two spin, of the others sleep."""
+    hold: Annotated[Duration, Field(gt=0)]
+    """How long a request holds it."""
+
+
+class Moderation(Frozen):
+    """When a device that moderates its interrupts sends one."""
+
+    timer: Annotated[Duration, Field(gt=0)]
+    """Longest delay of a completion's interrupt."""
+    count: Annotated[int, Field(ge=0)] = 0
+    """Completions that are told of at once; 0 is no limit."""
+
+
 class _Load(Frozen):
-    kind: Literal["closed", "open"]
+    kind: Literal["closed", "open", "trace"]
     """Who decides when the next request comes: the end of an earlier one, or the clock."""
     jobs: Count = 1
-    """Independent sources of this load; they are dealt to the vCPUs round robin."""
+    """Processes that each make this load; they are dealt to the vCPUs in turn."""
     size: Size = 4096
     """Bytes of a request."""
     mix: Annotated[dict[Direction, Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
@@ -92,6 +116,8 @@ class _Load(Frozen):
     """Native user CPU time of a request; by default the platform's."""
     cpu_kernel: CpuTime | None = None
     """Native kernel CPU time of a request; by default the platform's."""
+    lock: Section | None = None
+    """A critical section of the kernel on the way of each request; by default there is none."""
 
     @property
     def size_bytes(self) -> int:
@@ -103,6 +129,15 @@ class _Load(Frozen):
         """Share of each direction in the mix; they sum to 1."""
         total = sum(self.mix.values())
         return MappingProxyType({name: weight / total for name, weight in self.mix.items()})
+
+    @property
+    def order(self) -> tuple[int, ...] | None:
+        """Numbers of the directions in `shares`, one request after the other; None: by chance."""
+        return None
+
+    def gap(self) -> Distribution | None:
+        """Return the time between the arrivals of one job; None if they are not by the clock."""
+        return None
 
 
 class ClosedLoad(_Load):
@@ -124,10 +159,55 @@ class OpenLoad(_Load):
     """Requests arrive at a rate, whatever became of the earlier ones."""
 
     kind: Literal["open"]
-    rate: Rate
-    """Arrivals per second of the VM; its jobs split them."""
-    arrivals: Literal["poisson", "deterministic"] = "poisson"
-    """How arrivals are spaced."""
+    rate: Rate | None = None
+    """Arrivals per second of the VM; left out where `arrivals` has rates or gaps of its own."""
+    arrivals: Arrivals = PoissonArrivals(kind="poisson")
+    """How arrivals are spaced, a name or a table; each job does so for itself, at its share."""
+
+    def gap(self) -> Distribution:
+        """Return the time between the arrivals of one job."""
+        return self.arrivals.gap(self.rate, self.jobs)
+
+
+class TraceLoad(_Load):
+    """Requests arrive when those of a recording did, in every copy of the VM and every run alike.
+
+    The first comes one mean gap after the beginning; after the last the trace starts over, one
+    mean gap later, so that a run may be of any length.
+    """
+
+    kind: Literal["trace"]
+    jobs: Annotated[int, Field(ge=1, le=1)] = 1
+    """One: a trace is one sequence of arrivals."""
+    file: TraceField
+    """CSV file, relative to this one: a header with ``time_s``, ``time_us`` or ``time_ns``, and
+    perhaps ``direction``, which takes the place of `mix`."""
+    speed: PositiveNumber = 1.0
+    """What the rate of arrivals is multiplied by."""
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if self.file.directions and "mix" in self.model_fields_set:
+            raise RefusalError(".mix must be left out where file has a column direction")
+        if not 1 <= self.file.instants[-1] / self.speed < MAX_TICKS:
+            must = "such that the trace lasts from 1 ps to 106 days"
+            raise RefusalError(f".speed must be {must}, got {self.speed!r}")
+        return self
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Share of each direction in the trace, or in the mix; they sum to 1."""
+        return self.file.shares or super().shares
+
+    @property
+    def order(self) -> tuple[int, ...] | None:
+        """Numbers of the directions in `shares`, one request after the other; None: by chance."""
+        numbers = {name: number for number, name in enumerate(self.file.shares)}
+        return tuple(numbers[name] for name in self.file.directions) or None
+
+    def gap(self) -> Distribution:
+        """Return the time between arrivals."""
+        return self.file.gaps(self.speed)
 
 
 class Vm(Frozen):
@@ -141,11 +221,15 @@ class Vm(Frozen):
     """Virtual CPUs of each copy."""
     guest: Literal["unmodified", "ported"] = "unmodified"
     """Whether the guest knows its hypervisor."""
+    slice: Annotated[Duration, Field(gt=0)] | None = None
+    """Longest run of a guest's process while others wait on its vCPU; by default the platform's."""
+    tick: Tick | None = None
+    """Timer ticks of the guest's kernel; by default there are none."""
     cpu: Cpu
     """How instructions are executed."""
     disk: Disk
     """How the disk is reached."""
-    load: Annotated[ClosedLoad | OpenLoad, Field(discriminator="kind")]
+    load: Annotated[ClosedLoad | OpenLoad | TraceLoad, Field(discriminator="kind")]
     """What the guest asks of its disk."""
 
 
@@ -167,6 +251,8 @@ class Device(Frozen):
     """How long a channel serves a request."""
     bandwidth: Bandwidth | None = None
     """Of the link behind the channels, one transfer at a time; by default it is no limit."""
+    moderation: Moderation | None = None
+    """Of its interrupts; by default each completion raises one."""
     service_scale: ServiceScale = ServiceScale()
     """What keeps the device at its measured throughput over the range of its channels."""
     origin: str = ""

@@ -5,10 +5,12 @@ and a file's problems should come all at once.
 """
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtperf import catalog
+from virtperf.scenario.arrivals import OWN_RATE, PACED
 from virtperf.scenario.fields import choice_tail
 from virtperf.technique import matrix
 
@@ -20,14 +22,24 @@ Tables = Mapping[str, Any]
 
 def problems(data: Tables) -> list[str]:
     """Return what is wrong between the fields of a scenario, one sentence each."""
-    return [*_platform(data), *_names(data), *_devices(data), *_combinations(data)]
+    return [
+        *_platform(data),
+        *_names(data),
+        *_devices(data),
+        *_combinations(data),
+        *_rates(data),
+    ]
 
 
-def platform_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the tables with a platform's relative path made absolute."""
+def beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the tables with the relative paths of a platform and of traces made absolute."""
+    data = deepcopy(data)
     platform = data.get("platform")
     if isinstance(platform, str) and platform.endswith(".toml"):
-        return data | {"platform": str((folder / platform).resolve())}
+        data["platform"] = str((folder / platform).resolve())
+    for _, vm in _vms(data):
+        if isinstance(_at(vm, "load", "file"), str):
+            vm["load"]["file"] = str((folder / vm["load"]["file"]).resolve())
     return data
 
 
@@ -94,6 +106,38 @@ def _combinations(data: Tables) -> Iterator[str]:
             yield f"vm[{index}] cannot combine cpu {cpu}, disk {disk}, guest {guest}: {reason}"
         if _at(vm, "disk", "poll") is not None and disk != "virtio":
             yield f"vm[{index}].disk.poll must be left out unless disk.technique is virtio"
+        yield from _queues(f"vm[{index}]", vm)
+
+
+def _rates(data: Tables) -> Iterator[str]:
+    """Yield where the rate of an open load is said twice, or not at all."""
+    for index, vm in _vms(data):
+        load, arrivals = vm.get("load"), _at(vm, "load", "arrivals") or PACED[0]
+        if _at(load, "kind") != "open":
+            continue
+        rate = _at(load, "rate")
+        kind = arrivals if isinstance(arrivals, str) else str(_at(arrivals, "kind"))
+        name = f"vm[{index}].load"
+        if rate is None and kind in PACED:
+            yield f"{name}.rate must be given"
+        if rate is not None and (own := OWN_RATE.get(kind)):
+            yield f"{name}.rate must be left out where arrivals.{own} say it, got {rate!r}"
+
+
+def _queues(name: str, vm: Tables) -> Iterator[str]:
+    """Yield what is wrong with a number of queues; more than vCPUs would never be used."""
+    disk, queues, vcpus = (
+        _at(vm, "disk", "technique"),
+        _at(vm, "disk", "queues"),
+        vm.get("vcpus", 1),
+    )
+    if not isinstance(queues, int) or not isinstance(vcpus, int):
+        return
+    most = matrix.queues(disk) if disk in matrix.disk_techniques() else 0
+    if most and queues > most:
+        yield f"{name}.disk.queues must be {most} for {disk}, got {queues}"
+    elif queues > vcpus:
+        yield f"{name}.disk.queues must be at most vcpus ({vcpus}), got {queues}"
 
 
 def _vms(data: Tables) -> Iterator[tuple[int, Tables]]:

@@ -10,7 +10,11 @@ from pydantic_core import ErrorDetails
 
 from virtperf.scenario.fields import RefusalError, choice_tail
 
-_LOADS = ("closed", "open")
+_KINDS = {
+    "load": ("closed", "open", "trace"),
+    "arrivals": ("poisson", "deterministic", "gamma", "mmpp", "empirical"),
+}
+"""Tables that are of a kind; pydantic puts the kind into locations."""
 Location = Sequence[str | int]
 
 _TAILS = {
@@ -51,13 +55,13 @@ def problems(error: ValidationError, root: type[BaseModel]) -> list[str]:
 def name_of(location: Location) -> str:
     """Write a location as an address: ``("vm", 1, "load", "closed", "size")`` is vm[1].load.size.
 
-    Pydantic puts the chosen kind of a load into the location; the file has no such level.
+    Pydantic puts the kind of a load or of arrivals into the location; the file has no such level.
     """
     name = ""
     for before, part in zip(("", *location), location, strict=False):
         if isinstance(part, int):
             name += f"[{part}]"
-        elif not (before == "load" and part in _LOADS) and part != "[key]":
+        elif part not in _KINDS.get(str(before), ()) and part != "[key]":
             name += f".{part}" if name else part
     return name
 
@@ -89,7 +93,8 @@ def _unknown_key(location: Location, root: type[BaseModel]) -> str:
     *parents, key = location
     tables = [part for part in parents if isinstance(part, str)]
     owner = "device" if tables[:1] == ["device"] else tables[-1] if tables else "a scenario"
-    owner = f"{owner} load" if owner in _LOADS else owner
+    if len(tables) > 1 and owner in _KINDS.get(tables[-2], ()):
+        owner = f"{owner} {tables[-2]}"
     near = get_close_matches(str(key), _fields_at(parents, root), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{name_of(location)} is not a field of {owner}{hint}"
@@ -100,8 +105,8 @@ def _fields_at(location: Location, root: type[BaseModel]) -> list[str]:
     models = [root]
     for before, part in zip(("", *location), location, strict=False):
         fields = models[0].model_fields
-        if part in _LOADS:
-            models = [model for model in models if model.__name__.lower().startswith(str(part))]
+        if part in _KINDS.get(str(before), ()):
+            models = [m for m in models if part in get_args(m.model_fields["kind"].annotation)]
         elif before != "device" and part in fields:
             models = list(_models_in(fields[str(part)].annotation))
     return list(models[0].model_fields) if models else []

@@ -27,6 +27,7 @@ class Inbox:
         self.worker = worker
         self.lock = lock
         self.queue: deque[Request] = deque()
+        self.resumed = 0  # of them, at the head: begun here before
         self.deferred: list[tuple[Request, StepRow]] = []
         self.bells: list[Doorbell] = []
         self.debts: list[Sequence] = []
@@ -36,15 +37,25 @@ class Inbox:
         self.turn: Steps | None = None  # of a task that the guest may put aside
 
     def push(self, request: Request) -> None:
-        """Let `request` wait here from now on."""
+        """Let `request` wait here from now on, before those that nobody has begun to serve.
+
+        One that was begun here and had to wait for a credit, or for answers, is not new: a kernel
+        goes on with it when it handles the completion that lets it.
+        """
         request.mark = self.worker.clock.read()
-        self.queue.append(request)
+        if request.home is self:
+            self.queue.insert(self.resumed, request)
+            self.resumed += 1
+        else:
+            self.queue.append(request)
         if self.level == ORDINARY and not self.runnable:
             self.worker.guest.add(self)
 
     def take(self) -> Request:
         """Take the head; its wait is booked by what the worker did meanwhile."""
         request = self.queue.popleft()
+        if request.home is self:
+            self.resumed -= 1
         request.home = self
         self.worker.settle(request, self.worker.row.waits)
         return request

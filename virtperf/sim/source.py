@@ -1,13 +1,12 @@
 """Sources of load: closed and open, with a mix of request classes."""
 
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from itertools import repeat
 
-from virtperf.dist import Deterministic, Distribution, Empirical, Exponential, LogNormal
-from virtperf.rng import Draws, stream
 from virtperf.sim.clock import Clock, Owner, Ticker
+from virtperf.sim.draws import choices, draws, order
 from virtperf.sim.request import Request
-from virtperf.tables import NONE, DrawKind, DrawRow, SourceRow, System
+from virtperf.tables import NONE, System
 
 Entry = Callable[[Request], None]
 
@@ -27,24 +26,22 @@ class Source:
         self.ticker = Ticker(Owner.SOURCE, index)
         self.classes = system.classes[slice(*row.classes)]
 
-        def draws(number: int) -> Iterator[int]:
-            return _draws(system, row, number, seed, replication)
+        def drawn(number: int) -> Iterator[int]:
+            return draws(system, row.name, number, seed, replication)
 
-        self.streams = [draws(number) for number in range(*row.draws)]
-        self.think = None if row.think == NONE else draws(row.think)
-        self.gap = None if row.gap == NONE else draws(row.gap)
-        self.choices = self._choices(seed, replication)
+        self.streams = [drawn(number) for number in range(*row.draws)]
+        self.think = None if row.think == NONE else drawn(row.think)
+        self.gap = None if row.gap == NONE else drawn(row.gap)
+        self.choices = self._choices(system, seed, replication)
 
-    def _choices(self, seed: int, replication: int) -> Iterator[int]:
-        """Yield the class of each request."""
+    def _choices(self, system: System, seed: int, replication: int) -> Iterator[int]:
+        """Return the class of each request, one after the other."""
+        if self.row.order != NONE:
+            return order(system, self.row.order)
         if len(self.classes) == 1:
-            while True:
-                yield 0
-        edges = list(accumulate(row.weight for row in self.classes))
-        uniform = stream(seed, replication, f"{self.row.name}/class")
-        while True:
-            for point in uniform.random(8192) * edges[-1]:
-                yield sum(point >= edge for edge in edges[:-1])
+            return repeat(0)
+        weights = [row.weight for row in self.classes]
+        return choices(weights, seed, replication, f"{self.row.name}/class")
 
     def start(self) -> None:
         """Let the load begin: all outstanding requests of a closed source, or the first gap."""
@@ -72,25 +69,3 @@ class Source:
             self.env.after(self.ticker, delay, call)
         else:
             call()
-
-
-def _draws(
-    system: System, source: SourceRow, number: int, seed: int, replication: int
-) -> Iterator[int]:
-    row = system.draws[number]
-    distribution = _distribution(system, row)
-    if isinstance(distribution, Deterministic):
-        ticks = next(Draws(seed, replication, row.purpose, distribution.draw))
-        return iter(lambda: ticks, None)
-    return Draws(seed, replication, f"{source.name}/{row.purpose}", distribution.draw)
-
-
-def _distribution(system: System, row: DrawRow) -> Distribution:
-    if row.kind == DrawKind.EXPONENTIAL:
-        return Exponential(row.a)
-    if row.kind == DrawKind.LOGNORMAL:
-        return LogNormal(row.a, row.b)
-    if row.kind == DrawKind.DETERMINISTIC:
-        return Deterministic(row.a)
-    points = slice(*row.values)
-    return Empirical(system.values[points], system.weights[points])

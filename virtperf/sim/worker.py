@@ -235,6 +235,7 @@ class Worker(Hands):
             return
         bell = self.machine.bells[step.target]
         state = yield from self._ring(bell, request)
+        request.home = None
         bell.hand_over(request, state)
 
     def _hand_over(self, inbox: Inbox) -> Steps:

@@ -72,15 +72,19 @@ class Policy(IntEnum):
 
 
 class DrawKind(IntEnum):
-    """Shape of a draw; parameters `a` and `b` in ns, or a range of the value table."""
+    """Shape of a draw: `a` is the mean in ns, `b` a coefficient of variation, `values` points.
+
+    `CHOICE` is a number 0, 1, ... with the given weights, not a time.
+    """
 
     EXPONENTIAL = 0
     LOGNORMAL = 1
     EMPIRICAL = 2
     DETERMINISTIC = 3
-    CHOICE = 4  # a number 0, 1, ... with the given weights, not a time
+    CHOICE = 4
     CYCLE = 5  # the values one after the other, again and again
-    MMPP = 6  # gaps of a modulated Poisson process: values are rates, weights mean sojourns
+    MMPP = 6  # gaps of a modulated Poisson process: values are rates per s, weights sojourns in ns
+    GAMMA = 7
 
 
 class WorkerState(IntEnum):
@@ -214,7 +218,8 @@ class BellRow:
 class SourceRow:
     """Load. Closed: `outstanding` requests, each again after `think`. Open: gaps drawn by `gap`.
 
-    `think` and `gap` are rows of the draw table; `inbox` NONE: the path starts at a station.
+    `think`, `gap` and `order` are rows of the draw table; `inbox` NONE: the path starts at a
+    station. `order` NONE: classes are drawn by weight, else its values are their numbers, in turn.
     """
 
     name: str
@@ -224,6 +229,7 @@ class SourceRow:
     inbox: int
     classes: Sequence
     draws: Sequence
+    order: int = NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

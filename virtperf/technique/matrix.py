@@ -41,6 +41,12 @@ def not_modelled(disk: str) -> str:
     return str(_data()["disk"][disk].get("not_modelled", ""))
 
 
+def queues(disk: str) -> int:
+    """Return how many queues a disk technique has at most; 0 is no limit."""
+    title("disk", disk)
+    return int(_data()["disk"][disk].get("queues", 0))
+
+
 def default_cpu(disk: str) -> str:
     """Return the CPU technique that a disk technique runs with unless told otherwise."""
     title("disk", disk)

@@ -42,7 +42,7 @@ def itinerary(system: System, source: SourceRow, row: ClassRow) -> Iterator[Stay
     inbox, bell, first = source.inbox, NONE, row.path
     while True:
         last = first
-        while system.steps[last].kind in (Kind.WORK, Kind.LOCK, Kind.UNLOCK):
+        while system.steps[last].kind in (Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.TAKE, Kind.GIVE):
             last += 1
         if inbox == NONE and last > first:
             raise ParameterError(

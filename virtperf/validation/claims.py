@@ -253,7 +253,14 @@ CLAIMS = (
     Claim(
         says="four jobs of mixed reads and writes on the fitted disk, a load the fit never saw",
         outcome="fio.jobs4.iops",
-        inputs=("first-light", "fio.jobs4.jobs", "fio.jobs4.reads", "fio.vcpus", *FIO),
+        inputs=(
+            "first-light",
+            "fio.jobs4.jobs",
+            "fio.jobs4.reads",
+            "fio.vcpus",
+            *FIO,
+            *_of("zen1-kvm-guest", "process_switch"),
+        ),
         predict=_fio_jobs4,
         tolerance=0.25,
         why="writes are assumed to take what reads take, CPU per request is that of another file, "

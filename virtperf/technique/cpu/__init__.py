@@ -19,6 +19,9 @@ class CpuTechnique(Protocol):
     def delivery(self) -> Mapping[ConsumerState, Ringing]:
         """Return what an interrupt costs the vCPU it is for, by what that vCPU is doing."""
 
+    def expiry(self) -> Mapping[ConsumerState, Ringing]:
+        """Return what it costs a vCPU that its own timer goes off, by what it is doing."""
+
     def halted(self) -> Path:
         """Return what it costs a vCPU to be put to sleep and woken, paid when it wakes."""
 

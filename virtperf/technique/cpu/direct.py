@@ -1,5 +1,6 @@
-"""Direct execution: the guest is the machine, or a container on it. No transition costs anything.
+"""Direct execution: the guest is the machine, or a container on it. There is nothing to cross.
 
+What is left of the transitions is what the bare machine pays too: the switch to another process.
 What the bare machine itself pays for an interrupt or for leaving its idle state is in the
 measured CPU time and latency of the native path; charging it here would count it twice.
 """
@@ -8,20 +9,27 @@ from collections.abc import Mapping
 
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition
 from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.native import process_switch
 
 
 class Direct:
     """Direct execution (see `CpuTechnique`)."""
 
     def __init__(self, costs: Costs) -> None:
-        del costs  # nothing is crossed, so nothing is priced
+        self._costs = costs
 
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
-        """Return no steps: there is no hypervisor to cross to."""
+        """Return no steps but those of a process switch: there is no hypervisor to cross to."""
+        if transition.name == "switch":
+            return (process_switch(self._costs, where),)
         return ()
 
     def delivery(self) -> Mapping[ConsumerState, Ringing]:
         """Return no costs: the interrupt is the kernel's own."""
+        return {}
+
+    def expiry(self) -> Mapping[ConsumerState, Ringing]:
+        """Return no costs: the timer is the machine's own."""
         return {}
 
     def halted(self) -> Path:

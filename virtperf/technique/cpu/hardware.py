@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
 from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.native import process_switch
 
 _FURTHER = {"kernel": None, "user": "exit_user", "blocking": "exit_blocking"}
 
@@ -21,7 +22,13 @@ class Hardware:
         self._posted = bool(costs.count("apicv"))
 
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
-        """Return the one masked step an exit is: the guest stands still until it is over."""
+        """Return the one masked step an exit is: the guest stands still until it is over.
+
+        Sending an inter-processor interrupt is a write of the interrupt controller's command
+        register, arming a timer a write of an MSR: both exit. A process switch does not.
+        """
+        if transition.name == "switch":
+            return (process_switch(self._costs, where),)
         ns = self._costs.ns("exit_hardware") + self._costs.ns("exit_kernel")
         further = _FURTHER[transition.to]
         if further is not None:
@@ -40,6 +47,13 @@ class Hardware:
         woken = Ringing(delay=self._costs.ns("thread_wake_delay"))
         forced: Path = () if self._posted else (leave("interrupt", "kernel"),)
         return {"asleep": woken, "other": Ringing(target=forced)}
+
+    def expiry(self) -> Mapping[ConsumerState, Ringing]:
+        """Return what the vCPU's own timer costs it: in the guest its going off is an exit."""
+        return {
+            **self.delivery(),
+            "other": Ringing(target=(leave("preemption-timer", "kernel"),)),
+        }
 
     def halted(self) -> Path:
         """Return the exit of the HLT instruction, which blocks in the host."""

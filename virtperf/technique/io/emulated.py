@@ -3,7 +3,8 @@
 The vCPU thread leaves the guest and the kernel, takes the big QEMU lock, runs the device model,
 and goes back in. The last access of a submission starts the host's I/O there and then. The
 completion is the main loop's: it holds the same lock whenever it does not sleep, sets the status,
-and raises the interrupt by an ioctl; the guest's handler then touches more registers.
+and raises the interrupt by an ioctl; the guest's handler then touches more registers. A driver
+keeps at most as many commands under way as the device has slots: IDE one, AHCI 32.
 """
 
 from virtperf.path import (
@@ -12,16 +13,19 @@ from virtperf.path import (
     Path,
     Ringing,
     Step,
+    give,
     leave,
     lock,
     ring,
+    take,
     unlock,
     work,
 )
 from virtperf.technique.costs import Costs
-from virtperf.technique.io.plan import Guest, Plan, Thread
+from virtperf.technique.io.plan import Guest, Plan, Slots, Thread
 
 BIG_LOCK = "big QEMU lock"
+COMMANDS = "command slots"
 
 
 def ide(guest: Guest, costs: Costs) -> Plan:
@@ -42,18 +46,21 @@ def nvme(guest: Guest, costs: Costs) -> Plan:
 def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
     in_handler = costs.count(f"{device}_interrupt_accesses")
     before = costs.count(f"{device}_accesses") - in_handler
+    submit = work("vcpu", costs.ns("host_submit"), "vcpu: host I/O", masked=True)
     paths: dict[str, Path] = {}
     for kind in guest.service:
         paths[kind] = (
             *guest.issue(),
-            *_access(costs) * (before - 1),
-            *_access(costs, work("vcpu", costs.ns("host_submit"), "vcpu: host I/O", masked=True)),
+            take(COMMANDS),
+            *_access(costs, "vcpu") * (before - 1),
+            *_access(costs, "vcpu", submit),
             *guest.device(kind),
             ring("aio"),
             work("main-loop", costs.ns("host_complete"), "main loop: host I/O"),
             work("main-loop", costs.ns("device_model"), "main loop: device model"),
             ring("irq"),
-            *_access(costs) * in_handler,
+            *_access(costs, "handler") * in_handler,
+            give(COMMANDS),
             *guest.reap(),
         )
     return Plan(
@@ -61,12 +68,13 @@ def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
         bells=(_aio(costs), _irq(costs)),
         threads=(_main_loop(costs),),
         locks=(BIG_LOCK,),
+        slots=Slots(name=COMMANDS, count=costs.count(f"{device}_commands")),
     )
 
 
-def _access(costs: Costs, *more: Step) -> Path:
+def _access(costs: Costs, on: str, *more: Step) -> Path:
     """Return one register access; `more` is done by the device model under the lock."""
-    model = work("vcpu", costs.ns("device_model"), "vcpu: device model", masked=True)
+    model = work(on, costs.ns("device_model"), "vcpu: device model", masked=True)
     return (leave("io", "user"), lock(BIG_LOCK), model, *more, unlock(BIG_LOCK))
 
 
@@ -88,7 +96,7 @@ def _irq(costs: Costs) -> Bell:
 
     return Bell(
         name="irq",
-        to="vcpu.interrupt",
+        to="handler.interrupt",
         rule="always",
         costs={state: Ringing(sender=(ioctl,)) for state in CONSUMER_STATES},
         counts="interrupts",

@@ -16,5 +16,5 @@ def plan(guest: Guest, costs: Costs) -> Plan:
         kind: (*guest.issue(), *guest.device(kind), ring("irq"), *guest.reap())
         for kind in guest.service
     }
-    irq = Bell(name="irq", to="vcpu.interrupt", rule="always", costs={}, counts="interrupts")
+    irq = Bell(name="irq", to="handler.interrupt", rule="always", costs={}, counts="interrupts")
     return Plan(paths=paths, bells=(irq,))

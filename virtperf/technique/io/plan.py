@@ -1,7 +1,8 @@
 """What a disk technique answers with: threads, locks, doorbells and one path per kind of request.
 
-Names are local to the VM: ``vcpu``, ``vcpu.interrupt`` (its interrupt level), ``device``, its
-``link``, and what the plan itself adds. The path of a request begins on the vCPU that issues it.
+Names are local to the VM: ``vcpu`` issues the request, ``handler`` is the vCPU that takes the
+completion interrupts of its queue (``handler.interrupt`` is its interrupt level), then ``device``,
+its ``link``, and what the plan itself adds. The path of a request begins on the vCPU.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ class Guest:
         Time of the request's data on the device's link, in ns; 0 if the link is no limit.
     poll : float, optional
         Longest poll window of an I/O thread in ns; the platform's by default.
+    section : Path
+        What the kernel does under a lock that all of the guest's processes share.
     """
 
     user: float
@@ -33,11 +36,13 @@ class Guest:
     service: Mapping[str, Distribution]
     transfer: float = 0.0
     poll: float | None = None
+    section: Path = ()
 
     def issue(self) -> Path:
         """Return the work on the vCPU before the driver touches the device."""
         return (
             work("vcpu", self.user, "vcpu: guest user"),
+            *self.section,
             work("vcpu", self.submit, "vcpu: guest kernel"),
         )
 
@@ -49,8 +54,8 @@ class Guest:
         return (served, serve("link", Deterministic(self.transfer), "device link"))
 
     def reap(self) -> Path:
-        """Return the work on the vCPU after the interrupt, and the end."""
-        return (work("vcpu", self.complete, "vcpu: guest kernel"), end())
+        """Return the work of the interrupt's handler, and the end."""
+        return (work("handler", self.complete, "vcpu: guest kernel"), end())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,21 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """What a request holds from its submission to its completion: a tag, an entry of a ring.
+
+    Attributes
+    ----------
+    name : str
+    count : int
+        How many there are, per queue of the disk.
+    """
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A disk technique's answer.
 
@@ -94,9 +114,12 @@ class Plan:
     threads : tuple of Thread
     locks : tuple of str
         Locks of the VM's own process, barging like pthread mutexes.
+    slots : Slots, optional
+        What limits the requests that a queue has under way.
     """
 
     paths: Mapping[str, Path]
     bells: tuple[Bell, ...]
     threads: tuple[Thread, ...] = ()
     locks: tuple[str, ...] = ()
+    slots: Slots | None = None

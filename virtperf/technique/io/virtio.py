@@ -3,12 +3,15 @@
 The guest's driver publishes a request and kicks only if it crosses the index the device side
 asked for; the kick is an exit that ends in the kernel (ioeventfd). The I/O thread takes all that
 is in the ring, submits it to the host in one call, and asks to be kicked again only when it is
-about to sleep. Completions of one turn raise one interrupt (irqfd), again by index.
+about to sleep. Completions of one turn raise one interrupt (irqfd), again by index. A request
+takes an entry of the ring until the guest has seen its completion; when none is left, others wait.
 """
 
-from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, leave, ring, work
+from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, give, leave, ring, take, work
 from virtperf.technique.costs import Costs
-from virtperf.technique.io.plan import Guest, Plan, Thread
+from virtperf.technique.io.plan import Guest, Plan, Slots, Thread
+
+RING = "ring entries"
 
 
 def plan(guest: Guest, costs: Costs) -> Plan:
@@ -17,6 +20,7 @@ def plan(guest: Guest, costs: Costs) -> Plan:
     for kind in guest.service:
         paths[kind] = (
             *guest.issue(),
+            take(RING),
             ring("kick"),
             work("iothread", costs.ns("virtio_pop"), "iothread: virtio"),
             work("iothread", costs.ns("host_submit"), "iothread: host I/O"),
@@ -25,12 +29,14 @@ def plan(guest: Guest, costs: Costs) -> Plan:
             work("iothread", costs.ns("host_complete"), "iothread: host I/O"),
             work("iothread", costs.ns("virtio_complete"), "iothread: virtio"),
             ring("irq", hold="defer"),
+            give(RING),
             *guest.reap(),
         )
     return Plan(
         paths=paths,
         bells=(_kick(costs), _aio(costs), _irq(costs)),
         threads=(_iothread(guest, costs),),
+        slots=Slots(name=RING, count=costs.count("virtio_ring")),
     )
 
 
@@ -75,7 +81,7 @@ def _irq(costs: Costs) -> Bell:
     signal = work("iothread", costs.ns("eventfd_signal"), "iothread: eventfd", masked=True)
     return Bell(
         name="irq",
-        to="vcpu.interrupt",
+        to="handler.interrupt",
         rule="event-index",
         costs={state: Ringing(sender=(signal,)) for state in CONSUMER_STATES},
         counts="interrupts",

@@ -1,0 +1,17 @@
+"""What every table of a scenario file is: frozen, strict about types, closed."""
+
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item")
+Tables = Annotated[tuple[Item, ...], Field(strict=False)]  # TOML has lists; a frozen model, tuples
+Count = Annotated[int, Field(ge=1)]
+
+
+class Frozen(BaseModel):
+    """A table: frozen, strict about types, and closed to keys it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True
+    )
