@@ -121,6 +121,7 @@ class Hands(Thread):
         finally:
             self.settle(request, self.row.waits)
         self.task = task
+        self.enter_level(ORDINARY)  # interrupts may have had their turn meanwhile
         yield from self._change_to(task, request)
 
     def _change_to(self, task: Inbox, request: Request) -> Steps:
