@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from virtperf import catalog
 from virtperf.assembly import Assembly
-from virtperf.dist import Deterministic, Distribution
+from virtperf.dist import Deterministic
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import (
     CONSUMER_STATES,
@@ -23,7 +23,7 @@ from virtperf.path import (
     unlock,
     work,
 )
-from virtperf.scenario import ClosedLoad, OpenLoad, Scenario, Section, Tick, Vm
+from virtperf.scenario import ClosedLoad, Scenario, Section, Tick, Vm
 from virtperf.tables import System
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
@@ -228,7 +228,8 @@ class _Builder:
             to=job,
             outstanding=load.outstanding if isinstance(load, ClosedLoad) else 0,
             think=Deterministic(load.think_ns) if isinstance(load, ClosedLoad) else None,
-            gap=_gap(load) if isinstance(load, OpenLoad) else None,
+            gap=load.gap(),
+            order=load.order,
             names=names,
             group=vm.name if len(self.scenario.vm) > 1 else "",
             expand=cpu.expand,
@@ -294,7 +295,3 @@ def _follow(step: Step, holder: str, senders: dict[str, str], to: Mapping[str, s
         senders[step.where] = holder
         return to[step.where]
     return "" if step.kind == "serve" else holder
-
-
-def _gap(load: OpenLoad) -> Distribution:
-    return load.gap()

@@ -216,7 +216,6 @@ def test_a_trace_is_replayed_at_its_instants_in_its_order_again_and_again(trace)
     assert load.shares == {"read": 0.75, "write": 0.25}
 
 
-@pytest.mark.xfail(strict=True, reason="build asks no load but an open one for its gap and order")
 def test_a_trace_is_replayed_through_a_built_system(trace):
     load = {"kind": "trace", "file": trace().file.path}
     seen = arrivals(build(scenario(load=load)), requests=12)

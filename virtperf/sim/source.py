@@ -58,7 +58,9 @@ class Source:
     def _arrive(self) -> None:
         assert self.gap is not None
         self._create()
-        self._after(next(self.gap), self._arrive)
+        while not (gap := next(self.gap)):  # a trace may have thousands at one instant
+            self._create()
+        self._after(gap, self._arrive)
 
     def _create(self) -> None:
         row = self.classes[next(self.choices)]
