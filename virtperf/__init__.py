@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtperf.catalog import platform
-    from virtperf.experiment import compare, simulate
+    from virtperf.experiment import compare, record, simulate
     from virtperf.params import ParameterSet, Quantity
     from virtperf.result import Result
     from virtperf.scenario import Scenario
@@ -19,6 +19,7 @@ __all__ = [
     "Scenario",
     "compare",
     "platform",
+    "record",
     "simulate",
 ]
 
@@ -29,6 +30,7 @@ _HOME = {
     "Scenario": "scenario",
     "compare": "experiment",
     "platform": "catalog",
+    "record": "experiment",
     "simulate": "experiment",
 }
 

@@ -67,6 +67,7 @@ app = typer.Typer(
         "virtperf list scenarios",
         "virtperf run first-light",
         "virtperf compare first-light --over vm.disk --over vm.count=1,8",
+        "virtperf timeline toy",
         "virtperf import fio mine.json -o mine.toml && virtperf compare mine.toml",
         "virtperf report",
     ),
@@ -168,14 +169,17 @@ def run(
     from virtperf.scenario import Scenario
 
     _writable(out)
+    chosen = Scenario.load(scenario)
     with bar() as progress:
         result = simulate(
-            Scenario.load(scenario),
+            chosen,
             seed=seed,
             replications=replications,
             requests=requests,
             progress=progress,
         )
+    if out is not None and chosen.run.timeline is not None:
+        _record(chosen, out, chosen.run.timeline, seed)
     _deliver(result, out, format)
 
 
@@ -228,6 +232,38 @@ def compare(
 
         beside = "\n\n" + beside_measurement(result, base, measured)
     _deliver(result, out, format, after=beside)
+
+
+@app.command(
+    epilog=_examples(
+        "virtperf timeline toy", "virtperf timeline first-light-qd32 --requests 500 --out results"
+    )
+)
+@guarded
+def timeline(
+    scenario: ScenarioArg,
+    requests: Annotated[int, typer.Option(help="Requests to record.", min=1)] = 200,
+    seed: SeedOpt = None,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("results/timeline"),
+) -> None:
+    """Record a run: who was on which pCPU, and who told whom (ui.perfetto.dev shows it)."""
+    from virtperf.scenario import Scenario
+
+    _writable(out)
+    _record(Scenario.load(scenario), out, requests, seed)
+
+
+def _record(scenario: Any, out: Path, requests: int, seed: int | None) -> None:
+    """Write a recording as ``timeline.json`` and its end as ``timeline.png``."""
+    from virtperf.experiment import record
+    from virtperf.plot import gantt, save
+    from virtperf.timeline import write
+
+    recorded = record(scenario, requests=requests, seed=seed)
+    title = f"{scenario.title or scenario.name}: the last 200 us of {requests:,} requests"
+    write(recorded, out / "timeline.json")
+    save(gantt(recorded, title=title), out / "timeline.png")
+    typer.echo(f"wrote {out / 'timeline.json'} and {out / 'timeline.png'}", err=True)
 
 
 @importers.command(

@@ -12,13 +12,13 @@ from virtperf.experiment.campaign import Collector, Request
 from virtperf.experiment.plan import LEAST, Over, Point, design, make, planned_requests
 from virtperf.experiment.version import model_version
 from virtperf.experiment.work import Executor, Unit, execute, run_one
-from virtperf.tables import Run
+from virtperf.tables import Run, Timeline
 
 if TYPE_CHECKING:
     from virtperf.result import Result
     from virtperf.scenario import Scenario
 
-__all__ = ["compare", "planned_requests", "replay", "run_one", "simulate"]
+__all__ = ["compare", "planned_requests", "record", "replay", "run_one", "simulate"]
 
 Progress = Callable[[int, int, str], None]
 
@@ -113,6 +113,42 @@ def compare(
     factors = tuple(points[0].levels)
     given = Request(scenario, seed, replications, requests, engine)
     return _run(given, points, factors, executor, progress)
+
+
+def record(
+    scenario: Scenario, *, requests: int = 200, seed: int | None = None, replication: int = 0
+) -> Timeline:
+    """Make one run of a scenario and record what happened when.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    requests : int
+        Finished requests after which the run ends.
+    seed : int, optional
+        Root of all randomness; by default the scenario's own.
+    replication : int
+        Which of the independent runs.
+
+    Returns
+    -------
+    Timeline
+        Tracks of pCPUs and workers, and an arrow per doorbell; `virtperf.timeline.write` and
+        `virtperf.plot.gantt` take it from here.
+
+    Examples
+    --------
+    >>> from virtperf import Scenario, record
+    >>> timeline = record(Scenario.load("toy"), requests=20)
+    >>> timeline.workers
+    ('guest[0].vcpu0', 'guest[0].iothread')
+    """
+    from virtperf.build import build
+    from virtperf.sim import record as record_run
+
+    root = scenario.run.seed if seed is None else seed
+    system = build(scenario)
+    return record_run(system, seed=root, replication=replication, requests=requests)[1]
 
 
 def replay(

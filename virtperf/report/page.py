@@ -77,6 +77,11 @@ def _figures(study: Study) -> Iterator[Figure]:
         here = {p: v for p, v in plot.request_times(crowd).items() if p.endswith(f"={vms}")}
         says = f"Mean latency under load by cause, {plot.short(f'vm.count={vms}')} (simulation)."
         yield _figure(plot.breakdown(here), says, wide=True)
+    yield _figure(
+        plot.gantt(study.timeline),
+        "What happened when: 200 us of one VM on virtio under load (simulation).",
+        wide=True,
+    )
     for metric in ("throughput", "cpu_per_request.total", "latency.p50", "latency.p95"):
         axes = plot.response(crowd, "vm.count", metric)
         yield _figure(axes, f"{axes.get_ylabel()} against the number of VMs; bars: {_SHORT}.")

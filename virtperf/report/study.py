@@ -13,11 +13,13 @@ from virtperf.units import TICKS_PER_NS
 if TYPE_CHECKING:
     from virtperf.result import Result
     from virtperf.scenario import Scenario
+    from virtperf.tables import Timeline
 
 COUNTS = (1, 2, 4, 8)
 COUNTED = 2_000  # what p95 needs, per replication
 SPARE = 1_200  # for the warm-up, which is cut off
 SLOW = {"emulated-ide": 560}  # 26 exits a request: five times the events of any other technique
+RECORDED = 300  # requests of which the last 200 us are drawn
 DEFAULT = ("first-light", "first-light-qd32")
 
 Progress = Callable[[int, int, str], None]
@@ -39,6 +41,8 @@ class Study:
         Theory's latency of one request, by account.
     counters : mapping of technique to (mapping of counter to count)
         Theory's exits, kicks and interrupts of one request.
+    timeline : Timeline
+        A recording of `busy` through virtio, with one VM.
     """
 
     quiet: Scenario
@@ -47,12 +51,13 @@ class Study:
     crowd: Result
     zero: Mapping[str, Mapping[str, float]]
     counters: Mapping[str, Mapping[str, float]]
+    timeline: Timeline
 
 
 def conduct(scenarios: Sequence[Scenario], progress: Progress | None = None) -> Study:
     """Run everything a report needs."""
     from virtperf.build import build
-    from virtperf.experiment import compare
+    from virtperf.experiment import compare, record
     from virtperf.theory import zero_load
 
     busy = max(scenarios, key=depth)
@@ -71,6 +76,7 @@ def conduct(scenarios: Sequence[Scenario], progress: Progress | None = None) -> 
             for t, walk in walks.items()
         },
         counters={t: walk.counters for t, walk in walks.items()},
+        timeline=record(busy.with_all({"vm.disk": "virtio", "vm.count": 1}), requests=RECORDED),
     )
 
 

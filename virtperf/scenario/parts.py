@@ -279,3 +279,5 @@ class RunPlan(Frozen):
     """Independent replications."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Root of all randomness."""
+    timeline: Count | None = None
+    """Requests to record as ``timeline.json`` and ``timeline.png`` beside the tables."""

@@ -1,5 +1,7 @@
 """A machine: the tables of a system, turned into SimPy processes, and one run of it."""
 
+import simpy
+
 from virtperf.errors import SimulationError, VirtperfError
 from virtperf.sim.clock import Clock
 from virtperf.sim.credit import Credits
@@ -62,6 +64,7 @@ class Machine:
             for i, row in enumerate(system.timers)
         ]
         self.probe = Probe(len(system.groups), self.look)
+        self.processes: dict[simpy.Process, int] = {}
 
     def _build_stations(self) -> None:
         self.servers: dict[int, Servers] = {}
@@ -254,8 +257,7 @@ class Machine:
 
     def run(self) -> Run:
         """Run to the end, settle what is open, check the ledger, report."""
-        for worker in self.workers:
-            self.env.process(worker.process)
+        self.processes = {self.env.process(w.process): w.index for w in self.workers}
         begin = self.env.event()  # after the workers' processes have gone to sleep
         begin.callbacks.append(lambda _: self._start())
         begin.succeed()

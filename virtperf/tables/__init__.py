@@ -27,10 +27,12 @@ from virtperf.tables.rows import (
     WorkerRow,
     WorkerState,
 )
+from virtperf.tables.timeline import Arrow, Span, Timeline
 
 __all__ = [
     "NONE",
     "NOTHING",
+    "Arrow",
     "BellRow",
     "ClassRow",
     "ConsumerState",
@@ -48,10 +50,12 @@ __all__ = [
     "Sequence",
     "Snapshot",
     "SourceRow",
+    "Span",
     "StationKind",
     "StationRow",
     "StepRow",
     "System",
+    "Timeline",
     "TimerRow",
     "WorkerRow",
     "WorkerState",

@@ -1,15 +1,17 @@
-"""Figures: a result in, axes out. Nothing is shown or saved here."""
+"""Figures of results: where time goes, responses, distributions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from virtperf.errors import ParameterError
+from virtperf.errors import OutputError, ParameterError
 from virtperf.result import ALL
 from virtperf.result.words import digits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.axes import Axes
 
     from virtperf.result import Result
@@ -177,6 +179,26 @@ def short(label: str) -> str:
         else:
             words.append(level if equals else part)
     return ", ".join(words)
+
+
+def save(axes: Axes, path: Path) -> None:
+    """Write the figure of `axes` as a picture, and let go of it.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    from matplotlib import pyplot as plt
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes to draw on are in a figure"
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise OutputError(path, f"cannot be written: {error.strerror}") from None
+    finally:
+        plt.close(figure)
 
 
 def _axes(width: float, height: float) -> Axes:
