@@ -14,9 +14,9 @@ numba = pytest.importorskip("numba")
 pytestmark = pytest.mark.property
 INTERLEAVINGS, STEPS = 1_000_000, 40
 ASLEEP, RUNNING, BETWEEN = 0, 2, 6  # of the worker: states as in the tables, and about to look
-BELL = [(name, np.int64) for name in "rule produced event pending timer count".split()]
-INBOX = [(name, np.int64) for name in "in_turn told notified level queue".split()]
-WORKER = [(name, np.int64) for name in "state polling masked level".split()]
+BELL = [(name, np.int64) for name in ["rule", "produced", "event", "pending", "timer", "count"]]
+INBOX = [(name, np.int64) for name in ["in_turn", "told", "notified", "level", "queue"]]
+WORKER = [(name, np.int64) for name in ["state", "polling", "masked", "level"]]
 
 
 @numba.njit

@@ -98,7 +98,8 @@ def _story(
 ) -> str:
     """Follow one holder from stock to stock until it comes round."""
     stock = min(stuck, key=lambda s: s.row.name)
-    told, seen = [], set[Credits]()
+    told: list[str] = []
+    seen: set[Credits] = set()
     while stock not in seen:
         seen.add(stock)
         holder = next(r for r in holders[stock] if parked.get(r) in stuck)

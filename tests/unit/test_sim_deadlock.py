@@ -1,0 +1,111 @@
+"""Those who wait for each other for ever are told so, as a cycle."""
+
+import pytest
+
+from virtperf.assembly import Assembly
+from virtperf.dist import Deterministic
+from virtperf.errors import DeadlockError
+from virtperf.path import Bell, Join, end, give, lock, ring, serve, take, unlock, work
+from virtperf.sim import run
+
+
+def go(assembly: Assembly, requests: int = 1_000) -> None:
+    run(assembly.system(), seed=1, replication=0, requests=requests)
+
+
+def threads(*names: str) -> Assembly:
+    assembly = Assembly("threads", pcpus=len(names))
+    for name in names:
+        assembly.worker(name, name)
+    return assembly
+
+
+@pytest.mark.parametrize("discipline", ["ticket", "unfair", "mutex-direct", "mutex-barging"])
+def test_two_locks_taken_in_both_orders(discipline):
+    assembly = threads("a", "b")
+    for name in ("l", "m"):
+        assembly.lock(name, called=name, wake_ns=0, discipline=discipline)
+    for name, (first, second) in {"a": ("l", "m"), "b": ("m", "l")}.items():
+        path = (
+            lock(first),
+            work(name, 100, name),
+            lock(second),
+            unlock(second),
+            unlock(first),
+            end(),
+        )
+        assembly.source(name, {"job": (1.0, path)}, to=name, outstanding=1)
+    with pytest.raises(DeadlockError) as told:
+        go(assembly)
+    assert str(told.value) in (
+        "deadlock: b waits for l, held by a; a waits for m, held by b",
+        "deadlock: a waits for m, held by b; b waits for l, held by a",
+    )
+
+
+def test_an_interrupt_that_wants_the_lock_of_what_it_interrupts():
+    """A kernel must disable interrupts where it holds such a lock."""
+    assembly = threads("a")
+    assembly.interrupt_level("a")
+    assembly.lock("l", called="l", wake_ns=0, discipline="ticket")
+    assembly.bell("irq", Bell(name="", to="", rule="always", costs={}), to="a.interrupt", sender="")
+    assembly.station("d", 1)
+    inside = (lock("l", masked=False), work("a", 5_000, "in"), unlock("l"), end())
+    assembly.source("a", {"job": (1.0, inside)}, to="a", outstanding=1)
+    handler = (
+        serve("d", Deterministic(2_000), "d"),
+        ring("irq"),
+        lock("l"),
+        unlock("l"),
+        end(),
+    )
+    assembly.source("irq", {"irq": (1.0, handler)}, outstanding=1)
+    with pytest.raises(DeadlockError, match="a waits for l, held by a"):
+        go(assembly)
+
+
+def test_a_call_of_one_who_waits_for_the_callers_lock_with_interrupts_off():
+    """The classic of cross calls: the callee spins for what the caller holds."""
+    assembly = threads("a", "b")
+    assembly.interrupt_level("b")
+    assembly.lock("l", called="l", wake_ns=0, discipline="ticket")
+    assembly.bell(
+        "call", Bell(name="", to="", rule="always", costs={}), to="b.interrupt", sender="a"
+    )
+    answer = (ring("call"), work("b", 100, "answers"), end())
+    calls = (
+        lock("l"),
+        work("a", 1_000, "a"),
+        Join(name="answers", paths=(answer,), account="waits"),
+        unlock("l"),
+        end(),
+    )
+    assembly.source("a", {"calls": (1.0, calls)}, to="a", outstanding=1)
+    spins = (work("b", 500, "b"), lock("l", masked=True), unlock("l"), end())
+    assembly.source("b", {"spins": (1.0, spins)}, to="b", outstanding=1)
+    with pytest.raises(DeadlockError) as told:
+        go(assembly)
+    assert str(told.value) == ("deadlock: a waits for an answer of b; b waits for l, held by a")
+
+
+def test_credits_that_only_those_who_wait_could_give_back():
+    assembly = threads("a")
+    assembly.station("d", 4)
+    for name in ("tags", "slots"):
+        assembly.credit(name, 1, called=name)
+    for first, second in (("tags", "slots"), ("slots", "tags")):
+        path = (
+            take(first),
+            serve("d", Deterministic(100), "d"),
+            take(second),
+            give(second),
+            give(first),
+            end(),
+        )
+        assembly.source(first, {first: (1.0, path)}, outstanding=1)
+    with pytest.raises(DeadlockError) as told:
+        go(assembly)
+    assert str(told.value) == (
+        "deadlock: all 1 of slots are held by requests (slots) that wait for tags; "
+        "all 1 of tags are held by requests (tags) that wait for slots"
+    )
