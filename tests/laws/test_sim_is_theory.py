@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from tests.systems import DISKS, PLATFORMS, booked, scaled, system
 from virtperf import catalog
+from virtperf.assembly import Assembly
+from virtperf.dist import Deterministic
+from virtperf.path import Bell, Join, Ringing, end, give, ring, serve, take, work
 from virtperf.sim import run
 from virtperf.tables import System
 from virtperf.theory import zero_load
@@ -120,3 +123,89 @@ def test_theory_replaces_every_distribution_by_its_mean(kind):
     }[kind]
     random, constant = system("virtio", service=service), system("virtio")
     assert zero_load(random) == zero_load(constant)
+
+
+def every_primitive(
+    *,
+    pcpus: int,
+    policy: str,
+    poll: int,
+    hold: str,
+    hard: bool,
+    moderated: int,
+    service: int,
+    join: str,
+    switch: int,
+) -> System:
+    """Return a request that takes a credit, waits in hand, rings, joins and is told late."""
+    assembly = Assembly(
+        "all", pcpus=pcpus, policy=policy, slice_ns=10_000_000, switch_ns=float(switch)
+    )
+    wake = (work("any", 300, "w: wake-up"),)
+    for name in ("v", "io", "other"):
+        assembly.worker(name, name, wake=wake, poll_ns=poll if name == "io" else 0)
+    assembly.interrupt_level("v")
+    assembly.interrupt_level("other")
+    if hard:
+        assembly.worker("irq", "host", wake=wake, host_interrupts_of=0)
+    assembly.station("disk", 2)
+    assembly.credit("tags", 1, called="tags")
+    late = {"asleep": Ringing(delay=700.0, target=(work("any", 150, "told"),))}
+    kick = Ringing(sender=(work("v", 400, "v: kick", masked=True),), delay=900.0)
+    told = Bell(name="", to="", rule="always", costs=late, counts="told")
+    if moderated:
+        told = replace(told, rule="moderated", timer=float(moderated))
+    first = "irq" if hard else "io"
+    assembly.bell("done", told, to=first, sender="")
+    assembly.bell("aio", Bell(name="", to="", rule="always", costs=late), to="io", sender="irq")
+    kicks = Bell(name="", to="", rule="event-index", costs={"asleep": kick}, counts="kicks")
+    assembly.bell("kick", kicks, to="io", sender="v")
+    irq = Bell(name="", to="", rule="event-index", costs=late, counts="interrupts")
+    assembly.bell("irq", irq, to="v.interrupt", sender="io")
+    call = Bell(name="", to="", rule="always", costs={"asleep": kick}, counts="calls")
+    assembly.bell("call", call, to="other.interrupt", sender="v")
+    answers = ((ring("call"), work("other", 800, "other: flush"), end()),)
+    interrupt = (work("irq", 600, "host: irq"), ring("aio")) if hard else ()
+    joins = (Join(name="j", paths=answers, account="wait: answers", hold=join),) if join else ()
+    path = (
+        work("v", 1_100, "v: user"),
+        take("tags"),
+        serve("disk", Deterministic(2_300.0), "disk", hold=hold),
+        *joins,
+        work("v", 500, "v: more"),
+        ring("kick"),
+        work("io", 700, "io: submit"),
+        serve("disk", Deterministic(float(service)), "disk", hold="defer"),
+        ring("done"),
+        *interrupt,
+        work("io", 650, "io: complete"),
+        ring("irq", hold="defer"),
+        give("tags"),
+        work("v", 250, "v: done"),
+        end(),
+    )
+    assembly.source("load", {"job": (1.0, path)}, to="v", outstanding=1)
+    return assembly.system()
+
+
+@settings(max_examples=60)
+@given(
+    pcpus=st.integers(1, 3),
+    policy=st.sampled_from(["round-robin", "pinned"]),
+    poll=st.sampled_from([0, 1_000, 3_000, 9_000, 60_000]),
+    hold=st.sampled_from(["block", "spin"]),
+    hard=st.booleans(),
+    moderated=st.sampled_from([0, 0, 4_000]),
+    service=st.sampled_from([0, 2_500, 8_400, 30_000]),
+    join=st.just(""),
+    switch=st.sampled_from([0, 350]),
+)
+def test_every_primitive_takes_what_theory_says(**words):
+    assert_equal_to_theory(every_primitive(**words))
+
+
+@pytest.mark.parametrize("join", ["spin", "block", "async"])
+def test_a_join_with_a_pcpu_for_everybody_takes_what_theory_says(join):
+    """Where nobody stands in the way of the answers, they are exact too."""
+    words = dict(pcpus=4, policy="pinned", poll=0, hold="block", hard=False, moderated=0)
+    assert_equal_to_theory(every_primitive(join=join, service=8_400, switch=0, **words))

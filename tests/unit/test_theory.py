@@ -332,7 +332,7 @@ def test_classes_are_averaged_by_weight():
 def test_random_times_count_by_their_means():
     base = small()
     points = DrawRow(
-        purpose="service", kind=DrawKind.EMPIRICAL, a=0.0, b=0.0, values=Sequence(0, 2)
+        purpose="service", kind=DrawKind.EMPIRICAL, a=20_000.0, b=0.0, values=Sequence(0, 2)
     )
     empirical = replace(
         base, draws=(points, base.draws[1]), values=(10_000.0, 50_000.0), weights=(3.0, 1.0)

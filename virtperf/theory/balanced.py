@@ -12,8 +12,8 @@ def balanced(system: System, needs: Demands) -> Range | None:
 
     Upper: each source alone, at its least demands, then no more than the resources carry. Lower:
     at its most demands, with a switch before each stay at a worker and everybody else's requests
-    in front of it at the resource that hurts most; locks and a pool with fewer pCPUs than workers
-    count as further centres, and there each stay also waits for a poll window to end.
+    in front of it at the resource that hurts most; locks, credits and a pool with fewer pCPUs than
+    workers count as further centres, and there each stay also waits for a poll window to end.
 
     Parameters
     ----------
@@ -65,17 +65,17 @@ def _centres(system: System, need: Demand) -> dict[str, Centre]:
     stations = {
         row.name: Centre(need.stations[row.name], row.servers)
         for row in system.stations
-        if row.kind != StationKind.LOCK and row.name in need.stations
+        if row.kind == StationKind.SERVERS and row.name in need.stations
     }
     return stations | {name: Centre(demand) for name, demand in need.workers.items()}
 
 
 def _crowded(system: System, need: Demand) -> dict[str, Centre]:
-    """Return the centres, and what a worker may wait for while it serves: locks and pCPUs."""
+    """Return the centres, and what a request may wait for besides: locks, credits, pCPUs."""
     centres = _centres(system, need)
     for row in system.stations:
-        if row.kind == StationKind.LOCK and row.name in need.stations:
-            centres[row.name] = Centre(need.stations[row.name])
+        if row.kind != StationKind.SERVERS and row.name in need.stations:
+            centres[row.name] = Centre(need.stations[row.name], row.servers)
     if _contended(system):
         centres[POOL] = Centre(sum(need.workers.values()), system.pool.pcpus)
     return centres

@@ -1,11 +1,11 @@
 """How many requests the resources of a system can carry, as a small linear programme."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from virtperf.tables import Policy, StationKind, System
-from virtperf.theory.demand import Demand
+from virtperf.theory.demand import Demand, ticking
 
 POOL = "host"
 TINY = 1e-12
@@ -13,10 +13,13 @@ TINY = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """What sources share: `servers` in parallel, and ticks per request of each source."""
+    """What sources share: `servers` in parallel, and ticks per request of each source.
+
+    Timers take their part of the servers before anybody comes.
+    """
 
     name: str
-    servers: int
+    servers: float
     demand: tuple[float, ...]
 
     def load(self, rates: Sequence[float]) -> float:
@@ -34,11 +37,12 @@ def resources(system: System, demands: Sequence[Demand]) -> list[Resource]:
         )
         for row in system.stations
     ]
-    rows += _pcpus(system, demands)
+    timers = ticking(system)
+    rows += _pcpus(system, demands, timers)
     rows += [
         Resource(
             name=row.name,
-            servers=1,
+            servers=_left(1, timers.get(row.name, 0.0)),
             demand=tuple(demand.workers.get(row.name, 0.0) for demand in demands),
         )
         for row in system.workers
@@ -46,16 +50,23 @@ def resources(system: System, demands: Sequence[Demand]) -> list[Resource]:
     return [row for row in rows if any(row.demand)]
 
 
-def _pcpus(system: System, demands: Sequence[Demand]) -> list[Resource]:
+def _left(servers: int, taken: float) -> float:
+    return max(servers - taken, TINY)
+
+
+def _pcpus(
+    system: System, demands: Sequence[Demand], timers: Mapping[str, float]
+) -> list[Resource]:
     """Return the pool, or, where workers are pinned, each of its pCPUs."""
     if system.pool.policy != Policy.PINNED:
         total = tuple(sum(demand.workers.values()) for demand in demands)
-        return [Resource(name=POOL, servers=system.pool.pcpus, demand=total)]
+        left = _left(system.pool.pcpus, sum(timers.values()))
+        return [Resource(name=POOL, servers=left, demand=total)]
     pins = {row.name: row.pin for row in system.workers}
     return [
         Resource(
             name=f"{POOL} pCPU {pcpu}",
-            servers=1,
+            servers=_left(1, sum(t for name, t in timers.items() if pins[name] == pcpu)),
             demand=tuple(
                 sum(ticks for name, ticks in demand.workers.items() if pins[name] == pcpu)
                 for demand in demands

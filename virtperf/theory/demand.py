@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from virtperf.tables import (
     NONE,
     BellRow,
+    ClassRow,
     ConsumerState,
     Kind,
     Rule,
     Sequence,
     SourceRow,
+    StepRow,
     System,
 )
-from virtperf.theory.itinerary import Stay, classes_of, itinerary, mean_cost
+from virtperf.theory.itinerary import Stay, classes_of, mean_cost, ways
 
 ORDINARY = 0
 
@@ -26,7 +28,8 @@ class Demand:
     Attributes
     ----------
     workers, stations : dict of name to ticks
-        CPU time of each worker; service time at each station, for a lock the time it is held.
+        CPU time of each worker; service time at each station; of a lock or of credits the time
+        they are held. Side paths count, spinning does not.
     visits : dict of name to count
         Times the request comes to each worker and station, and may ring each doorbell.
     delay : float
@@ -79,21 +82,22 @@ def demands(system: System) -> Demands:
 
 
 class _Tally:
-    """Adds up the stays of one source at one extreme."""
+    """Adds up the stays of one source at one extreme.
+
+    `elapsed` is the latency of the way so far: what a credit is held for is a difference of it.
+    """
 
     def __init__(self, system: System, source: SourceRow, *, most: bool) -> None:
         self.system, self.source, self.most = system, source, most
         self.workers: dict[str, float] = defaultdict(float)
         self.stations: dict[str, float] = defaultdict(float)
         self.visits: dict[str, float] = defaultdict(float)
-        self.delay = self.latency = 0.0
+        self.delay = self.latency = self.elapsed = 0.0
+        self.taken: dict[int, float] = {}
 
     def demand(self) -> Demand:
         for row, share in classes_of(self.system, self.source):
-            for stay in itinerary(self.system, self.source, row):
-                if stay.inbox != NONE:
-                    self._turn(stay, share)
-                self._end(stay, share)
+            self.add(row, share)
         return Demand(
             workers=dict(self.workers),
             stations=dict(self.stations),
@@ -101,6 +105,18 @@ class _Tally:
             delay=self.delay,
             latency=self.latency,
         )
+
+    def add(self, row: ClassRow, share: float) -> None:
+        """Add all ways of a class, to which `share` of the requests belong."""
+        for stays, chance in ways(self.system, self.source, row):
+            self.elapsed, self.taken = 0.0, {}
+            for stay in stays:
+                if stay.inbox == NONE:
+                    self._steps(stay, share * chance)
+                else:
+                    self._turn(stay, share * chance)
+                self._end(stay, share * chance)
+            self.latency += self.elapsed * share * chance
 
     def _turn(self, stay: Stay, share: float) -> None:
         """Count the CPU time of a worker's stay, and what it holds meanwhile."""
@@ -112,37 +128,78 @@ class _Tally:
             bell = system.bells[stay.bell]
             before += self._ringing(bell, bell.debt)
         if self.most:
-            before += self._sum(worker.wake)
+            before += self._sum(worker.wake) + self._sum(worker.switch)
             after += self._sum(inbox.prologue)
         epilogue = self._sum(inbox.epilogue) if system.steps[stay.last].defer else 0.0
         if self.most:
             after += epilogue
         else:  # shared by the batch, but each of its requests waits for all of it
-            self.latency += epilogue * share
-        work = self._work(stay, share)
+            self.elapsed += epilogue
+        self.elapsed += before
+        began = self.elapsed
+        work = self._steps(stay, share)
+        self.elapsed += after
         if inbox.lock != NONE:
-            self.stations[system.stations[inbox.lock].name] += (work + after) * share
+            self.stations[system.stations[inbox.lock].name] += (self.elapsed - began) * share
         self.workers[worker.name] += (before + work + after) * share
         self.visits[worker.name] += share
-        self.latency += (before + work + after) * share
 
-    def _work(self, stay: Stay, share: float) -> float:
-        """Return the time of the stay's own steps; book it to the locks they hold."""
-        total, held = 0.0, set[int]()
-        for step in self.system.steps[stay.first : stay.last]:
+    def _steps(self, stay: Stay, share: float) -> float:
+        """Return the CPU time of the stay's own steps; book what is held meanwhile."""
+        total, held = 0.0, dict[int, float]()
+        for step in (self.system.steps[index] for index in stay.steps):
             if step.kind == Kind.LOCK:
-                held.add(step.target)
+                held[step.target] = self.elapsed
             elif step.kind == Kind.UNLOCK:
-                held.discard(step.target)
+                self._hold(step.target, self.elapsed - held.pop(step.target), share)
+            elif step.kind == Kind.TAKE:
+                self.taken[step.target] = self.elapsed
+            elif step.kind == Kind.GIVE and step.target in self.taken:
+                self._hold(step.target, self.elapsed - self.taken.pop(step.target), share)
+            elif step.kind == Kind.SERVE:
+                self._served(step, share)
+            elif step.kind == Kind.SPAWN:
+                self._aside(self.system.classes[step.target], share)
+            elif step.kind == Kind.JOIN:
+                total += self._join(step, share)
             else:
                 cost = mean_cost(self.system, self.source, step)
                 total += cost
-                for lock in held - {self.system.inboxes[stay.inbox].lock}:
-                    self.stations[self.system.stations[lock].name] += cost * share
+                self.elapsed += cost
         return total
 
+    def _hold(self, station: int, ticks: float, share: float) -> None:
+        self.stations[self.system.stations[station].name] += ticks * share
+
+    def _aside(self, row: ClassRow, share: float) -> float:
+        """Count what a side path needs; return its own latency, which is nobody's."""
+        side = _Tally(self.system, self.source, most=self.most)
+        side.add(row, 1.0)
+        for mine, theirs in (
+            (self.workers, side.workers),
+            (self.stations, side.stations),
+            (self.visits, side.visits),
+        ):
+            for name, ticks in theirs.items():
+                mine[name] += ticks * share
+        return side.latency
+
+    def _join(self, step: StepRow, share: float) -> float:
+        """Return the CPU time of ringing all; add the longest answer to the way, or, at most, all.
+
+        A spinning worker burns more, but how much depends on the others.
+        """
+        rung, answers = 0.0, []
+        for number in range(step.target, step.target + step.other):
+            row = self.system.classes[number]
+            bell = self.system.bells[self.system.steps[row.path].target]
+            rung += self._ringing(bell, bell.pay)
+            answers.append(self._aside(row, share))
+        self.elapsed += rung + (sum(answers) if self.most else max(answers))
+        return rung
+
     def _paid(self, stay: Stay) -> float:
-        """Return what the worker pays to ring the bell that ends the stay."""
+        """Return what the worker pays for the step that ends the stay."""
         end = self.system.steps[stay.last]
         if end.kind != Kind.RING:
             return 0.0
@@ -152,24 +209,29 @@ class _Tally:
     def _end(self, stay: Stay, share: float) -> None:
         step = self.system.steps[stay.last]
         if step.kind == Kind.SERVE:
-            name, cost = (
-                self.system.stations[step.target].name,
-                mean_cost(self.system, self.source, step),
-            )
-            self.stations[name] += cost * share
-            self.visits[name] += share
-            self.latency += cost * share
+            self._served(step, share)
+        elif step.kind == Kind.JOIN:
+            worker = self.system.workers[self.system.inboxes[stay.inbox].worker]
+            self.workers[worker.name] += self._join(step, share) * share
         elif step.kind == Kind.RING:
             bell = self.system.bells[step.target]
             self.visits[bell.name] += share
             if self.most:
-                self.delay += bell.delay[ConsumerState.ASLEEP] * share
-                self.latency += bell.delay[ConsumerState.ASLEEP] * share
+                late = bell.delay[ConsumerState.ASLEEP] + bell.timer
+                self.delay += late * share
+                self.elapsed += late
+
+    def _served(self, step: StepRow, share: float) -> None:
+        name = self.system.stations[step.target].name
+        cost = mean_cost(self.system, self.source, step)
+        self.stations[name] += cost * share
+        self.visits[name] += share
+        self.elapsed += cost
 
     def _ringing(self, bell: BellRow, costs: tuple[Sequence, ...]) -> float:
         if self.most:
             return self._sum(costs[ConsumerState.ASLEEP])
-        if bell.rule == Rule.EVENT_INDEX:
+        if bell.rule != Rule.ALWAYS:
             return 0.0
         return min(self._sum(costs[state]) for state in self._states(bell))
 
@@ -188,3 +250,18 @@ class _Tally:
     def _sum(self, sequence: Sequence) -> float:
         steps = self.system.steps[sequence.first : sequence.last]
         return sum(mean_cost(self.system, self.source, step) for step in steps)
+
+
+def ticking(system: System) -> dict[str, float]:
+    """Return the share of each worker's time that its timers take at the least.
+
+    A timer that is silent while its worker sleeps may take nothing.
+    """
+    taken: dict[str, float] = defaultdict(float)
+    nobody = system.sources[0]  # a timer's path draws nothing
+    for timer in system.timers:
+        side = _Tally(system, nobody, most=False)
+        side.add(system.classes[timer.klass], 1.0)
+        for name, ticks in side.workers.items():
+            taken[name] += 0.0 if timer.tickless else ticks / timer.period
+    return dict(taken)

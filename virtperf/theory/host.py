@@ -39,6 +39,9 @@ class Host:
         self.since = [0] * len(system.workers)
         self.polled = polled
         self.polling: dict[int, int] = {}
+        self.above: dict[int, int] = {}  # pCPU to since when host interrupt work stands there
+        self.stood = [0] * len(system.workers)  # of a poll, below such work
+        self.held = [NONE] * len(system.workers)  # until when, at the last time
         self.pcpu = [NONE] * len(system.workers)
         self.home = [NONE] * len(system.workers)
         self.holder = [NONE] * system.pool.pcpus
@@ -51,31 +54,49 @@ class Host:
 
     def poll_end(self, worker: int) -> int:
         """Return when the window of a polling worker is over."""
-        return self.polling[worker] + self.windows[worker].window
+        return max(self.polling[worker] + self.windows[worker].window, self.held[worker])
 
     def advance(self, now: int, *, first: int = NONE) -> None:
         """Put to sleep whose window is over at `now`.
 
         At a tie the owner with the lower number goes first: worker `first`, or, if NONE, a
-        station, doorbell or source, all of which go before any worker.
+        station, doorbell or source, all of which go before any worker. Below host interrupt work
+        nobody gives up, nor in the instant of its end.
         """
         for worker in sorted(self.polling):
+            if self.pcpu[worker] in self.above:
+                continue
             end = self.poll_end(worker)
-            if end < now or (end == now and worker < first):
+            if end < now or (end == now and worker < first and end != self.held[worker]):
                 self.stop_poll(worker, end)
                 self._vacate(worker)
 
     def stop_poll(self, worker: int, now: int) -> None:
         """End a poll; the worker is awake on its pCPU."""
-        self.polled(worker, now - self.polling.pop(worker))
+        self.polled(worker, now - self.polling.pop(worker) - self.stood[worker])
 
     def idle(self, worker: int, now: int) -> None:
         """Let a worker without work poll, or sleep."""
         self.since[worker] = now
-        if self.windows[worker].window:
+        if self.workers[worker].host:
+            self._depart(self.workers[worker].pin, now)
+        elif self.windows[worker].window:
             self.polling[worker] = now
+            self.stood[worker], self.held[worker] = 0, NONE
         else:
             self._vacate(worker)
+
+    def _depart(self, pcpu: int, now: int) -> None:
+        """End host interrupt work; the poll below it, if any, goes on."""
+        start = self.above.pop(pcpu)
+        below = self.holder[pcpu]
+        if below in self.polling:
+            self.stood[below] += now - start
+            self.held[below] = now
+
+    def block(self, worker: int) -> None:
+        """Let a worker give up its pCPU while it waits with a request in hand."""
+        self._vacate(worker)
 
     def adapt(self, worker: int, now: int) -> None:
         """Set the next poll window of a worker whose ordinary turn begins after idling."""
@@ -84,6 +105,9 @@ class Host:
 
     def acquire(self, worker: int, now: int) -> tuple[int, bool]:
         """Return when the woken `worker` gets a pCPU, and whether it follows another one there."""
+        if self.workers[worker].host:
+            self.above[self.workers[worker].pin] = now
+            return now, False
         pcpu = self._idle_pcpu(worker)
         if pcpu == NONE:
             now, pcpu = min((self._free_at(p, now), p) for p in self._allowed(worker))
@@ -96,7 +120,10 @@ class Host:
 
     def signature(self, now: int) -> tuple[object, ...]:
         """Return all that decides what happens next, in times relative to `now`."""
-        polls = tuple(sorted((w, start - now) for w, start in self.polling.items()))
+        polls = tuple(
+            (w, start - now, self.stood[w], max(self.held[w] - now, -1 - self.windows[w].window))
+            for w, start in sorted(self.polling.items())
+        )
         adaptive = tuple(
             (w, window.window, self.since[w] - now)
             for w, window in enumerate(self.windows)

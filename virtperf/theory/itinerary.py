@@ -7,14 +7,18 @@ from virtperf.errors import ParameterError
 from virtperf.tables import (
     NONE,
     ClassRow,
-    DrawKind,
     DrawRow,
+    Hold,
     Kind,
     SourceRow,
     StepRow,
     System,
 )
 from virtperf.units import TICKS_PER_NS
+
+MOST_WAYS = 4096
+_BY_A_WORKER = {Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.JOIN}
+_ANYWHERE = {Kind.TAKE, Kind.GIVE, Kind.SPAWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,34 +31,78 @@ class Stay:
         Where the request arrives; NONE if no worker holds it, as after a station.
     bell : int
         The doorbell that brought it; NONE if its source or a station did.
-    first, last : int
-        Steps `first` to `last - 1` are carried out by the worker; step `last` ends the hold.
+    steps : tuple of int
+        Steps that are carried out meanwhile, in order.
+    last : int
+        Step that ends the hold.
     """
 
     inbox: int
     bell: int
-    first: int
+    steps: tuple[int, ...]
     last: int
 
 
-def itinerary(system: System, source: SourceRow, row: ClassRow) -> Iterator[Stay]:
-    """Yield the stays of a request of class `row`, in order."""
-    inbox, bell, first = source.inbox, NONE, row.path
-    while True:
-        last = first
-        while system.steps[last].kind in (Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.TAKE, Kind.GIVE):
-            last += 1
-        if inbox == NONE and last > first:
-            raise ParameterError(
-                f"class {row.name}", "path", "held by a worker where it works", system.steps[first]
-            )
-        yield Stay(inbox=inbox, bell=bell, first=first, last=last)
-        end = system.steps[last]
-        if end.kind == Kind.END:
-            return
-        bell = end.target if end.kind == Kind.RING else NONE
-        inbox = NONE if bell == NONE else system.bells[bell].inbox
-        first = last + 1
+def ways(system: System, source: SourceRow, row: ClassRow) -> list[tuple[tuple[Stay, ...], float]]:
+    """Return every way through the choices of a class, with its probability.
+
+    Ways out of a path for want of a credit are not taken: there is always one at zero load.
+
+    Raises
+    ------
+    ParameterError
+        If there are more ways than can be gone through.
+    """
+    inbox = row.inbox if row.side else source.inbox
+    return [
+        (tuple(_stays(system, row, path, inbox)), chance)
+        for path, chance in _paths(system, source, row.path, row.name)
+    ]
+
+
+def _paths(
+    system: System, source: SourceRow, first: int, name: str
+) -> list[tuple[tuple[int, ...], float]]:
+    """Return the steps of each way from `first` to its end, without jumps."""
+    done: list[tuple[tuple[int, ...], float]] = []
+    open_: list[tuple[tuple[int, ...], int, float]] = [((), first, 1.0)]
+    while open_:
+        taken, at, chance = open_.pop()
+        step = system.steps[at]
+        if step.kind == Kind.CHOOSE:
+            row = system.draws[source.draws.first + step.draw]
+            weights = system.weights[slice(*row.values)]
+            for k in reversed(range(step.other)):
+                open_.append((taken, at + 1 + k, chance * weights[k] / sum(weights)))
+        elif step.kind == Kind.GOTO:
+            open_.append((taken, step.target, chance))
+        elif step.kind == Kind.END:
+            done.append(((*taken, at), chance))
+        else:
+            open_.append(((*taken, at), at + 1, chance))
+        if len(done) + len(open_) > MOST_WAYS:
+            raise ParameterError(f"class {name}", "path", f"of at most {MOST_WAYS} ways", "more")
+    return done
+
+
+def _stays(system: System, row: ClassRow, path: tuple[int, ...], inbox: int) -> Iterator[Stay]:
+    """Cut a way into stays."""
+    bell, held = NONE, list[int]()
+    for index in path:
+        step = system.steps[index]
+        kept = step.kind == Kind.SERVE and step.hold != Hold.ASYNC
+        if inbox == NONE and (kept or step.kind in _BY_A_WORKER):
+            must = "held by a worker where it works"
+            raise ParameterError(f"class {row.name}", "path", must, step)
+        put_by = step.kind == Kind.JOIN and step.hold == Hold.ASYNC
+        if kept or step.kind in _ANYWHERE or (step.kind in _BY_A_WORKER and not put_by):
+            held.append(index)
+            continue
+        yield Stay(inbox=inbox, bell=bell, steps=tuple(held), last=index)
+        held = []
+        if not put_by:  # else its worker takes it up again
+            bell = step.target if step.kind == Kind.RING else NONE
+            inbox = NONE if bell == NONE else system.bells[bell].inbox
 
 
 def classes_of(system: System, source: SourceRow) -> list[tuple[ClassRow, float]]:
@@ -62,15 +110,6 @@ def classes_of(system: System, source: SourceRow) -> list[tuple[ClassRow, float]
     rows = system.classes[slice(*source.classes)]
     total = sum(row.weight for row in rows)
     return [(row, row.weight / total) for row in rows]
-
-
-def mean_ns(system: System, row: DrawRow) -> float:
-    """Return the mean of a random time, in ns."""
-    if row.kind != DrawKind.EMPIRICAL:
-        return row.a
-    points = slice(*row.values)
-    values, weights = system.values[points], system.weights[points]
-    return sum(v * w for v, w in zip(values, weights, strict=True)) / sum(weights)
 
 
 def draw_of(system: System, source: SourceRow, step: StepRow) -> DrawRow | None:
@@ -94,11 +133,11 @@ def mean_cost(system: System, source: SourceRow, step: StepRow) -> float:
         Ticks, not rounded.
     """
     row = draw_of(system, source, step)
-    return step.ticks if row is None else mean_ns(system, row) * TICKS_PER_NS
+    return step.ticks if row is None else row.a * TICKS_PER_NS
 
 
 def think_ticks(system: System, source: SourceRow) -> float:
     """Return the mean think time of a closed source, in ticks; 0 for an open one."""
     if source.think == NONE or source.gap != NONE:
         return 0.0
-    return mean_ns(system, system.draws[source.think]) * TICKS_PER_NS
+    return system.draws[source.think].a * TICKS_PER_NS

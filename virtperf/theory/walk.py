@@ -1,16 +1,30 @@
 """The walk of one request through an empty system: the flow of an engine, without its queues."""
 
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
-from virtperf.tables import NONE, ConsumerState, Kind, Rule, Sequence, System, WorkerState
+from virtperf.tables import (
+    NONE,
+    NOTHING,
+    BellRow,
+    ClassRow,
+    ConsumerState,
+    Hold,
+    Kind,
+    Rule,
+    Sequence,
+    StepRow,
+    System,
+    WorkerState,
+)
 from virtperf.theory.host import Host
-from virtperf.theory.itinerary import Stay, draw_of, mean_ns
+from virtperf.theory.itinerary import Stay, draw_of, ways
 from virtperf.units import ticks
 
 ORDINARY = 0
-NOTHING = Sequence(0, 0)
+_TIMED = (Kind.WORK, Kind.SERVE)
 SWITCHING_ROLE = "host"
 
 
@@ -77,6 +91,8 @@ class Walk:
                 self._serve(stay.last)
             elif end.kind == Kind.RING:
                 self._ring(end.target)
+            elif end.kind == Kind.JOIN:
+                self._put_by(stay.last)
         lap.latency = self.now - born
         self._wait_for_next(lap.latency)
         return lap
@@ -85,17 +101,29 @@ class Walk:
 
     def _hold(self, stay: Stay) -> None:
         """Carry out what the holder does before the step that ends its hold."""
-        for index in range(stay.first, stay.last):
-            self._work(index)
+        for index in stay.steps:
+            self._take_step(index)
         end = self.system.steps[stay.last]
         self._count(end.counter)
         if end.defer and self.hand is not None:
             self._pay(self.system.inboxes[self.hand.inbox].epilogue, "epilogue")
             self.hand.over = True
 
+    def _take_step(self, index: int) -> None:
+        kind = self.system.steps[index].kind
+        if kind == Kind.SERVE:
+            self._stay(index)
+        elif kind == Kind.JOIN:
+            self._join(index)
+        else:
+            self._work(index)
+
     def _serve(self, index: int) -> None:
-        step = self.system.steps[index]
         self._let_go()
+        self._be_served(index)
+
+    def _be_served(self, index: int) -> None:
+        step = self.system.steps[index]
         self.lap.events += not self._cost(index)  # a stay of no time is an event all the same
         self._book(self.system.stations[step.target].name, index, step.account, self._cost(index))
 
@@ -114,6 +142,75 @@ class Walk:
         for index in range(sequence.first, sequence.last):
             self._work(index, what)
 
+    # -- waiting in a worker's hands --------------------------------------------------------
+
+    def _stay(self, index: int) -> None:
+        """Be served while the worker waits: asleep without its pCPU, or spinning on it."""
+        assert self.hand is not None, "the itinerary puts it in a worker's hands"
+        step, w = self.system.steps[index], self.hand.worker
+        if step.hold == Hold.SPIN:
+            self.lap.cpu[self.system.workers[w].role] += self._cost(index)
+            self._be_served(index)
+            return
+        self.host.block(w)
+        self._be_served(index)
+        self._run_again(w)
+
+    def _run_again(self, w: int) -> None:
+        """Bring a worker that has blocked back onto a pCPU, in the name of its request."""
+        self.host.advance(self.now)
+        self._wait_for_pcpu(w)
+
+    def _join(self, index: int) -> None:
+        """Ring all, then wait for the last answer."""
+        assert self.hand is not None, "the itinerary puts it in a worker's hands"
+        step, w = self.system.steps[index], self.hand.worker
+        if step.hold == Hold.BLOCK:
+            waits = self._call_all(step)
+            self.host.block(w)
+            self._book(f"{self.system.workers[w].name} waits", index, step.account, waits)
+            self._run_again(w)
+            return
+        waits = self._call_all(step)
+        self.lap.cpu[self.system.workers[w].role] += waits
+        self._book(f"{self.system.workers[w].name} spins", index, step.account, waits)
+
+    def _put_by(self, index: int) -> None:
+        """Ring all, let go, and be taken up again when the last has answered."""
+        assert self.hand is not None, "the itinerary puts it in a worker's hands"
+        inbox, step = self.hand.inbox, self.system.steps[index]
+        waits = self._call_all(step)
+        self._let_go()
+        self._book("waits for answers", index, step.account, waits)
+        self._arrive(inbox)
+
+    def _call_all(self, join: StepRow) -> int:
+        """Pay for every doorbell of a join; return what is left to wait for then."""
+        last = self.now
+        for number in range(join.target, join.target + join.other):
+            row = self.system.classes[number]
+            bell = self.system.bells[self.system.steps[row.path].target]
+            state = self._state_of(bell.inbox)
+            self._pay(bell.pay[state], f"rings {bell.name}")
+            self._count(bell.counter)
+            last = max(last, self.now + bell.delay[state] + self._answer(row, bell, state))
+        return last - self.now
+
+    def _answer(self, row: ClassRow, bell: BellRow, state: int) -> int:
+        """Return how long the consumer of a doorbell takes for its answer."""
+        inbox = self.system.inboxes[bell.inbox]
+        worker = self.system.workers[inbox.worker]
+        spent = 0
+        for sequence in (bell.debt[state], inbox.prologue):
+            spent += self._length(range(*sequence))
+        if state == ConsumerState.ASLEEP:
+            spent += self._length(range(*worker.wake))
+        (stays, _), *_ = ways(self.system, self.source, row)
+        return spent + sum(self._length((*stay.steps, stay.last)) for stay in stays)
+
+    def _length(self, steps: Iterable[int]) -> int:
+        return sum(self._cost(i) for i in steps if self.system.steps[i].kind in _TIMED)
+
     # -- doorbells --------------------------------------------------------------------------
 
     def _ring(self, index: int) -> None:
@@ -121,6 +218,8 @@ class Walk:
         bell = self.system.bells[index]
         inbox = self.system.inboxes[bell.inbox]
         self.host.advance(self.now, first=self.hand.worker if self.hand else NONE)
+        if bell.rule == Rule.MODERATED and not self._moderated(bell):
+            return
         state = self._state_of(bell.inbox)
         if bell.rule == Rule.EVENT_INDEX and not _asked(inbox.level, state):
             self._arrive(bell.inbox)
@@ -129,6 +228,18 @@ class Walk:
             self._pay(bell.pay[state], f"rings {bell.name}")
         self._count(bell.counter)
         self._signal(index, bell.delay[state])
+
+    def _moderated(self, bell: BellRow) -> bool:
+        """Let the timer pass, for nobody comes to make up the count; False if it was seen."""
+        if self.host.polls(self.system.inboxes[bell.inbox].worker):
+            self._arrive(bell.inbox)
+            return False
+        worker = self.system.workers[self.system.inboxes[bell.inbox].worker]
+        if bell.count != 1:
+            asleep = worker.waits[WorkerState.ASLEEP]
+            self._book(f"{worker.name} is told late", NONE, asleep, bell.timer)
+            self.host.advance(self.now)
+        return True
 
     def _signal(self, index: int, delay: int) -> None:
         """Let `delay` pass; the consumer pays by the state in which the signal finds it."""
@@ -203,6 +314,11 @@ class Walk:
         if self.host.polls(w):
             self.host.stop_poll(w, self.now)
             return self.system.inboxes[inbox].pickup, "picks up"
+        self._wait_for_pcpu(w)
+        return self.system.workers[w].wake, "wakes"
+
+    def _wait_for_pcpu(self, w: int) -> None:
+        """Let a worker have a pCPU, when one is free, and pay the switch."""
         worker, pool = self.system.workers[w], self.system.pool
         start, follows = self.host.acquire(w, self.now)
         ready = worker.waits[WorkerState.READY]
@@ -211,7 +327,6 @@ class Walk:
             self.lap.cpu[SWITCHING_ROLE] += pool.switch
             switching = worker.waits[WorkerState.SWITCHING]
             self._book(f"{worker.name} switch", NONE, switching, pool.switch)
-        return worker.wake, "wakes"
 
     def _let_go(self) -> None:
         """The worker in hand, if any, has nothing left to do."""
@@ -223,9 +338,9 @@ class Walk:
         """Pass the time until the source's next request."""
         row, draws = self.source, self.system.draws
         if row.gap != NONE:
-            rest = max(0, ticks(mean_ns(self.system, draws[row.gap])) - latency)
+            rest = max(0, ticks(draws[row.gap].a) - latency)
         else:
-            rest = 0 if row.think == NONE else ticks(mean_ns(self.system, draws[row.think]))
+            rest = 0 if row.think == NONE else ticks(draws[row.think].a)
         if rest:
             self._let_go()
             self.now += rest
@@ -236,7 +351,7 @@ class Walk:
     def _cost(self, index: int) -> int:
         step = self.system.steps[index]
         row = draw_of(self.system, self.source, step)
-        return step.ticks if row is None else ticks(mean_ns(self.system, row))
+        return step.ticks if row is None else ticks(row.a)
 
     def _book(self, label: str, step: int, account: int, spent: int) -> None:
         if spent:

@@ -10,7 +10,7 @@ from math import lcm
 from typing import NamedTuple, TypeVar
 
 from virtperf.tables import NONE, System
-from virtperf.theory.itinerary import classes_of, itinerary, mean_ns, think_ticks
+from virtperf.theory.itinerary import classes_of, think_ticks, ways
 from virtperf.theory.walk import Lap, Walk
 from virtperf.units import TICKS_PER_NS
 
@@ -80,12 +80,16 @@ def zero_load(system: System, source: int = 0) -> ZeroLoad:
     A worker that is told is asleep if it has been idle for longer than its poll window, else it
     polls; a bell under the event-index rule rings a sleeper only; a switch is paid at each change
     of worker on a pCPU. An open source makes the next request when its mean gap is over, but
-    never before the last one has ended.
+    never before the last one has ended. Credits are there, locks free, timers silent.
+
+    Side paths are not walked, though they may be in the way of their request; the answers of a
+    join are taken to run beside each other, each on an idle pCPU.
     """
     row = system.sources[source]
     cycles = [
-        (_cycle(Walk(system, source, list(itinerary(system, row, class_row)))), share)
+        (_cycle(Walk(system, source, stays)), share * chance)
         for class_row, share in classes_of(system, row)
+        for stays, chance in ways(system, row, class_row)
     ]
     laps = [(lap, share / len(cycle)) for cycle, share in cycles for lap in cycle]
     spans = _average([(lap.spans, share) for lap, share in laps])
@@ -132,7 +136,7 @@ def light_rate(system: System, source: int, latency: float) -> float:
     """Return the requests per tick of a source whose requests all take `latency` ticks."""
     row = system.sources[source]
     if row.gap != NONE:
-        return 1 / (mean_ns(system, system.draws[row.gap]) * TICKS_PER_NS)
+        return 1 / (system.draws[row.gap].a * TICKS_PER_NS)
     return row.outstanding / max(1, latency + think_ticks(system, row))
 
 
