@@ -72,6 +72,7 @@ SYSTEM = SimpleNamespace(
     groups=("read",),
     accounts=("idle", "vcpu: guest"),
     counters=("exits.io",),
+    sides=(),
     stations=(SimpleNamespace(name="disk", kind=0, servers=1),),
     pool=SimpleNamespace(pcpus=1, idle_account=0),
 )

@@ -44,7 +44,7 @@ def show(result: Result) -> str:
     """Return a whole result as text."""
     blocks = ["\n".join(answer(result))]
     blocks += [_by_metric(result)] if len(result.labels) == 1 else _by_point(result)
-    blocks += [_list("Null because", _nulls(result))]
+    blocks += [_theory(result), _list("Null because", _nulls(result))]
     blocks += [_list("Note", list(result.flags["point"] + ": " + result.flags["says"]))]
     blocks += [_list("How", result.notes)]
     return "\n\n".join(block for block in blocks if block)
@@ -91,6 +91,34 @@ def _by_point(result: Result) -> list[str]:
         narrow = [[row[i] for i in kept] for row in bands]
         blocks.append("parameter band\n" + table([header[i] for i in kept], narrow))
     return blocks
+
+
+def _theory(result: Result) -> str:
+    """Return the simulation beside what theory allows, and what mean value analysis expects."""
+    header = ("point", "simulated", "at most", "limited by", "MVA", "zero load", "MVA latency")
+    rows = []
+    for row in result.bounds.to_dict("records"):
+        rates = (row.get("throughput"), row["throughput_bound"], row["mva_throughput"])
+        simulated, most, mva = (_plain(rate, "1/s") for rate in rates)
+        mark = "" if row["mva_exact"] else "~"
+        rows.append(
+            (
+                str(row["point"]),
+                simulated,
+                most,
+                str(row["bottleneck"]),
+                mark + mva,
+                _plain(row["zero_load_ns"], "ns"),
+                mark + _plain(row["mva_latency_ns"], "ns"),
+            )
+        )
+    reasons = {r for says in result.bounds["mva_because"] for r in str(says).split("; ") if r}
+    why = f"\n~ approximate: {'; '.join(sorted(reasons))}" if reasons else ""
+    return f"theory\n{table(header, rows)}{why}" if rows else ""
+
+
+def _plain(value: float | None, unit: str) -> str:
+    return "-" if value is None or math.isnan(value) else plus_minus(value, 0.0, unit)
 
 
 def _nulls(result: Result) -> list[str]:

@@ -12,11 +12,12 @@ from virtperf.errors import SimulationError
 from virtperf.experiment.observe import Window
 from virtperf.experiment.plan import Point
 from virtperf.tables import NONE, DrawKind, DrawRow, System
+from virtperf.theory import mean_values
 
 
 def theory(point: Point) -> dict[str, Any]:
     """Return what theory says about a point, as one row."""
-    found = point.theory
+    found, mva = point.theory, mean_values(point.system)
     return {
         "point": point.label,
         "zero_load_ns": found.zero_load_ns,
@@ -26,6 +27,10 @@ def theory(point: Point) -> dict[str, Any]:
         "throughput_balanced_lower": found.balanced_lower_per_s,
         "bottleneck": found.bottleneck,
         "bottleneck_capacity": found.max_throughput_per_s,
+        "mva_latency_ns": math.nan if mva is None else mva.latency_ns,
+        "mva_throughput": math.nan if mva is None else mva.throughput_per_s,
+        "mva_exact": mva is not None and mva.exact,
+        "mva_because": "" if mva is None else "; ".join(mva.because),
         "saturated": found.saturated,
         "resource": found.resource,
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from virtperf.result import ALL
 from virtperf.stats import mser5
-from virtperf.tables import Histogram, Run, Snapshot, StationKind, System
+from virtperf.tables import Histogram, Run, Snapshot, System
 from virtperf.units import TICKS_PER_NS
 
 MSER_BATCHES = 50  # MSER-5 averages by 5 and searches half: fewer leave it 4 cuts to choose from
@@ -125,8 +125,7 @@ def _utilization(seen: Window) -> Iterator[tuple[str, float, str]]:
     yield "utilization.host", 1 - idle / used, "1"
     for index, station in enumerate(seen.system.stations):
         busy = seen.end.busy[index] - seen.start.busy[index]
-        servers = station.servers if station.kind == StationKind.SERVERS else 1
-        yield f"utilization.{station.name}", busy / (servers * seen.time), "1"
+        yield f"utilization.{station.name}", busy / (station.servers * seen.time), "1"
 
 
 def _per_request(seen: Window) -> Iterator[tuple[str, float | None, str]]:
@@ -136,6 +135,9 @@ def _per_request(seen: Window) -> Iterator[tuple[str, float | None, str]]:
     for index, name in enumerate(seen.system.counters):
         moved = seen.end.counters[index] - seen.start.counters[index]
         yield _counter_metric(name), moved / count if count else None, "1"
+    for index, name in enumerate(seen.system.sides):
+        ended = seen.end.sides[index] - seen.start.sides[index]
+        yield f"side_paths_per_request.{name}", ended / count if count else None, "1"
 
 
 def _counter_metric(name: str) -> str:

@@ -1,5 +1,7 @@
 """Balanced-job bounds of a built system, one source at a time."""
 
+from math import inf
+
 from virtperf.tables import NONE, StationKind, System
 from virtperf.theory.capacity import POOL, capacity, resources
 from virtperf.theory.demand import Demand, Demands
@@ -50,7 +52,11 @@ def _lower(system: System, source: int, most: tuple[Demand, ...]) -> float:
         for other, theirs in zip(system.sources, most, strict=True)
         if other is not row
     )
-    return row.outstanding / (row.outstanding / alone + behind)
+    return _per(row.outstanding, row.outstanding / alone + behind)
+
+
+def _per(count: float, ticks: float) -> float:
+    return count / ticks if ticks > 0 else inf
 
 
 def _worst(ours: dict[str, Centre], theirs: dict[str, Centre]) -> float:

@@ -115,8 +115,10 @@ class Walk:
             self._stay(index)
         elif kind == Kind.JOIN:
             self._join(index)
-        else:
+        elif kind == Kind.WORK:
             self._work(index)
+        else:
+            self._count(self.system.steps[index].counter if kind != Kind.TAKE else NONE)
 
     def _serve(self, index: int) -> None:
         self._let_go()
