@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from virtperf.errors import ParameterError
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BLOCK = 8192
+BLOCK = 1024  # most streams of a run are short, and what is drawn too much is lost
 
 
 def stream(seed: int, replication: int, purpose: str) -> np.random.Generator:
@@ -55,7 +56,7 @@ def blocks(
     purpose: str,
     draw: Callable[[np.random.Generator, int], NDArray[np.float64]],
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield the draws of one purpose, in ticks, 8,192 at a time.
+    """Yield the draws of one purpose, in ticks, 1,024 at a time.
 
     Parameters
     ----------
@@ -74,38 +75,23 @@ def blocks(
         yield _to_ticks(draw(generator, BLOCK), purpose)
 
 
-class Draws:
-    """The draws of one purpose, in ticks, one Python int at a time.
+def draws(
+    seed: int,
+    replication: int,
+    purpose: str,
+    draw: Callable[[np.random.Generator, int], NDArray[np.float64]],
+) -> Iterator[int]:
+    """Return the draws of one purpose, in ticks, one Python int at a time, without end.
 
-    An endless iterator over `blocks` with the same parameters.
+    Parameters as in `blocks`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> next(Draws(1, 0, "vm/think", lambda rng, n: np.full(n, 2.5)))
+    >>> next(draws(1, 0, "vm/think", lambda rng, n: np.full(n, 2.5)))
     2500
     """
-
-    __slots__ = ("_blocks", "_ready")
-
-    def __init__(
-        self,
-        seed: int,
-        replication: int,
-        purpose: str,
-        draw: Callable[[np.random.Generator, int], NDArray[np.float64]],
-    ) -> None:
-        self._blocks = blocks(seed, replication, purpose, draw)
-        self._ready: Iterator[int] = iter(())
-
-    def __iter__(self) -> Draws:
-        return self
-
-    def __next__(self) -> int:
-        for value in self._ready:
-            return value
-        self._ready = iter(next(self._blocks).tolist())
-        return next(self._ready)
+    return chain.from_iterable(block.tolist() for block in blocks(seed, replication, purpose, draw))
 
 
 def _to_ticks(times_ns: NDArray[np.float64], purpose: str) -> NDArray[np.int64]:

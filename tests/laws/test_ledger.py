@@ -32,11 +32,12 @@ class Forgetful(Account):
     victim = -1
     lost = 0
 
-    def book(self, dial: int, ticks: int) -> None:
-        if dial == Forgetful.victim and ticks and not Forgetful.lost:
+    def enter(self, dial: int) -> None:
+        ticks = self.env.now - self.since
+        if self.current == Forgetful.victim and ticks and not Forgetful.lost:
             Forgetful.lost = ticks
-        else:
-            super().book(dial, ticks)
+            self.since = self.env.now
+        super().enter(dial)
 
     @classmethod
     def of(cls, victim: int) -> None:

@@ -13,7 +13,7 @@ from virtperf.dist import (
     Mmpp,
     distribution,
 )
-from virtperf.rng import Draws, stream
+from virtperf.rng import draws, stream
 
 pytestmark = pytest.mark.property
 
@@ -43,7 +43,7 @@ def test_writing_down_and_reading_back_changes_nothing(dist):
 
 @given(st.one_of(distributions, processes), st.integers(0, 2**32))
 def test_every_draw_is_a_time_the_engines_accept(dist, seed):
-    assert next(Draws(seed, 0, "x", dist.draw)) >= 0
+    assert next(draws(seed, 0, "x", dist.draw)) >= 0
 
 
 @given(st.one_of(distributions, processes), shares, shares)

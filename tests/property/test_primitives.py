@@ -57,7 +57,7 @@ def test_no_request_is_lost_or_made_twice(seed):
     created: dict[int, int] = defaultdict(int)
     creating = Source._create
 
-    def count(self: Source) -> None:
+    def count(self: Source, *alarm) -> None:
         created[self.index] += 1
         creating(self)
 
@@ -83,13 +83,13 @@ def test_a_system_whose_load_ends_runs_dry(seed):
     left = 60
     creating = Source._create
 
-    def create(self: Source) -> None:
+    def create(self: Source, *alarm) -> None:
         nonlocal left
         if left > 0:
             left -= 1
             creating(self)
 
-    def no_more(self: Source) -> None:
+    def no_more(self: Source, *alarm) -> None:
         if left > 0:
             arriving(self)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from virtperf.dist import Exponential
 from virtperf.errors import ParameterError
-from virtperf.rng import BLOCK, Draws, blocks, stream
+from virtperf.rng import BLOCK, blocks, draws, stream
 from virtperf.units import ticks
 
 
@@ -48,7 +48,7 @@ def test_a_negative_name_is_refused(field):
 
 def test_draws_are_the_blocks_one_by_one_as_python_ints():
     draw = Exponential(900).draw
-    one_by_one, arrays = Draws(1, 0, "x", draw), blocks(1, 0, "x", draw)
+    one_by_one, arrays = draws(1, 0, "x", draw), blocks(1, 0, "x", draw)
 
     expected = [*next(arrays).tolist(), *next(arrays).tolist()]
     got = [next(one_by_one) for _ in range(2 * BLOCK)]
@@ -60,17 +60,17 @@ def test_draws_are_the_blocks_one_by_one_as_python_ints():
 def test_draws_do_not_depend_on_the_size_of_a_block():
     generator = stream(1, 0, "x")
     expected = [ticks(generator.exponential(900)) for _ in range(100)]
-    draws = Draws(1, 0, "x", Exponential(900).draw)
-    assert [next(draws) for _ in range(100)] == expected
+    numbers = draws(1, 0, "x", Exponential(900).draw)
+    assert [next(numbers) for _ in range(100)] == expected
 
 
 @given(times=st.lists(st.floats(0, 9e15), min_size=1, max_size=8))
 def test_draws_round_exactly_as_ticks_do(times):
-    draws = Draws(1, 0, "x", lambda rng, n: np.resize(times, n))
-    assert [next(draws) for _ in times] == [ticks(time) for time in times]
+    numbers = draws(1, 0, "x", lambda rng, n: np.resize(times, n))
+    assert [next(numbers) for _ in times] == [ticks(time) for time in times]
 
 
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf, 1e17])
 def test_an_impossible_draw_is_refused_with_its_purpose(bad):
     with pytest.raises(ParameterError, match=r"draw\.vm/disk must be a time"):
-        next(Draws(1, 0, "vm/disk", lambda rng, n: np.full(n, bad)))
+        next(draws(1, 0, "vm/disk", lambda rng, n: np.full(n, bad)))

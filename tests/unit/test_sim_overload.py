@@ -3,6 +3,7 @@
 import pytest
 
 from tests.systems import DISKS, system
+from virtperf.sim.clock import Alarm, Owner, Ticker
 from virtperf.sim.engine import Machine
 
 US = 1_000_000  # ticks
@@ -15,7 +16,7 @@ def test_overload_does_not_stop_the_service(disk):
     machine = Machine(built, seed=1, replication=0, requests=10**9)
     for worker in machine.workers:
         machine.env.process(worker.process)
-    machine.env.run(until=1)
+    machine.env.run(until=machine.env.timeout(0))
     machine._start()
-    machine.env.run(until=10_000 * US)
+    machine.env.run(until=Alarm(machine.env, Ticker(Owner.TIMER, 0), 10_000 * US))
     assert sum(machine.completed) > 50

@@ -9,7 +9,12 @@ from typing import Any
 
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
-    """Return the idle pCPU a woken worker takes: its last one, else the lowest; -1 if none."""
+    """Return the idle pCPU a woken worker takes: its last one, else the lowest; -1 if none.
+
+    Where somebody waits, none is idle.
+    """
+    if pool.head != -1:
+        return -1
     last = workers[w].last
     if last >= 0 and pcpus[last].worker == -1:
         return last

@@ -1,9 +1,12 @@
 """SimPy's environment in integer ticks, whose ties depend on owners, not on the order of calls."""
 
+from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from heapq import heappop, heappush
 
 import simpy
+from simpy.events import NORMAL, PENDING
 
 _COUNT_BITS, _OWNER_BITS, _KIND_BITS = 40, 24, 4
 
@@ -26,54 +29,79 @@ class Ticker:
     """Who sets alarms: a kind, an index in its table, and a count of its own alarms.
 
     SimPy orders events of one instant by priority, then by creation. The priority of an alarm is
-    made of these three numbers, so creation order decides nothing. What an event causes without
-    time passing is scheduled by ``succeed()`` with SimPy's normal priority, 1, which is below that
-    of every alarm: first in, first out, before the next alarm of the instant.
+    made of these three numbers, so creation order decides nothing.
     """
 
-    __slots__ = ("_key",)
+    __slots__ = ("key",)
 
     def __init__(self, kind: Owner, index: int) -> None:
-        self._key = (((1 << _KIND_BITS) | kind) << _OWNER_BITS | index) << _COUNT_BITS
-
-    def next(self) -> int:
-        """Return the priority of the owner's next alarm."""
-        self._key += 1
-        return self._key
+        self.key = (((1 << _KIND_BITS) | kind) << _OWNER_BITS | index) << _COUNT_BITS
 
 
 class Alarm(simpy.Event):
     """An event that happens after `delay` ticks, with the priority its owner gives it.
 
-    It is built as SimPy builds a timeout, without the detour over an untriggered event.
+    It is built and scheduled as SimPy does it with a timeout: at once, in one place.
     """
 
-    def __init__(self, env: "Clock", owner: Ticker, delay: int) -> None:
+    _ok = True
+    _value = None
+
+    def __init__(
+        self, env: "Clock", owner: Ticker, delay: int, *calls: Callable[[simpy.Event], None]
+    ) -> None:
         self.env = env
-        self.callbacks = []
-        self._ok = True
-        self._value = None
+        self.callbacks = [*calls]
         env.alarms += 1
-        env.schedule(self, priority=owner.next(), delay=delay)  # type: ignore[arg-type]
+        owner.key += 1
+        heappush(env.agenda, (env.now + delay, owner.key, self))
 
 
 class Clock(simpy.Environment):
-    """The engine's clock. `now` is an integer number of ticks; `alarms` counts timed events."""
+    """The engine's clock. `now` is an integer number of ticks; `alarms` counts timed events.
 
+    What an event causes without time passing (``succeed()``) waits in a queue of its own: it
+    happens first in, first out, before the next alarm of the instant.
+    """
+
+    __slots__ = ("_now",)
     _now: int
+    now: int  # the same slot: SimPy's property of that name is a call, and it is read very often
 
     def __init__(self) -> None:
         super().__init__(initial_time=0)
         self.alarms = 0
+        self.agenda: list[tuple[int, int, simpy.Event]] = []
+        self._consequences: deque[simpy.Event] = deque()
 
-    @property
-    def now(self) -> int:
-        """The current instant, in ticks."""
-        return self._now
+    def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0) -> None:
+        """Let `event` happen in this instant: an `Alarm` alone knows another."""
+        assert not delay, "a delay is an alarm's, which has an owner"
+        self._consequences.append(event)
 
-    def after(self, owner: Ticker, delay: int, call: Callable[[], object]) -> None:
+    def run(self, until: simpy.Event) -> bool:  # type: ignore[override]
+        """Let all happen up to the event `until`; False if nothing is left to happen before."""
+        agenda, consequences = self.agenda, self._consequences
+        while until.callbacks is not None:
+            if consequences:
+                event = consequences.popleft()
+            elif agenda:
+                self._now, _, event = heappop(agenda)
+            else:
+                return False
+            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+            for callback in callbacks:
+                callback(event)
+            if not event._ok:
+                raise event._value
+        return True
+
+    def after(self, owner: Ticker, delay: int, call: Callable[[], None]) -> None:
         """Call `call` after `delay` ticks."""
-        Alarm(self, owner, delay).callbacks.append(lambda _: call())  # type: ignore[arg-type]
+        Alarm(self, owner, delay, lambda _: call())
+
+
+Clock.now = Clock._now
 
 
 class Account:
@@ -92,15 +120,10 @@ class Account:
 
     def enter(self, dial: int) -> None:
         """Book the time since the last switch, and let `dial` run."""
-        now = self.env._now
-        if now != self.since:
-            self.book(self.current, now - self.since)
-            self.since = now
+        now = self.env.now
+        self.times[self.current] += now - self.since
+        self.since = now
         self.current = dial
-
-    def book(self, dial: int, ticks: int) -> None:
-        """Add `ticks` to a dial."""
-        self.times[dial] += ticks
 
     def read(self) -> list[int]:
         """Return all dials as they stand now, the running one included."""
@@ -111,5 +134,5 @@ class Account:
 
 def happen(event: simpy.Event) -> None:
     """Let an event happen that may have happened already."""
-    if not event.triggered:
+    if event._value is PENDING:
         event.succeed()

@@ -8,12 +8,13 @@ import simpy
 from virtperf.rules import doorbell as rule
 from virtperf.sim.clock import Clock, Owner, Ticker
 from virtperf.sim.request import Request
-from virtperf.tables import NONE, BellRow
+from virtperf.tables import NONE, BellRow, StepRow
 
 if TYPE_CHECKING:
     from virtperf.sim.inbox import Inbox
 
 Steps = Generator[simpy.Event, object, None]
+WorkSteps = tuple[StepRow, ...]
 
 
 class Doorbell:
@@ -30,6 +31,8 @@ class Doorbell:
         self.rule = row.rule
         self.inbox = inbox
         self.counters = counters
+        steps_of = inbox.worker.machine.work_steps
+        self.pay, self.debt = [*map(steps_of, row.pay)], [*map(steps_of, row.debt)]
         self.ticker = Ticker(Owner.BELL, index)
         self.produced = self.event = 0
         self.pending, self.timer, self.count = 0, row.timer, row.count
@@ -83,7 +86,7 @@ class Doorbell:
         inbox.notified -= 1
         state = rule.consumer_state(inbox, inbox.worker)
         if inbox.queue and state != rule.ACTIVE:
-            inbox.worker.tell(inbox, self.row.debt[state])
+            inbox.worker.tell(inbox, self.debt[state])
 
     # -- moderation -------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, cycle, repeat
 
+from virtperf import rng
 from virtperf.dist import Cycle, Distribution, Empirical, Exponential, Gamma, LogNormal, Mmpp
 from virtperf.errors import ParameterError
-from virtperf.rng import BLOCK, Draws, stream
+from virtperf.rng import BLOCK, stream
 from virtperf.tables import DrawKind, DrawRow, System
 from virtperf.units import ticks
 
@@ -41,7 +42,7 @@ def draws(
         return repeat(ticks(row.a))
     if row.kind == DrawKind.CHOICE:
         return choices(system.weights[slice(*row.values)], seed, replication, purpose)
-    return Draws(seed, replication, purpose, _distribution(system, row).sampler())
+    return rng.draws(seed, replication, purpose, _distribution(system, row).sampler())
 
 
 def order(system: System, number: int) -> Iterator[int]:

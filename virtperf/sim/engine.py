@@ -2,11 +2,11 @@
 
 import simpy
 
-from virtperf.errors import SimulationError, VirtperfError
+from virtperf.errors import SimulationError
 from virtperf.sim.clock import Clock
 from virtperf.sim.credit import Credits
 from virtperf.sim.deadlock import refuse_credit_cycle
-from virtperf.sim.doorbell import Doorbell
+from virtperf.sim.doorbell import Doorbell, WorkSteps
 from virtperf.sim.inbox import Inbox
 from virtperf.sim.ledger import check, check_request
 from virtperf.sim.lock import Lock
@@ -19,7 +19,7 @@ from virtperf.sim.station import Servers
 from virtperf.sim.timer import Timer
 from virtperf.sim.wait import Wait
 from virtperf.sim.worker import Worker
-from virtperf.tables import NONE, Kind, Run, Snapshot, StationKind, StepRow, System
+from virtperf.tables import NONE, Kind, Run, Sequence, Snapshot, StationKind, StepRow, System
 
 
 class Machine:
@@ -56,7 +56,7 @@ class Machine:
             for i, row in enumerate(system.bells)
         ]
         self.sources = [
-            Source(self.env, i, system, self._enter, seed, replication)
+            Source(self.env, i, system, self._begin, seed, replication)
             for i in range(len(system.sources))
         ]
         self.timers = [
@@ -89,6 +89,10 @@ class Machine:
             self.inboxes.append(inbox)
             worker.own(inbox)
 
+    def work_steps(self, sequence: Sequence) -> WorkSteps:
+        """Return the rows of a range of the step table."""
+        return self.steps[sequence.first : sequence.last]
+
     # -- requests come and go ---------------------------------------------------------------
 
     def admit(self, request: Request) -> None:
@@ -98,15 +102,13 @@ class Machine:
         if not request.row.side:
             self.in_system.add(1)
 
-    def _enter(self, request: Request) -> None:
-        self._begin(request, self.system.sources[request.source].inbox)
-
-    def _begin(self, request: Request, inbox: int) -> None:
+    def _begin(self, request: Request, number: int) -> None:
         self.admit(request)
-        if inbox == NONE:
+        if number == NONE:
             self.go_on(request)
         else:
-            self.inboxes[inbox].worker.arrive(request, self.inboxes[inbox])
+            inbox = self.inboxes[number]
+            inbox.worker.arrive(request, inbox)
 
     def child(self, parent: Request, number: int, answers: Wait | None = None) -> Request:
         """Return a request of a side class, with its parent's random times, not yet alive."""
@@ -262,12 +264,9 @@ class Machine:
         begin.callbacks.append(lambda _: self._start())
         begin.succeed()
         try:
-            self.env.run(until=self.over)
-        except RuntimeError as error:
-            if self.over.triggered or isinstance(error, VirtperfError):
-                raise  # SimPy's own RuntimeError says that its queue is empty
-            self._look_for_deadlock()
-            raise SimulationError(f"{self.system.name}: nothing is left to happen") from error
+            if not self.env.run(until=self.over):
+                self._look_for_deadlock()
+                raise SimulationError(f"{self.system.name}: nothing is left to happen")
         finally:
             self.probe.end()
             self._close()

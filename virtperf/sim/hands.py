@@ -1,23 +1,25 @@
 """What a worker does with a request in hand: spend time on it, and wait for others with it."""
 
 from collections.abc import Generator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import simpy
 
 from virtperf.sim.deadlock import refuse_cycle
-from virtperf.sim.doorbell import Doorbell, Steps
+from virtperf.sim.doorbell import Doorbell, Steps, WorkSteps
 from virtperf.sim.guest import RunQueue
 from virtperf.sim.inbox import ORDINARY, Inbox
 from virtperf.sim.lock import Lock
 from virtperf.sim.request import Request
 from virtperf.sim.thread import BLOCKED, READY, RUNNING, Thread
 from virtperf.sim.wait import Held, Wait
-from virtperf.tables import NONE, Hold, Kind, Sequence, StepRow, WorkerRow
+from virtperf.tables import NONE, Hold, Kind, StepRow, WorkerRow
 
 if TYPE_CHECKING:
     from virtperf.sim.engine import Machine
 
+NO_INTERRUPTS: Any = SimpleNamespace(told=0)  # the interrupt level of a worker that has none
 ASIDE: Any = object()  # what a task's turn yields when the guest lets another task go on
 
 
@@ -30,13 +32,15 @@ class Hands(Thread):
 
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         super().__init__(machine, index, row)
+        self.wake_steps = machine.work_steps(row.wake)
+        self.switch_steps = machine.work_steps(row.switch)
         self.masked = 0
         self.spinning = False
         self.holds = 0  # locks, half-rung doorbells; a guest does not reschedule meanwhile
         self.wants: Lock | None = None
         self.calls: list[tuple[Request, Inbox]] = []  # of a join, to whom
         self.deaf = False  # while it waits, to interrupts
-        self.interrupt: Inbox | None = None
+        self.interrupt: Any = NO_INTERRUPTS
         self.task: Inbox | None = None  # whose turn it is
         self.process_of: Inbox | None = None  # task that the vCPU is switched to
         self.guest = RunQueue(self.env, index, row.slice, machine.inboxes, self.reschedule)
@@ -46,10 +50,9 @@ class Hands(Thread):
 
     # -- time on a CPU ----------------------------------------------------------------------
 
-    def pay(self, sequence: Sequence, request: Request) -> Steps:
-        """Carry out a range of work steps in the name of `request`."""
-        for index in range(sequence.first, sequence.last):
-            step = self.machine.steps[index]
+    def pay(self, steps: WorkSteps, request: Request) -> Steps:
+        """Carry out work in the name of `request`."""
+        for step in steps:
             if step.counter != NONE:
                 self.machine.counters[step.counter] += 1
             yield from self._spend(step.ticks, step, request)
@@ -62,7 +65,7 @@ class Hands(Thread):
             if self.away and not self._back():
                 yield from self._regain(request)
             if self.level == ORDINARY and not step.masked:
-                if self._interrupted():
+                if self.interrupt.told:
                     yield from self._nest(request)
                     continue
                 if self.guest.expired and not self.holds:
@@ -84,18 +87,14 @@ class Hands(Thread):
         """Whether an interrupt, or another task, comes before the ordinary work in hand."""
         if self.level != ORDINARY or self.masked:
             return False
-        return self._interrupted() or (self.guest.expired and not self.holds)
-
-    def _interrupted(self) -> bool:
-        return self.interrupt is not None and bool(self.interrupt.told)
+        return bool(self.interrupt.told) or (self.guest.expired and not self.holds)
 
     def _nest(self, request: Request | None) -> Steps:
         """Let interrupt turns run inside the ordinary work of `request`."""
         if request is not None:
             request.mark = self.clock.read()
         try:
-            while self._interrupted():
-                assert self.interrupt is not None
+            while self.interrupt.told:
                 yield from self._turn(self.interrupt)
         finally:
             if request is not None:
@@ -128,7 +127,7 @@ class Hands(Thread):
         """Pay the process switch if another task ran before."""
         before, self.process_of = self.process_of, task
         if before is not None and before is not task:
-            yield from self.pay(self.row.switch, request)
+            yield from self.pay(self.switch_steps, request)
 
     # -- waiting with a request in hand -----------------------------------------------------
 
@@ -157,7 +156,7 @@ class Hands(Thread):
             self.masked = masked
             if self.away:
                 yield from self._regain(request)
-            if self.level == ORDINARY and not masked and self._interrupted():
+            if self.level == ORDINARY and not masked and self.interrupt.told:
                 yield from self._nest(request)
                 continue
             if wait.seen():
@@ -257,6 +256,6 @@ class Hands(Thread):
         state = bell.decide()
         if state != NONE:
             self.holds += 1
-            yield from self.pay(bell.row.pay[state], payer)
+            yield from self.pay(bell.pay[state], payer)
             self.holds -= 1
         return state

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from virtperf.rules import doorbell as doorbell_rule
 from virtperf.sim.lock import Lock
 from virtperf.sim.request import Request
-from virtperf.tables import NONE, InboxRow, Sequence, StepRow
+from virtperf.tables import NONE, InboxRow, StepRow
 
 if TYPE_CHECKING:
-    from virtperf.sim.doorbell import Doorbell, Steps
+    from virtperf.sim.doorbell import Doorbell, Steps, WorkSteps
     from virtperf.sim.worker import Worker
 
 ORDINARY = 0
@@ -26,11 +26,14 @@ class Inbox:
         self.window = 0 if self.start else self.poll
         self.worker = worker
         self.lock = lock
+        steps_of = worker.machine.work_steps
+        self.prologue, self.epilogue = steps_of(row.prologue), steps_of(row.epilogue)
+        self.pickup = steps_of(row.pickup)
         self.queue: deque[Request] = deque()
         self.resumed = 0  # of them, at the head: begun here before
         self.deferred: list[tuple[Request, StepRow]] = []
         self.bells: list[Doorbell] = []
-        self.debts: list[Sequence] = []
+        self.debts: list[WorkSteps] = []
         self.in_turn = self.told = self.notified = 0
         self.runnable = False  # in the run queue of its worker's tasks, or having its turn
         self.behind = NONE

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -46,10 +47,10 @@ class Pcpu:
         index: int,
         accounts: int,
         idle: int,
-        slice_end: Callable[["Pcpu"], None],
+        slice_end: Callable[["Pcpu", simpy.Event], None],
     ) -> None:
         self.index = index
-        self.slice_over = lambda _: slice_end(self)
+        self.slice_over = partial(slice_end, self)
         self.worker = NOBODY
         self.last = NOBODY
         self.dispatched = self.charged = 0
@@ -91,6 +92,7 @@ class Pool:
         self.charges: Any = getattr(self.policy, "account", None)
         self.count, self.slice = row.pcpus, row.slice
         self.head = self.tail = NOBODY
+        self.armed = 0  # slice timers
         self.pcpus = [
             Pcpu(env, i, accounts, row.idle_account, self._slice_end) for i in range(row.pcpus)
         ]
@@ -140,9 +142,10 @@ class Pool:
     def _queue(self, worker: "Thread", *, woken: int) -> None:
         worker.queued = True
         self.policy.enqueue(self, self.workers, worker.index, woken)
-        for pcpu in self.pcpus:
-            if pcpu.timer == NEVER:
-                self._arm(pcpu)
+        if self.armed < self.count:
+            for pcpu in self.pcpus:
+                if pcpu.timer == NEVER and pcpu.worker != NOBODY:
+                    self._arm(pcpu)
 
     def _next(self, pcpu: Pcpu) -> None:
         w = self.policy.pick(self, self.workers, pcpu.index)
@@ -196,18 +199,20 @@ class Pool:
             return
         if self.policy.wanted(self, self.workers, pcpu.index):
             due = pcpu.dispatched + self.policy.slice_of(self, self.workers, pcpu.worker)
-            now = self.env.now
-            pcpu.timer = max(due, now)
-            pcpu.alarm = alarm = Alarm(self.env, pcpu.ticker, pcpu.timer - now)
-            alarm.callbacks.append(pcpu.slice_over)
+            left = max(0, due - self.env.now)
+            pcpu.timer = self.env.now + left
+            pcpu.alarm = Alarm(self.env, pcpu.ticker, left, pcpu.slice_over)
+            self.armed += 1
 
     def _disarm(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
-        alarm.callbacks.remove(pcpu.slice_over)
+        alarm.callbacks.clear()
         pcpu.timer, pcpu.alarm = NEVER, None
+        self.armed -= 1
 
-    def _slice_end(self, pcpu: Pcpu) -> None:
+    def _slice_end(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
         """End the slice if somebody waits still."""
         pcpu.timer, pcpu.alarm = NEVER, None
+        self.armed -= 1
         if self.policy.wanted(self, self.workers, pcpu.index):
             self._preempt(pcpu)
         else:

@@ -66,16 +66,16 @@ class RecordedAccount(Account):
         self.spans: list[tuple[int, int, int, int]] = []
 
     def enter(self, dial: int) -> None:
-        """Let `dial` run; on a pCPU, for whoever is on it now."""
+        """Remember what ran until now, and let `dial` run; on a pCPU, for whoever is on it now."""
+        if self.env.now != self.since:
+            self._remember(self.current, self.env.now)
         super().enter(dial)
         if self.pcpu is not None:
             above = self.pcpu.intruder
             self.worker = self.pcpu.worker if above is None else above.index
 
-    def book(self, dial: int, ticks: int) -> None:
-        """Add `ticks` to a dial; they end now."""
-        super().book(dial, ticks)
-        spans, end = self.spans, self.since + ticks
+    def _remember(self, dial: int, end: int) -> None:
+        spans = self.spans
         if spans and (spans[-1][0], spans[-1][3]) == (dial, self.worker):
             spans[-1] = (dial, spans[-1][1], end, self.worker)
         elif self.tape.take(self.since):

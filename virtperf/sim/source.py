@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator
 from itertools import repeat
 
-from virtperf.sim.clock import Clock, Owner, Ticker
+from virtperf.sim.clock import Alarm, Clock, Owner, Ticker
 from virtperf.sim.draws import choices, draws, order
 from virtperf.sim.request import Request
 from virtperf.tables import NONE, System
 
-Entry = Callable[[Request], None]
+Entry = Callable[[Request, int], None]
 
 
 class Source:
-    """One job: it creates requests and hands each to `enter`.
+    """One job: it creates requests and hands each to `enter`, with the inbox it goes to.
 
     The k-th request uses the k-th number of every stream of the source, drawn when it is created,
     whether its path reaches the step or not: so no queue shifts a draw.
@@ -55,19 +55,20 @@ class Source:
         if self.gap is None:
             self._after(next(self.think) if self.think is not None else 0, self._create)
 
-    def _arrive(self) -> None:
+    def _arrive(self, alarm: object = None) -> None:
         assert self.gap is not None
         self._create()
         while not (gap := next(self.gap)):  # a trace may have thousands at one instant
             self._create()
         self._after(gap, self._arrive)
 
-    def _create(self) -> None:
+    def _create(self, alarm: object = None) -> None:
         row = self.classes[next(self.choices)]
-        self.enter(Request(self.index, row, self.env.now, [next(s) for s in self.streams]))
+        draws = [next(stream) for stream in self.streams]
+        self.enter(Request(self.index, row, self.env.now, draws), self.row.inbox)
 
-    def _after(self, delay: int, call: Callable[[], None]) -> None:
+    def _after(self, delay: int, call: Callable[..., None]) -> None:
         if delay:
-            self.env.after(self.ticker, delay, call)
+            Alarm(self.env, self.ticker, delay, call)
         else:
             call()

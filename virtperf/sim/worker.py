@@ -2,19 +2,24 @@
 
 from typing import TYPE_CHECKING
 
+import simpy
+
 from virtperf.rules import doorbell as doorbell_rule
 from virtperf.rules import poll as poll_rule
 from virtperf.sim.clock import happen
-from virtperf.sim.doorbell import Steps
+from virtperf.sim.doorbell import Steps, WorkSteps
 from virtperf.sim.hands import ASIDE, Hands
 from virtperf.sim.inbox import ORDINARY, Inbox
 from virtperf.sim.request import Request
-from virtperf.sim.thread import ASLEEP, INTERRUPT, POLLING, READY, RUNNING
-from virtperf.tables import NONE, NOTHING, Hold, Kind, Sequence, StepRow, WorkerRow
+from virtperf.sim.thread import ASLEEP, INTERRUPT, POLLING, RUNNING
+from virtperf.tables import NONE, Hold, Kind, StepRow, WorkerRow
 
 if TYPE_CHECKING:
     from virtperf.sim.engine import Machine
 
+WORK, LOCK, UNLOCK, SERVE, RING, END, JOIN = map(
+    int, (Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.SERVE, Kind.RING, Kind.END, Kind.JOIN)
+)
 AWAKE, WOKEN, NOTICED = range(3)  # how a worker came to its next turn
 
 
@@ -48,12 +53,12 @@ class Worker(Hands):
 
     # -- told from outside ------------------------------------------------------------------
 
-    def tell(self, inbox: Inbox, debt: Sequence = NOTHING) -> None:
+    def tell(self, inbox: Inbox, debt: WorkSteps = ()) -> None:
         """Tell the worker that `inbox` has work, at a cost of `debt` to itself."""
         inbox.told = 1
         if debt:
             inbox.debts.append(debt)
-        if self.state == ASLEEP:
+        if self.clock.current == ASLEEP:
             happen(self.alarm)
         elif doorbell_rule.cuts(inbox, self):
             self.cut()
@@ -76,11 +81,9 @@ class Worker(Hands):
         while True:
             self._fall_asleep()
             yield self.alarm
-            self.clock.enter(READY)
             self.came = WOKEN
             while True:
-                if self._interrupted():
-                    assert self.interrupt is not None
+                if self.interrupt.told:
                     yield from self._turn(self.interrupt)
                     self.idle_since = self.env.now
                 elif task := self.guest.next():
@@ -99,14 +102,14 @@ class Worker(Hands):
                 task.turn.close()
 
     def _has_work(self) -> bool:
-        return self.guest.first != NONE or self._interrupted()
+        return self.guest.first != NONE or bool(self.interrupt.told)
 
     def _fall_asleep(self) -> None:
         """Ask to be told, and give up the pCPU; the alarm is what wakes."""
         for task in self.tasks:
             task.publish()
         self._release(ASLEEP)
-        self.alarm = self.env.event()
+        self.alarm = simpy.Event(self.env)
 
     def _poll(self, window: int) -> Steps:
         """Look at the inboxes until something comes or the window is over."""
@@ -142,14 +145,16 @@ class Worker(Hands):
 
     def _turn(self, inbox: Inbox) -> Steps:
         """Serve up to a batch of requests of one level, or of one task."""
+        self.level = inbox.level
         if self.away:
             yield from self._regain()
+        else:
+            self.clock.enter(INTERRUPT if inbox.level else RUNNING)
         self.polled = 0
         inbox.in_turn, inbox.told = 1, 0
         if inbox.level == ORDINARY:
             self.task = inbox
             inbox.window = poll_rule.adapted(inbox, self.env.now - self.idle_since)
-        self.enter_level(inbox.level)
         request = inbox.take()
         yield from self._begin(inbox, request)
         taken = 1
@@ -168,18 +173,18 @@ class Worker(Hands):
     def _begin(self, inbox: Inbox, request: Request) -> Steps:
         """Charge what a turn costs before its first item, to that item."""
         came, self.came = self.came, AWAKE
-        if came == WOKEN and self.row.wake:
-            yield from self.pay(self.row.wake, request)
-        elif came == NOTICED and inbox.row.pickup:
-            yield from self.pay(inbox.row.pickup, request)
+        if came == WOKEN and self.wake_steps:
+            yield from self.pay(self.wake_steps, request)
+        elif came == NOTICED and inbox.pickup:
+            yield from self.pay(inbox.pickup, request)
         if inbox is not self.process_of and inbox.level == ORDINARY:
             yield from self._change_to(inbox, request)
         while inbox.debts:
             yield from self.pay(inbox.debts.pop(0), request)
         if inbox.lock is not None:
             yield from self._lock(inbox.lock, request, masked=1)
-        if inbox.row.prologue:
-            yield from self.pay(inbox.row.prologue, request)
+        if inbox.prologue:
+            yield from self.pay(inbox.prologue, request)
 
     def _end(self, inbox: Inbox) -> None:
         """Leave the inbox: what is still in it waits for another turn."""
@@ -199,28 +204,28 @@ class Worker(Hands):
             step = machine.steps[request.step]
             request.step += 1
             kind = step.kind
-            if kind == Kind.WORK:
+            if kind == WORK:
                 if step.counter != NONE:
                     machine.counters[step.counter] += 1
                 ticks = step.ticks if step.draw == NONE else request.draws[step.draw]
                 yield from self._spend(ticks, step, request)
-            elif kind == Kind.LOCK:
+            elif kind == LOCK:
                 yield from self._lock(machine.locks[step.target], request, step.masked)
-            elif kind == Kind.UNLOCK:
+            elif kind == UNLOCK:
                 self._unlock(machine.locks[step.target])
-            elif kind == Kind.END:
+            elif kind == END:
                 machine.finish(request, step)
                 return
             elif step.defer:
                 request.mark = self.clock.read()
                 inbox.deferred.append((request, step))
                 return
-            elif kind in (Kind.SERVE, Kind.RING):
+            elif kind in (SERVE, RING):
                 if step.hold == Hold.ASYNC:
                     yield from self._send(request, step)
                     return
                 yield from self._stay(request, step)
-            elif kind == Kind.JOIN:
+            elif kind == JOIN:
                 yield from self._join(request, step)
                 if step.hold == Hold.ASYNC:
                     return
@@ -229,7 +234,7 @@ class Worker(Hands):
 
     def _send(self, request: Request, step: StepRow) -> Steps:
         """Hand `request` on to a station, or ring a doorbell with it."""
-        if step.kind == Kind.SERVE:
+        if step.kind == SERVE:
             request.home = None
             self.machine.serve(request, step)
             return
@@ -243,7 +248,7 @@ class Worker(Hands):
         last = inbox.deferred[-1][0]
         self.settle(last, self.batch_waits)
         try:
-            yield from self.pay(inbox.row.epilogue, last)
+            yield from self.pay(inbox.epilogue, last)
         finally:
             last.mark = self.clock.read()
         while inbox.deferred:

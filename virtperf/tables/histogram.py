@@ -41,8 +41,8 @@ class Histogram:
 
     def add(self, ticks: int) -> None:
         """Count one duration."""
-        index = bucket(ticks)
-        self.counts[index] = self.counts.get(index, 0) + 1
+        index, counts = bucket(ticks), self.counts
+        counts[index] = counts.get(index, 0) + 1
 
     def merge(self, others: Iterable["Histogram"]) -> "Histogram":
         """Return the sum of this and `others`."""
