@@ -87,11 +87,14 @@ class Transition:
         Exit reason, as users of ``perf kvm stat`` know it.
     to : {'kernel', 'user', 'blocking'}
         How far an exit travels.
+    where : str
+        The vCPU that crosses; "" is the one that issued the request, or whose work it is.
     """
 
     name: Literal["exit", "ipi", "timer", "switch"]
     reason: str
     to: Target = "kernel"
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,9 +265,9 @@ def end(outcome: str = "", *, counts: str = "") -> Step:
     return Step(kind="end", outcome=outcome, counts=counts)
 
 
-def leave(reason: str, to: Target) -> Transition:
+def leave(reason: str, to: Target, *, where: str = "") -> Transition:
     """Return an exit of the guest for `reason` that travels as far as `to`, and the way back."""
-    return Transition(name="exit", reason=reason, to=to)
+    return Transition(name="exit", reason=reason, to=to, where=where)
 
 
 def interprocessor(reason: str) -> Transition:

@@ -67,9 +67,9 @@ def watched() -> Iterator[None]:
 
         return call
 
-    def taking(self: Lock, worker: int) -> bool:
+    def taking(self: Lock, by) -> bool:
         free = self.holder == -1
-        got = take(self, worker)
+        got = take(self, by)
         assert not got or (free and self.busy.count == 1)
         return got
 

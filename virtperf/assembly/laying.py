@@ -19,7 +19,7 @@ def expanded(path: Path, expand: Expand, where: str = "vcpu") -> Path:
     parts: list[Step | Choice | Spawn | Join] = []
     for part in path:
         if isinstance(part, Transition):
-            parts.extend(expand(part, where))
+            parts.extend(expand(part, part.where or where))
         elif isinstance(part, Choice):
             ways = tuple((w, expanded(way, expand, where)) for w, way in part.branches)
             parts.append(replace(part, branches=ways))

@@ -44,14 +44,19 @@ def _needs(worker: "Hands") -> Iterator[tuple["Hands", str]]:
 
     One that is handed what it waits for, and does not know yet, yields itself.
     """
-    lock = worker.wants
+    need = worker.need
+    if need is None:
+        return
+    lock = need.lock
     if lock is not None and lock.holder != NONE:
         holder = worker.machine.workers[lock.holder]
-        yield holder, f"{worker.row.name} waits for {lock.row.name}, held by {holder.row.name}"
-    for call, inbox in worker.calls:
+        if holder.need is not None and holder.need.level >= lock.level:
+            yield holder, f"{worker.row.name} waits for {lock.row.name}, held by {holder.row.name}"
+    for call, inbox in need.calls:
         other = inbox.worker
-        waits = other.wants is not None or other.calls
-        if waits and call in inbox.queue and (other.deaf or inbox.level == ORDINARY):
+        if other.need is None or call not in inbox.queue:
+            continue
+        if other.need.deaf or inbox.level == ORDINARY:
             yield other, f"{worker.row.name} waits for an answer of {other.row.name}"
 
 

@@ -13,7 +13,7 @@ from virtperf.sim.inbox import ORDINARY, Inbox
 from virtperf.sim.lock import Lock
 from virtperf.sim.request import Request
 from virtperf.sim.thread import BLOCKED, READY, RUNNING, Thread
-from virtperf.sim.wait import Held, Wait
+from virtperf.sim.wait import Held, Need, Wait
 from virtperf.tables import NONE, Hold, Kind, StepRow, WorkerRow
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ class Hands(Thread):
         self.masked = 0
         self.spinning = False
         self.holds = 0  # locks, half-rung doorbells; a guest does not reschedule meanwhile
-        self.wants: Lock | None = None
-        self.calls: list[tuple[Request, Inbox]] = []  # of a join, to whom
-        self.deaf = False  # while it waits, to interrupts
+        self.need: Need | None = None
         self.interrupt: Any = NO_INTERRUPTS
         self.task: Inbox | None = None  # whose turn it is
         self.process_of: Inbox | None = None  # task that the vCPU is switched to
@@ -136,10 +134,12 @@ class Hands(Thread):
         if self.spinning:
             self.cut()
 
-    def _begin_to_wait(self, hold: int, masked: int) -> None:
-        """Refuse a wait that would never end."""
-        self.deaf = bool(masked) or hold == Hold.BLOCK or self.level != ORDINARY
+    def _need(self, hold: int, masked: int, **what: Any) -> Need | None:
+        """Begin to need something, unless that would never come; return the need below it."""
+        deaf = bool(masked) or hold == Hold.BLOCK or self.level != ORDINARY
+        before, self.need = self.need, Need(level=self.level, deaf=deaf, **what)
         refuse_cycle(self)
+        return before
 
     def _hold_on(
         self, wait: Held, hold: int, masked: int, account: int, request: Request | None
@@ -189,13 +189,11 @@ class Hands(Thread):
     def _lock(self, lock: Lock, request: Request, masked: int) -> Steps:
         """Take `lock`, or wait for it; woken to a free lock, try again."""
         hold = Hold.SPIN if lock.spins else Hold.BLOCK
-        while not lock.take(self.index):
-            before = self.wants, self.deaf
-            self.wants = lock
-            self._begin_to_wait(hold, masked)
+        while not lock.take(self):
+            before = self._need(hold, masked, lock=lock)
             waiter = lock.join(self)
             yield from self._hold_on(waiter, hold, masked, lock.row.wait_account, request)
-            self.wants, self.deaf = before
+            self.need = before
             if waiter.owns:
                 break
         self.holds += 1
@@ -230,11 +228,9 @@ class Hands(Thread):
         if not isinstance(wait, Held):
             machine.put_by(request, step, wait)
             return
-        before = self.calls, self.deaf
-        self.calls = calls
-        self._begin_to_wait(step.hold, step.masked)
+        before = self._need(step.hold, step.masked, calls=tuple(calls))
         yield from self._hold_on(wait, step.hold, step.masked, step.account, request)
-        self.calls, self.deaf = before
+        self.need = before
 
     def _call(self, child: Request, payer: Request) -> Generator[simpy.Event, object, Inbox]:
         """Ring the doorbell with which a side path begins; it lives from its hand-over on."""

@@ -24,6 +24,11 @@ class Waiter(Held):
         self.owns = False
 
     @property
+    def index(self) -> int:
+        """Number of the worker."""
+        return self.worker.index
+
+    @property
     def running(self) -> int:
         """1 if the worker looks at the lock right now."""
         return int(not self.worker.away and self.worker.level == self.level)
@@ -42,16 +47,16 @@ class Lock:
         self.discipline = row.discipline
         self.spins = rule.spins(self)
         self.ticker = Ticker(Owner.LOCK, index)
-        self.holder = NONE
+        self.holder, self.level = NONE, 0  # who, at which of its levels
         self.busy = Occupancy(env)
         self.queued = Occupancy(env)
         self.queue: deque[Waiter] = deque()
 
-    def take(self, worker: int) -> bool:
-        """Take the lock for `worker` if the rule allows it now."""
+    def take(self, by: "Hands | Waiter") -> bool:
+        """Take the lock, if the rule allows it now."""
         if not rule.may_take(self):
             return False
-        self.holder = worker
+        self.holder, self.level = by.index, by.level
         self.busy.add(1)
         return True
 
@@ -64,7 +69,7 @@ class Lock:
 
     def grab(self, waiter: Waiter) -> bool:
         """Let a waiter that runs take a lock that was left free."""
-        if not self.take(waiter.worker.index):
+        if not self.take(waiter):
             return False
         self.queue.remove(waiter)
         self.queued.add(-1)
@@ -77,7 +82,7 @@ class Lock:
         self.busy.add(-1)
         for waiter in self.queue:
             if rule.inherits(self, waiter):
-                waiter.owns = self.take(waiter.worker.index)
+                waiter.owns = self.take(waiter)
                 self._call(waiter)
                 return
         for _ in range(min(rule.wakes(self), len(self.queue))):

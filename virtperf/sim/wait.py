@@ -1,10 +1,35 @@
 """Something that a worker, or a request, waits for."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtperf.sim.hands import Hands
+    from virtperf.sim.inbox import Inbox
+    from virtperf.sim.lock import Lock
+    from virtperf.sim.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a level of a worker cannot go on without; kept to find a deadlock.
+
+    Attributes
+    ----------
+    level : int
+        The interrupt level goes on while the ordinary one needs something, but not vice versa.
+    deaf : bool
+        Whether interrupts are not heard meanwhile.
+    lock : Lock or None
+    calls : tuple
+        Of a join: each call and the inbox it went to.
+    """
+
+    level: int
+    deaf: bool
+    lock: "Lock | None" = None
+    calls: "tuple[tuple[Request, Inbox], ...]" = ()
 
 
 class Wait:

@@ -75,7 +75,7 @@ def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
 def _access(costs: Costs, on: str, *more: Step) -> Path:
     """Return one register access; `more` is done by the device model under the lock."""
     model = work(on, costs.ns("device_model"), "vcpu: device model", masked=True)
-    return (leave("io", "user"), lock(BIG_LOCK), model, *more, unlock(BIG_LOCK))
+    return (leave("io", "user", where=on), lock(BIG_LOCK), model, *more, unlock(BIG_LOCK))
 
 
 def _main_loop(costs: Costs) -> Thread:
