@@ -7,6 +7,7 @@ Locks and joins never nest, so that none of the systems can deadlock.
 from random import Random
 
 from virtperf.assembly import Assembly
+from virtperf.assembly.checking import takes_time
 from virtperf.dist import Distribution, Empirical
 from virtperf.path import (
     CONSUMER_STATES,
@@ -174,7 +175,8 @@ class RandomSystem:
             for kind in range(rng.randint(1, 2))
         }
         if closed:
-            think = Empirical((0.0, self._ns(2_000)), (1.0, 1.0)) if rng.random() < 0.5 else None
+            thinks = rng.random() < 0.5 or not all(takes_time(p) for _, p in classes.values())
+            think = Empirical((0.0, self._ns(2_000)), (1.0, 1.0)) if thinks else None
             self.assembly.source(name, classes, to=home, outstanding=rng.randint(1, 4), think=think)
         else:
             gap = self._time(20_000, 60_000)

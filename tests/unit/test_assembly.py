@@ -45,7 +45,7 @@ def parts() -> Assembly:
 
 def load(*path, to: str = "a") -> System:
     assembly = parts()
-    assembly.source("load", {"job": (1.0, path)}, to=to, outstanding=1)
+    assembly.source("load", {"job": (1.0, path)}, to=to, outstanding=1, think=Exponential(1e3))
     return assembly.system()
 
 
@@ -190,3 +190,21 @@ def test_a_side_path_may_give_back_what_its_request_took():
     system = load(take("tags"), Spawn(name="aside", path=(give("tags"), end())), end())
     assert system.sides == ("aside",)
     assert [row.side for row in system.classes] == [0, 1]
+
+
+def test_a_closed_source_that_could_go_round_in_no_time_is_refused():
+    with pytest.raises(ParameterError, match=r"load\.path must be taking time"):
+        parts().source("load", {"job": (1.0, (work("a", 0, "a"), end()))}, to="a", outstanding=1)
+    drops = (take("tags", otherwise=(end("dropped"),)), W, give("tags"), end())
+    with pytest.raises(ParameterError, match=r"load\.think must be above 0 where"):
+        parts().source("load", {"job": (1.0, drops)}, to="a", outstanding=1)
+
+
+def test_arrivals_without_time_between_them_are_refused():
+    with pytest.raises(ParameterError, match=r"load\.gap must be above 0, got 0"):
+        parts().source("load", {"job": (1.0, (W, end()))}, to="a", gap=Deterministic(0.0))
+
+
+def test_a_guest_slice_that_its_process_switch_would_eat_is_refused():
+    with pytest.raises(ParameterError, match=r"v\.slice must be longer than a process switch"):
+        parts().worker("v", "vcpu", slice_ns=1_000, switch=(work("v", 1_000, "switch"),))

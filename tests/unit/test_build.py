@@ -8,6 +8,8 @@ from virtperf.build import build, sources
 from virtperf.dist import Deterministic, Exponential
 from virtperf.errors import ParameterError
 from virtperf.path import Bell, Ringing, Step, end, leave, lock, ring, serve, unlock, work
+from virtperf.sim import run
+from virtperf.sim.engine import Machine
 from virtperf.tables import NONE, Kind
 
 
@@ -164,3 +166,26 @@ def test_the_numbers_a_system_was_built_from_are_on_record(disk):
 
 def test_building_twice_gives_the_same_tables():
     assert build(scenario("virtio", vms=2)) == build(scenario("virtio", vms=2))
+
+
+@pytest.mark.parametrize("queues", [1, 2])
+@pytest.mark.parametrize("disk", DISKS)
+def test_vcpus_that_share_a_queue_are_told_by_interprocessor_interrupts(disk, queues, monkeypatch):
+    """Four vCPUs, a job each; the first ones take the interrupts, of others and their own."""
+    shared = scenario(disk, outstanding=2).with_all({"vm.vcpus": 4, "vm.load.jobs": 4})
+    if disk in ("emulated-ide", "emulated-ahci"):
+        queues = 1  # they have no more
+    else:
+        shared = shared.with_("vm.disk.queues", queues)
+    built, others = build(shared), 0
+    finish = Machine.finish
+
+    def count(self, request, step):
+        nonlocal others
+        others += request.source >= queues
+        finish(self, request, step)
+
+    monkeypatch.setattr(Machine, "finish", count)
+    last = run(built, seed=1, replication=0, requests=400).snapshots[-1]
+    sent = last.counters[built.counters.index("ipis")]
+    assert 0 <= sent - others <= 8  # those under way at the end

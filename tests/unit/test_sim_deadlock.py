@@ -5,7 +5,7 @@ import pytest
 from virtperf.assembly import Assembly
 from virtperf.dist import Deterministic
 from virtperf.errors import DeadlockError
-from virtperf.path import Bell, Join, end, give, lock, ring, serve, take, unlock, work
+from virtperf.path import Bell, Join, Spawn, end, give, lock, ring, serve, take, unlock, work
 from virtperf.sim import run
 
 
@@ -109,3 +109,103 @@ def test_credits_that_only_those_who_wait_could_give_back():
         "deadlock: all 1 of slots are held by requests (slots) that wait for tags; "
         "all 1 of tags are held by requests (tags) that wait for slots"
     )
+
+
+def device_interrupt(assembly: Assembly, *handler) -> None:
+    """Let a device interrupt w every 4 us; `handler` is what the handler does."""
+    assembly.interrupt_level("w")
+    assembly.station("d", 1)
+    bell = Bell(name="", to="", rule="always", costs={})
+    assembly.bell("irq", bell, to="w.interrupt", sender="")
+    path = (serve("d", Deterministic(4_000), "d"), ring("irq"), *handler, end())
+    assembly.source("irq", {"irq": (1.0, path)}, outstanding=1)
+
+
+def test_a_handler_that_holds_one_lock_above_a_spin_for_another_is_no_deadlock():
+    """It goes on, though what it has interrupted cannot."""
+    assembly = threads("w", "x")
+    for name in ("l", "m"):
+        assembly.lock(name, called=name, wake_ns=0, discipline="ticket")
+    device_interrupt(assembly, lock("m"), work("w", 3_000, "irq"), unlock("m"))
+    both = (
+        lock("l"),
+        work("x", 5_000, "l"),
+        lock("m"),
+        work("x", 1_000, "l and m"),
+        unlock("m"),
+        unlock("l"),
+        end(),
+    )
+    assembly.source("x", {"x": (1.0, both)}, to="x", outstanding=1)
+    one = (work("w", 1_000, "w"), lock("l", masked=False), work("w", 1_000, "l"), unlock("l"))
+    assembly.source("w", {"w": (1.0, (*one, end()))}, to="w", outstanding=1)
+    go(assembly)
+
+
+def test_a_lock_handed_to_one_whose_handler_waits_for_the_next_in_line():
+    assembly = threads("h", "w", "x")
+    for name in ("l", "m"):
+        assembly.lock(name, called=name, wake_ns=0, discipline="ticket")
+    device_interrupt(assembly, lock("m"), unlock("m"))
+    held = (lock("l"), work("h", 10_000, "l"), unlock("l"), work("h", 1e6, "h"), end())
+    assembly.source("h", {"h": (1.0, held)}, to="h", outstanding=1)
+    spins = (work("w", 1_000, "w"), lock("l", masked=False), work("w", 1_000, "l"), unlock("l"))
+    assembly.source("w", {"w": (1.0, (*spins, end()))}, to="w", outstanding=1)
+    both = (
+        work("x", 2_000, "x"),
+        lock("m"),
+        work("x", 1_000, "m"),
+        lock("l"),
+        unlock("l"),
+        unlock("m"),
+        end(),
+    )
+    assembly.source("x", {"x": (1.0, both)}, to="x", outstanding=1)
+    with pytest.raises(DeadlockError, match="w waits for m, held by x; x waits for l, held by w"):
+        go(assembly)
+
+
+def test_a_call_whose_handler_wants_the_callers_lock():
+    assembly = threads("a", "b")
+    assembly.interrupt_level("b")
+    assembly.lock("l", called="l", wake_ns=0, discipline="ticket")
+    bell = Bell(name="", to="", rule="always", costs={})
+    assembly.bell("call", bell, to="b.interrupt", sender="a")
+    answer = (ring("call"), lock("l"), work("b", 100, "answers"), unlock("l"), end())
+    calls = (
+        lock("l"),
+        work("a", 1_000, "a"),
+        Join(name="answers", paths=(answer,), account="waits"),
+        unlock("l"),
+        end(),
+    )
+    assembly.source("a", {"calls": (1.0, calls)}, to="a", outstanding=1)
+    with pytest.raises(DeadlockError, match="b waits for l, held by a; a waits for an answer of b"):
+        go(assembly)
+
+
+def test_a_credit_lent_to_a_side_path_comes_back():
+    assembly = threads("a")
+    assembly.station("d", 4)
+    for name in ("tags", "slots"):
+        assembly.credit(name, 1, called=name)
+    back = (serve("d", Deterministic(10_000), "d"), give("tags"), end())
+    lends = (
+        take("tags"),
+        Spawn(name="back", path=back),
+        serve("d", Deterministic(100), "d"),
+        take("slots"),
+        give("slots"),
+        end(),
+    )
+    assembly.source("p", {"p": (1.0, lends)}, outstanding=1)
+    waits = (
+        take("slots"),
+        serve("d", Deterministic(50), "d"),
+        take("tags"),
+        give("tags"),
+        give("slots"),
+        end(),
+    )
+    assembly.source("q", {"q": (1.0, waits)}, outstanding=1)
+    go(assembly, 4)

@@ -140,3 +140,38 @@ def test_random_systems_balance_under_it(seed):
     """The ledger checks itself."""
     system = under(FAIR, RandomSystem(seed).system())
     assert sum(run(system, seed=1, replication=0, requests=100).snapshots[-1].completed) >= 100
+
+
+def test_a_pcpu_that_a_cap_leaves_free_is_idle_though_somebody_waits():
+    """A tick sends the worker away, nobody may run before the refill: the ledger balances."""
+    capped = SimpleNamespace(
+        place=lambda pool, pcpus, workers, w: (
+            -1 if workers[w].credit <= -1 else round_robin.place(pool, pcpus, workers, w)
+        ),
+        enqueue=round_robin.enqueue,
+        pick=lambda pool, workers, p: (
+            -1
+            if pool.head == -1 or workers[pool.head].credit <= -1
+            else round_robin.pick(pool, workers, p)
+        ),
+        wanted=lambda pool, workers, p: 0,
+        slice_of=round_robin.slice_of,
+        tick=lambda pool, pcpus, workers, p: int(workers[pcpus[p].worker].credit <= -1),
+        account=lambda pool, workers, w, ran: setattr(
+            workers[w], "credit", workers[w].credit - ran
+        ),
+        refill=lambda pool, workers, now: [setattr(w, "credit", 1_500_000) for w in workers],
+        FIELDS=("credit",),
+    )
+    assembly = Assembly("capped", pcpus=1, slice_ns=50_000)
+    assembly.worker("h", "h")
+    path = (work("h", 2_000, "h"), end())
+    assembly.source("h", {"j": (1.0, path)}, to="h", outstanding=1)
+    system = assembly.system()
+    pool = replace(system.pool, policy=77, tick=1_000_000, period=10_000_000)
+    POLICIES[77] = capped
+    try:
+        done = run(replace(system, pool=pool), seed=1, replication=0, requests=3)
+    finally:
+        del POLICIES[77]
+    assert [end / 1_000_000 for end in done.ends] == [11, 21, 31]

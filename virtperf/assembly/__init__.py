@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from virtperf.assembly.book import Book
+from virtperf.assembly.checking import may_drop, takes_time
 from virtperf.assembly.laying import Expand, Laying, expanded
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
@@ -123,6 +124,10 @@ class Assembly:
             Makes it the interrupt work of the host on that pCPU, above all threads there.
         """
         book, index = self._book, len(self._book.workers)
+        changes = self._sequence(switch, name, expand)
+        paid = sum(step.ticks for step in book.steps[slice(*changes)])
+        if 0 < ticks(slice_ns) <= paid:
+            raise ParameterError(name, "slice", "longer than a process switch", slice_ns)
         pin = index if host_interrupts_of is None else host_interrupts_of
         if not 0 <= pin % self._pool.pcpus == pin and host_interrupts_of is not None:
             raise ParameterError(name, "pCPU", f"below {self._pool.pcpus}", host_interrupts_of)
@@ -142,7 +147,7 @@ class Assembly:
                 spin_account=book.accounts.number(f"{role}: spinning"),
                 host=int(host_interrupts_of is not None),
                 slice=ticks(slice_ns),
-                switch=self._sequence(switch, name, expand),
+                switch=changes,
             )
         )
         self._inbox(
@@ -335,6 +340,8 @@ class Assembly:
         """
         if (outstanding < 1) == (gap is None):
             raise ParameterError(name, "outstanding", "at least 1, or a gap given", outstanding)
+        if gap is not None and gap.mean <= 0:
+            raise ParameterError(name, "gap", "above 0", gap.mean)
         turns = None if order is None else tuple(order)
         if turns is not None and not set(turns) <= set(range(len(classes))):
             raise ParameterError(name, "order", f"of numbers below {len(classes)}", turns)
@@ -350,6 +357,8 @@ class Assembly:
         first_class = len(book.classes)
         book.classes += rows
         laying.finish()
+        if gap is None and (think is None or think.mean <= 0):
+            self._refuse_endless(name, classes, expand)
         draws = Sequence(first_draw, len(book.draws))
         book.enter("source", name, len(book.sources))
         book.sources.append(
@@ -364,6 +373,17 @@ class Assembly:
                 order=NONE if turns is None else book.draw("order", Cycle(turns)),
             )
         )
+
+    def _refuse_endless(
+        self, name: str, classes: Mapping[str, tuple[float, Path]], expand: Expand
+    ) -> None:
+        """Refuse a closed source that could do for ever what takes no time."""
+        for kind, (_, path) in classes.items():
+            whole = expanded(path, expand)
+            if not takes_time(whole):
+                raise ParameterError(name, "path", "taking time, as nobody thinks", kind)
+            if may_drop(whole):
+                raise ParameterError(name, "think", "above 0 where requests may be dropped", 0)
 
     def timer(
         self,

@@ -162,6 +162,27 @@ class Checker:
         return ParameterError(self.owner, "path", must, got)
 
 
+def takes_time(path: Path) -> bool:
+    """Whether every way through `path` takes some time."""
+    for part in path:
+        if isinstance(part, Choice):
+            if all(takes_time(way) for _, way in part.branches):
+                return True
+        elif isinstance(part, Step) and part.kind in ("work", "serve") and part.cost.mean > 0:
+            return True
+    return False
+
+
+def may_drop(path: Path) -> bool:
+    """Whether a request may go another way for want of a credit."""
+    return any(
+        any(may_drop(way) for _, way in part.branches)
+        if isinstance(part, Choice)
+        else isinstance(part, Step) and bool(part.otherwise)
+        for part in path
+    )
+
+
 def _gives(path: Path, names: Mapping[str, str]) -> list[str]:
     """Return the credits that a side path gives back beyond those it takes."""
     net: Counter[str] = Counter()

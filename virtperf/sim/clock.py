@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from typing import Any
 
 import simpy
 from simpy.events import NORMAL, PENDING
 
+VOID: Any = ()  # what an alarm calls that is set no more
 _COUNT_BITS, _OWNER_BITS, _KIND_BITS = 40, 24, 4
 
 
@@ -73,6 +75,7 @@ class Clock(simpy.Environment):
         self.alarms = 0
         self.agenda: list[tuple[int, int, simpy.Event]] = []
         self._consequences: deque[simpy.Event] = deque()
+        self._void = 0
 
     def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0) -> None:
         """Let `event` happen in this instant: an `Alarm` alone knows another."""
@@ -95,6 +98,21 @@ class Clock(simpy.Environment):
             if not event._ok:
                 raise event._value
         return True
+
+    def void(self, alarm: simpy.Event) -> None:
+        """Let nothing come of an alarm; when most are void, they leave the agenda."""
+        alarm.callbacks = VOID
+        self._void += 1
+        if self._void > 64 and 2 * self._void > len(self.agenda):
+            self.agenda[:] = [entry for entry in self.agenda if entry[2].callbacks is not VOID]
+            heapify(self.agenda)
+            self._void = 0
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call `call` in this instant, after what has been caused before."""
+        event = simpy.Event(self)
+        event.callbacks.append(lambda _: call())
+        event.succeed()
 
     def after(self, owner: Ticker, delay: int, call: Callable[[], None]) -> None:
         """Call `call` after `delay` ticks."""

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def refuse_cycle(worker: "Hands") -> None:
-    """Refuse that `worker` begins to wait for what, in the end, waits for it.
+    """Refuse that `worker` waits for what, in the end, waits for it.
 
-    It waits for a lock or for the answers of a join. A cycle closes with the last wait in it, so
-    looking whenever a wait begins is enough.
+    It waits for a lock or for the answers of a join. A cycle closes with the last wait in it, or
+    when a lock is handed to the ordinary level of a worker whose interrupt level waits: looking
+    then is enough.
 
     Raises
     ------
@@ -40,23 +41,22 @@ def _way_back(worker: "Hands", home: "Hands", seen: set["Hands"]) -> list[str]:
 
 
 def _needs(worker: "Hands") -> Iterator[tuple["Hands", str]]:
-    """Yield those without whom `worker` cannot go on, and why.
-
-    One that is handed what it waits for, and does not know yet, yields itself.
-    """
+    """Yield those without whom `worker` cannot go on, and why; of them, who waits as well."""
     need = worker.need
     if need is None:
         return
     lock = need.lock
     if lock is not None and lock.holder != NONE:
         holder = worker.machine.workers[lock.holder]
-        if holder.need is not None and holder.need.level >= lock.level:
+        handed = holder is worker and lock.level == need.level  # and it does not know yet
+        if not handed and holder.need is not None and holder.need.level >= lock.level:
             yield holder, f"{worker.row.name} waits for {lock.row.name}, held by {holder.row.name}"
     for call, inbox in need.calls:
         other = inbox.worker
-        if other.need is None or call not in inbox.queue:
+        if other.need is None:
             continue
-        if other.need.deaf or inbox.level == ORDINARY:
+        unheard = call in inbox.queue and (other.need.deaf or inbox.level == ORDINARY)
+        if unheard or other.need.request is call:
             yield other, f"{worker.row.name} waits for an answer of {other.row.name}"
 
 
@@ -91,8 +91,11 @@ def _moves(
     parked: dict["Request", "Credits"],
     stuck: set["Credits"],
 ) -> bool:
-    """Whether some credit of `stock` may still come back: not all are held by who is stuck."""
-    held = [request for request in holders if parked.get(request) in stuck]
+    """Whether some credit of `stock` may still come back: not all are held by who is stuck.
+
+    A side path may give back what its request took.
+    """
+    held = [request for request in holders if parked.get(request) in stuck and not request.aside]
     return len(held) < stock.row.servers
 
 

@@ -56,8 +56,8 @@ class Doorbell:
         """Push `request`, and signal if the bell rang and found its consumer in `state`."""
         inbox = self.inbox
         inbox.push(request)
+        inbox.worker.notice()  # who polls sees the entry without being told
         if state == NONE:
-            inbox.worker.notice()  # who polls sees the entry without being told
             return
         if state == rule.ACTIVE:
             inbox.notified -= 1

@@ -137,6 +137,8 @@ class Machine:
         if request.row.side:
             if request.answers is not None:
                 request.answers.answer()
+            if request.lender is not None:
+                request.lender.aside -= 1
             return
         self.in_system.add(-1)
         if side == NONE:
@@ -190,8 +192,9 @@ class Machine:
             return self._take(request, step)
         if step.kind == Kind.GIVE:
             stock = self.credits[step.target]
-            if stock in request.credits:
-                request.credits.remove(stock)
+            holder = request if stock in request.credits else request.lender
+            if holder is not None and stock in holder.credits:
+                holder.credits.remove(stock)
             stock.give()
         elif step.kind == Kind.CHOOSE:
             request.step += request.draws[step.draw]
@@ -199,6 +202,8 @@ class Machine:
             request.step = step.target
         else:
             child = self.child(request, step.target)
+            child.lender = request
+            request.aside += 1
             self._begin(child, child.row.inbox)
         return True
 
@@ -227,8 +232,8 @@ class Machine:
         account = self.put_aside.pop(request, NONE)
         if account != NONE:
             request.book(account, self.env.now - request.since)
-        if request.home is None:
-            self.go_on(request)
+        if request.home is None:  # in an event of its own: it may give back what it takes at once
+            self.env.soon(lambda: self.go_on(request))
         else:
             request.home.worker.arrive(request, request.home)
 

@@ -190,7 +190,7 @@ class Hands(Thread):
         """Take `lock`, or wait for it; woken to a free lock, try again."""
         hold = Hold.SPIN if lock.spins else Hold.BLOCK
         while not lock.take(self):
-            before = self._need(hold, masked, lock=lock)
+            before = self._need(hold, masked, request=request, lock=lock)
             waiter = lock.join(self)
             yield from self._hold_on(waiter, hold, masked, lock.row.wait_account, request)
             self.need = before
@@ -228,7 +228,7 @@ class Hands(Thread):
         if not isinstance(wait, Held):
             machine.put_by(request, step, wait)
             return
-        before = self._need(step.hold, step.masked, calls=tuple(calls))
+        before = self._need(step.hold, step.masked, request=request, calls=tuple(calls))
         yield from self._hold_on(wait, step.hold, step.masked, step.account, request)
         self.need = before
 

@@ -4,12 +4,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from virtperf.rules import doorbell as doorbell_rule
-from virtperf.sim.lock import Lock
 from virtperf.sim.request import Request
 from virtperf.tables import NONE, InboxRow, StepRow
 
 if TYPE_CHECKING:
     from virtperf.sim.doorbell import Doorbell, Steps, WorkSteps
+    from virtperf.sim.lock import Lock
     from virtperf.sim.worker import Worker
 
 ORDINARY = 0
@@ -18,7 +18,7 @@ ORDINARY = 0
 class Inbox:
     """A queue of requests in front of a worker, with the state that rules about it read."""
 
-    def __init__(self, index: int, row: InboxRow, worker: "Worker", lock: Lock | None) -> None:
+    def __init__(self, index: int, row: InboxRow, worker: "Worker", lock: "Lock | None") -> None:
         self.index = index
         self.row = row
         self.level = row.level

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from virtperf.rules import lock as rule
 from virtperf.sim.clock import Clock, Owner, Ticker
+from virtperf.sim.deadlock import refuse_cycle
 from virtperf.sim.occupancy import Occupancy
 from virtperf.sim.wait import Held
 from virtperf.tables import NONE, StationRow
@@ -83,6 +84,7 @@ class Lock:
         for waiter in self.queue:
             if rule.inherits(self, waiter):
                 waiter.owns = self.take(waiter)
+                refuse_cycle(waiter.worker)  # its interrupt level may be waiting
                 self._call(waiter)
                 return
         for _ in range(min(rule.wakes(self), len(self.queue))):

@@ -132,10 +132,7 @@ class Pool:
         if worker.row.host:
             self._depart(worker)
             return
-        pcpu = self._vacate(worker)
-        self._next(pcpu)
-        if pcpu.worker == NOBODY:
-            pcpu.account.enter(self.row.idle_account)
+        self._next(self._vacate(worker))
 
     # -- dispatch ---------------------------------------------------------------------------
 
@@ -148,12 +145,15 @@ class Pool:
                     self._arm(pcpu)
 
     def _next(self, pcpu: Pcpu) -> None:
+        """Let the next one have `pcpu`; a policy may leave it idle though somebody waits."""
         w = self.policy.pick(self, self.workers, pcpu.index)
         if w != NOBODY:
             worker = self.workers[w]
             worker.queued = False
             self._dispatch(pcpu, worker)
             worker.resume()
+        elif pcpu.intruder is None:
+            pcpu.account.enter(self.row.idle_account)
 
     def _dispatch(self, pcpu: Pcpu, worker: "Thread") -> None:
         pcpu.worker = worker.index
@@ -161,7 +161,7 @@ class Pool:
         worker.pcpu = pcpu
         worker.last = pcpu.index
         if pcpu.last not in (NOBODY, worker.index):
-            worker.switch_left = self.row.switch
+            worker.switch_left, worker.switches_anew = self.row.switch, True
         self._arm(pcpu)
 
     def _vacate(self, worker: "Thread") -> Pcpu:
@@ -205,7 +205,7 @@ class Pool:
             self.armed += 1
 
     def _disarm(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
-        alarm.callbacks.clear()
+        self.env.void(alarm)
         pcpu.timer, pcpu.alarm = NEVER, None
         self.armed -= 1
 

@@ -36,15 +36,21 @@ class Request:
         The worker that keeps it while a station serves it.
     answers : Wait or None
         Who waits for the end of this side path.
+    lender : Request or None
+        Whose credits this side path may give back.
+    aside : int
+        Side paths of its own under way.
     """
 
     __slots__ = (
         "answers",
+        "aside",
         "booked",
         "created",
         "credits",
         "draws",
         "home",
+        "lender",
         "mark",
         "row",
         "since",
@@ -66,6 +72,8 @@ class Request:
         self.credits: list[Credits] = []
         self.stays: Wait | None = None
         self.answers: Wait | None = None
+        self.lender: Request | None = None
+        self.aside = 0
 
     def book(self, account: int, ticks: int) -> None:
         """Add `ticks` to one account."""

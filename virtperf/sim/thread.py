@@ -43,6 +43,7 @@ class Thread:
         self.stood = self.account = 0
         self.plain = False
         self.switch_left = 0
+        self.switches_anew = False  # put on a pCPU after another one, since the switch was cut
         self.level = 0
 
     @property
@@ -124,7 +125,9 @@ class Thread:
 
     def _wait_for(self, event: simpy.Event) -> None:
         """Let the process, if it waits already, wait for another event than before."""
-        event.callbacks, self.alarm.callbacks = self.alarm.callbacks, []
+        event.callbacks = self.alarm.callbacks
+        if type(self.alarm) is Alarm:
+            self.env.void(self.alarm)
         self.alarm = event
 
     def _ran(self, start: int) -> tuple[int, int]:
@@ -185,12 +188,13 @@ class Thread:
 
     def _switch(self) -> Steps:
         """Pay what is left of the switch."""
-        start = self.env.now
+        start, self.switches_anew = self.env.now, False
         self.clock.enter(SWITCHING)
         try:
             yield self._stretch(self.switch_left, self.pool.row.switch_account)
         finally:
-            self.switch_left -= self._ran(start)[0]
+            ran = self._ran(start)[0]
+            self.switch_left -= 0 if self.switches_anew else ran
             self.clock.enter(READY)
 
     def enter_level(self, level: int) -> None:

@@ -21,6 +21,8 @@ class Need:
         The interrupt level goes on while the ordinary one needs something, but not vice versa.
     deaf : bool
         Whether interrupts are not heard meanwhile.
+    request : Request
+        In whose name.
     lock : Lock or None
     calls : tuple
         Of a join: each call and the inbox it went to.
@@ -28,6 +30,7 @@ class Need:
 
     level: int
     deaf: bool
+    request: "Request"
     lock: "Lock | None" = None
     calls: "tuple[tuple[Request, Inbox], ...]" = ()
 

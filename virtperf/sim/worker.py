@@ -154,7 +154,8 @@ class Worker(Hands):
         inbox.in_turn, inbox.told = 1, 0
         if inbox.level == ORDINARY:
             self.task = inbox
-            inbox.window = poll_rule.adapted(inbox, self.env.now - self.idle_since)
+            polls = self.tasks[0]
+            polls.window = poll_rule.adapted(polls, self.env.now - self.idle_since)
         request = inbox.take()
         yield from self._begin(inbox, request)
         taken = 1
