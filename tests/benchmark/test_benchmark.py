@@ -12,7 +12,14 @@ pytestmark = pytest.mark.benchmark
 def test_a_quick_run_prints_every_figure(capsys):
     assert main(["--quick"]) == 0
     printed = capsys.readouterr().out
-    for says in ("calibration loop", "over textbook", "features off", "peak memory", "--help"):
+    for says in (
+        "calibration loop",
+        "over textbook",
+        "slices",
+        "features off",
+        "peak memory",
+        "--help",
+    ):
         assert says in printed
 
 

@@ -160,7 +160,7 @@ class Pool:
         pcpu.dispatched = pcpu.charged = self.env.now
         worker.pcpu = pcpu
         worker.last = pcpu.index
-        if pcpu.last not in (NOBODY, worker.index):
+        if pcpu.last != worker.index and pcpu.last != NOBODY:
             worker.switch_left, worker.switches_anew = self.row.switch, True
         self._arm(pcpu)
 

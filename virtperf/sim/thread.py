@@ -205,6 +205,9 @@ class Thread:
 
     def settle(self, request: Request, accounts: tuple[int, ...]) -> None:
         """Book to `request` what the thread's clocks show since its mark, state by state."""
-        for account, then, now in zip(accounts, request.mark, self.clock.read(), strict=True):
-            if now != then:
-                request.book(account, now - then)
+        now = self.clock.read()
+        if now == request.mark:
+            return
+        for account, before, after in zip(accounts, request.mark, now, strict=True):
+            if after != before:
+                request.book(account, after - before)
