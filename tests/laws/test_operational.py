@@ -80,9 +80,9 @@ def test_waiting_at_a_station_is_the_integral_of_its_queue(built):
 def test_no_request_is_lost(built):
     machine = Machine(built, seed=1, replication=0, requests=500)
     created = []
-    enter = machine._enter
+    enter = machine._begin
     for source in machine.sources:
-        source.enter = lambda request: (created.append(request), enter(request))
+        source.enter = lambda request, inbox: (created.append(request), enter(request, inbox))
     last = machine.run().snapshots[-1]
     assert sum(last.completed) + len(machine.in_flight) == len(created)
     assert sum(last.completed) == 500

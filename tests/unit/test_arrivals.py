@@ -191,13 +191,13 @@ def trace(tmp_path):
 
 def arrivals(system: System, requests: int = 10) -> list[tuple[int, str]]:
     """Return when requests came, in ticks, and of which class."""
-    seen, entering = [], Machine._enter
+    seen, entering = [], Machine._begin
 
-    def enter(self: Machine, request: Request) -> None:
+    def enter(self: Machine, request: Request, inbox: int) -> None:
         seen.append((self.env.now, request.row.name))
-        entering(self, request)
+        entering(self, request, inbox)
 
-    with patch.object(Machine, "_enter", enter):
+    with patch.object(Machine, "_begin", enter):
         run(system, seed=1, replication=0, requests=requests)
     return seen[:requests]
 

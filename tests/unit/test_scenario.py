@@ -199,7 +199,8 @@ MISTAKES = [
     ({"vm1_load": {"rate": 0}}, "vm[1].load.rate must be above 0, got 0"),
     (
         {"vm1_load": {"arrivals": "posson"}},
-        "vm[1].load.arrivals.kind must be one of poisson, deterministic, gamma, mmpp, empirical, "
+        "vm[1].load.arrivals.kind must be one of poisson, deterministic, gamma, "
+        "lognormal, mmpp, empirical, "
         "got 'posson'; did you mean poisson?",
     ),
     ({"vm1_load": {"arrivals": 5}}, "vm[1].load.arrivals must be a table, got 5"),

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from virtperf.assembly import Assembly
+from virtperf.dist import Deterministic, Exponential
 from virtperf.errors import ParameterError
+from virtperf.path import Bell, Spawn, end, give, ring, serve, take
 from virtperf.tables import (
     NONE,
     BellRow,
@@ -489,3 +492,108 @@ def test_events_count_what_takes_time():
     """20 stretches and a pause; a polling I/O thread polls twice but leaves no pCPU to switch."""
     assert events_per_request(small(think_us=50)) == 21
     assert events_per_request(small(think_us=50, poll_us=8)) == 20 + 1 + 2 - 2
+
+
+# -- bounds that hold whatever sources there are ----------------------------------------------
+
+
+def stations(*names, **jobs):
+    """Jobs at single servers: each a path and the words of its source."""
+    assembly = Assembly("stations")
+    for name in names:
+        assembly.station(name, 1)
+    assembly.credit("places", 1, called="places")
+    for name, (classes, words) in jobs.items():
+        assembly.source(name, {kind: (1.0, path) for kind, path in classes.items()}, **words)
+    return assembly.system()
+
+
+def at(station, us):
+    return serve(station, Deterministic(us * 1e3), station)
+
+
+def test_a_slow_source_that_thinks_less_does_not_raise_the_bound_of_latency():
+    """Ten requests of 1,000 us, and a hundred times as many of 1 us whose jobs think."""
+    system = stations(
+        "slow",
+        "fast",
+        a=({"job": (at("slow", 1_000), end())}, {"outstanding": 10}),
+        b=(
+            {"job": (at("fast", 1), end())},
+            {"outstanding": 10, "think": Exponential(100e3)},
+        ),
+    )
+    found = bounds(system)
+
+    slow, fast = 10 / 10_000, 10 / 101  # requests per us
+    mean = (slow * 10_000 + fast * 1) / (slow + fast)
+    assert found.latency_lower_ns <= mean * 1e3
+    assert found.floor_latency_ns == 1e3
+
+
+def test_equal_sources_are_still_bound_by_little():
+    words = {"outstanding": 5, "think": Exponential(10e3)}
+    path = {"job": (at("s", 10), end())}
+    assert bounds(stations("s", a=(path, words), b=(path, words))).latency_lower_ns == (
+        pytest.approx(10 * 10e3 - 10e3)
+    )
+
+
+def test_classes_in_a_fixed_order_come_as_often_as_it_says():
+    classes = {"short": (at("s", 1), end()), "long": (at("s", 9), end())}
+    words = {"outstanding": 1, "order": (0, 0, 0, 1)}
+    system = stations("s", a=(classes, words))
+
+    assert demands(system).least[0].stations == {"s": 3 * US}
+    assert bounds(system).throughput_upper_per_s == pytest.approx(1e6 / 3)
+
+
+def test_requests_that_may_be_dropped_count_as_the_way_that_needs_least():
+    """One of two classes is dropped most of the time: what finishes is mostly of the other."""
+    classes = {
+        "dear": (take("places", otherwise=(end("dropped"),)), at("s", 100), give("places"), end()),
+        "cheap": (at("t", 1), end()),
+    }
+    found = bounds(stations("s", "t", a=(classes, {"gap": Exponential(10e3)})))
+
+    assert found.throughput_upper_per_s == pytest.approx(1e5)
+    assert found.floor_latency_ns == 1e3
+    assert not found.saturated
+
+
+def test_a_way_without_a_credit_that_succeeds_counts_too():
+    way = (take("places", otherwise=(at("t", 2), end())), at("s", 100), give("places"), end())
+    system = stations("s", "t", a=({"job": way}, {"gap": Exponential(1e3)}))
+
+    assert bounds(system).floor_latency_ns == 2e3
+    assert demands(system).least[0].stations == {}
+
+
+def test_more_dropping_arrivals_than_can_be_served_are_no_saturation():
+    way = (take("places", otherwise=(end("dropped"),)), at("s", 10), give("places"), end())
+    found = bounds(stations("s", a=({"job": way}, {"gap": Exponential(1e3)})))
+
+    assert not found.saturated
+    assert found.throughput_upper_per_s == pytest.approx(1e5)
+
+
+def test_side_paths_are_told_apart_and_bound_nothing():
+    side = Spawn(name="aside", path=(at("t", 50), end()))
+    system = stations("s", "t", a=({"job": (at("s", 10), side, end())}, {"outstanding": 4}))
+    least = demands(system).least[0]
+
+    assert (in_us(least.stations), in_us(least.aside)) == ({"s": 10}, {"t": 50})
+    assert bounds(system).throughput_upper_per_s == pytest.approx(1e5)
+
+
+def test_moderation_by_a_count_of_one_delays_nothing():
+    def latest(count):
+        assembly = Assembly("moderated")
+        assembly.station("s", 1)
+        assembly.worker("w", "thread")
+        bell = Bell(name="", to="", rule="moderated", costs={}, timer=50e3, count=count)
+        assembly.bell("irq", bell, to="w", sender="")
+        assembly.source("a", {"job": (1.0, (at("s", 1), ring("irq"), end()))}, outstanding=1)
+        return demands(assembly.system()).most[0].delay
+
+    assert (latest(1), latest(2), latest(0)) == (0, 50 * US, 50 * US)

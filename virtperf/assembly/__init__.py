@@ -416,8 +416,12 @@ class Assembly:
             raise ParameterError(name, "period", "above 0", period_ns)
         book = self._book
         laying = Laying(book, name, dict(names or {}), expand, random=False)
+        first = len(book.steps)
         number = laying.side(name, (laying.checked(path, ""),))
         laying.finish()
+        handled = sum(step.ticks for step in book.steps[first:])
+        if handled >= ticks(period_ns):
+            raise ParameterError(name, "period", "longer than it takes to handle it", period_ns)
         book.timers.append(
             TimerRow(
                 name=name,

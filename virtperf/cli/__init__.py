@@ -14,6 +14,7 @@ from virtperf.errors import OutputError, VirtperfError
 Command = TypeVar("Command", bound=Callable[..., None])
 
 INTERRUPTED = 130
+TIMELINES = Path("results/timeline")
 
 
 class Format(StrEnum):
@@ -178,8 +179,8 @@ def run(
             requests=requests,
             progress=progress,
         )
-    if out is not None and chosen.run.timeline is not None:
-        _record(chosen, out, chosen.run.timeline, seed)
+    if chosen.run.timeline is not None:
+        _record(chosen, out or TIMELINES, chosen.run.timeline, seed)
     _deliver(result, out, format)
 
 
@@ -244,7 +245,7 @@ def timeline(
     scenario: ScenarioArg,
     requests: Annotated[int, typer.Option(help="Requests to record.", min=1)] = 200,
     seed: SeedOpt = None,
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("results/timeline"),
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = TIMELINES,
 ) -> None:
     """Record a run: who was on which pCPU, and who told whom (ui.perfetto.dev shows it)."""
     from virtperf.scenario import Scenario

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +113,12 @@ def _theory(result: Result) -> str:
                 mark + _plain(row["mva_latency_ns"], "ns"),
             )
         )
-    reasons = {r for says in result.bounds["mva_because"] for r in str(says).split("; ") if r}
-    why = f"\n~ approximate: {'; '.join(sorted(reasons))}" if reasons else ""
+    reasons: dict[str, str] = {}
+    for says in (says for row in result.bounds["mva_because"] for says in str(row).split("; ")):
+        alike = re.sub(r" and \d+ more$", "", says)  # points differ in how many copies there are
+        reasons[alike] = max(reasons.get(alike, ""), says, key=len)
+    listed = "; ".join(sorted(filter(None, reasons.values())))
+    why = f"\n~ approximate: {listed}" if listed else ""
     return f"theory\n{table(header, rows)}{why}" if rows else ""
 
 

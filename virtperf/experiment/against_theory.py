@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from virtperf.dist import Empirical, Mmpp
 from virtperf.errors import SimulationError
 from virtperf.experiment.observe import Window
 from virtperf.experiment.plan import Point
-from virtperf.tables import NONE, DrawKind, DrawRow, System
-from virtperf.theory import mean_values
+from virtperf.tables import NONE, DrawKind, System
+from virtperf.theory import mean_values, think_ticks, variation
+from virtperf.units import TICKS_PER_NS
+
+ROUNDING = 1e-9
 
 
 def theory(point: Point) -> dict[str, Any]:
@@ -39,39 +41,52 @@ def theory(point: Point) -> dict[str, Any]:
 def refuse_impossible(point: Point, throughput: float, windows: Sequence[Window]) -> None:
     """Stop where more was done than theory allows, sampling error and edges set aside.
 
-    The bound holds for the means of what is drawn; n draws with squared variation v stray from
-    their mean by sqrt(v / n), and requests under way at the cut were partly served before it. A
-    trace does not stray, but runs ahead of its rate by so many arrivals at most.
+    The bound holds for the means of what is drawn, and requests under way at the cut were partly
+    served before it (`_slack`). A trace does not stray, but runs ahead of its rate by so many
+    arrivals at most.
     """
     bound = point.theory.throughput_upper_per_s
     least = max(1, min(seen.completed for seen in windows))
-    drawn = sum(seen.completed for seen in windows)
-    in_flight = sum(max(source.outstanding, 0) for source in point.system.sources)
-    slack = 5 * math.sqrt(_variation(point.system) / max(1, drawn)) + in_flight / least
     lasting = throughput * max(0.0, 1 - _ahead(point.system) / least)
-    if lasting > bound * (1 + slack + 1e-9):
+    if lasting > bound and lasting > bound * (1 + _slack(point, windows)):
         raise SimulationError(
             f"{point.label}: {throughput:,.0f}/s were finished, but theory allows {bound:,.0f}/s"
         )
 
 
-def _variation(system: System) -> float:
-    """Return the largest squared coefficient of variation of anything drawn."""
-    return max((_variation_of(system, row) for row in system.draws), default=0.0)
+def refuse_too_quick(point: Point, windows: Sequence[Window]) -> None:
+    """Stop where requests took less time than theory allows, sampling error and edges set aside.
+
+    Time under way at the end counts: in a run of a few slices those that have finished are the
+    lucky ones. The bound is one of a whole cycle with thinking, whose sampling error it has.
+    """
+    finished = sum(seen.completed for seen in windows)
+    spent = sum(
+        max(
+            sum(seen.end.residence) - sum(seen.start.residence),
+            seen.end.in_system - seen.start.in_system,
+        )
+        for seen in windows
+    )
+    took, bound = spent / max(1, finished) / TICKS_PER_NS, point.theory.latency_lower_ns
+    think = max(think_ticks(point.system, source) for source in point.system.sources)
+    stray = (bound + think / TICKS_PER_NS) * _slack(point, windows) if took < bound else 0.0
+    if took < bound - stray:
+        raise SimulationError(
+            f"{point.label}: requests took {took:,.0f} ns, but theory needs {bound:,.0f} ns"
+        )
 
 
-def _variation_of(system: System, row: DrawRow) -> float:
-    """Return that of one row; of gaps that hang together, that of the number of arrivals."""
-    points = slice(*row.values)
-    if row.kind == DrawKind.EXPONENTIAL:
-        return 1.0
-    if row.kind in (DrawKind.LOGNORMAL, DrawKind.GAMMA):
-        return row.b**2
-    if row.kind == DrawKind.EMPIRICAL:
-        return Empirical(system.values[points], system.weights[points]).scv
-    if row.kind == DrawKind.MMPP:
-        return Mmpp(system.values[points], system.weights[points]).dispersion
-    return 0.0
+def _slack(point: Point, windows: Sequence[Window]) -> float:
+    """Return by which share means of a run may stray from those in the long run.
+
+    n requests with squared variation v stray by sqrt(v / n), five times that as good as never;
+    beside that come all that may be under way at the cut.
+    """
+    least = max(1, min(seen.completed for seen in windows))
+    drawn = max(1, sum(seen.completed for seen in windows))
+    in_flight = sum(max(source.outstanding, 0) for source in point.system.sources)
+    return 5 * math.sqrt(variation(point.system) / drawn) + in_flight / least + ROUNDING
 
 
 def _ahead(system: System) -> float:

@@ -11,12 +11,13 @@ from virtperf.experiment.against_theory import refuse_impossible, theory
 from virtperf.experiment.observe import Cut, Window
 from virtperf.experiment.plan import Point
 from virtperf.stats import interval
-from virtperf.tables import Run
+from virtperf.tables import NONE, Run
 from virtperf.units import TICKS_PER_NS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+OVERLOADED = 0.95  # of the arrivals; a resource this busy may be why fewer end
 RESOLVED = 0.02  # a mean counts as resolved when its half-width is at most this share of it
 
 
@@ -76,6 +77,9 @@ def add_point(
     windows = {r: observe.window(point.system, runs[r], cut) for r in sorted(runs)}
     name = point.label
     values = {r: list(observe.metrics(seen)) for r, seen in windows.items()}
+    if not cut.steady and (says := _overload(point, list(values.values()))):
+        add_saturated(rows, experiment, point, says)
+        return
     silent = _silent_roles(values.values())
     for replication, seen in values.items():
         kept = [row for row in seen if row[0] not in silent]
@@ -176,9 +180,8 @@ def _add_bounds(
     rows.bounds.append(theory(point) | {"throughput": mean, "little": ratio})
 
 
-def add_saturated(rows: Rows, experiment: str, point: Point) -> None:
-    """Add a point that has no steady state: nothing was run, and every number is null."""
-    says = f"saturated: {point.theory.resource}; more arrives than it can do, and queues grow"
+def add_saturated(rows: Rows, experiment: str, point: Point, says: str) -> None:
+    """Add a point that has no steady state: every number is null."""
     rows.flags.append((point.label, "saturated", says))
     for metric, unit in _SATURATED.items():
         rows.data.append((experiment, point.label, 0, metric, None, unit))
@@ -189,6 +192,30 @@ def add_saturated(rows: Rows, experiment: str, point: Point) -> None:
 
 _SATURATED = {f"latency.{name}": "ns" for name in ("mean", *observe.QUANTILES)}
 _SATURATED |= {"throughput": "1/s", "cpu_per_request.total": "ns"}
+
+
+def _overload(point: Point, replications: list[list[tuple[str, float | None, str]]]) -> str:
+    """Return why runs that did not settle never will: less ends than arrives; "" if they may.
+
+    What theory calls saturated is not run at all. Between its bound and what a system can do in
+    truth, with locks that are handed on slowly, say, only a run can tell.
+    """
+    sources = point.system.sources
+    if any(row.gap == NONE for row in sources):
+        return ""
+    arrive = sum(1e9 / point.system.draws[row.gap].a for row in sources)
+    metrics: dict[str, float] = {}
+    for row in replications:
+        for metric, value, _ in row:
+            metrics[metric] = metrics.get(metric, 0.0) + (value or 0.0) / len(replications)
+    used = {name: value for name, value in metrics.items() if name.startswith("utilization.")}
+    busiest = max(used, key=lambda name: used[name])
+    if metrics["throughput"] > OVERLOADED * arrive or used[busiest] < OVERLOADED:
+        return ""
+    return (
+        f"saturated: {busiest.removeprefix('utilization.')} is busy all the time; "
+        f"{arrive:,.0f}/s arrive, {metrics['throughput']:,.0f}/s finish, and queues grow"
+    )
 
 
 def _add_flags(

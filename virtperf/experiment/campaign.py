@@ -99,7 +99,9 @@ class Collector:
         runs, corners = self.runs.pop(label), self.corners.pop(label)
         point, name = self.points[label], self.given.scenario.name
         if point.theory.saturated:
-            assemble.add_saturated(rows, name, point)
+            crowded = point.theory.resource
+            says = f"saturated: {crowded}; more arrives than it can do, and queues grow"
+            assemble.add_saturated(rows, name, point, says)
             return
         if missing := sorted(set(range(self.given.replications)) - set(runs)):
             says = f"replications missing: {', '.join(map(str, missing))}"

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 CAUSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "device": ("#56B4E9", ("device",)),
     "waiting for the device": ("#B9DDF2", ("wait: device",)),
-    "guest": ("#009E73", ("vcpu: guest",)),
+    "guest": ("#009E73", ("vcpu: guest", "vcpu: critical section", "vcpu: timer tick")),
     "host I/O": ("#7F7F7F", ("vcpu: host I/O", "iothread: host I/O", "main loop: host I/O")),
     "exits": ("#D55E00", ("vcpu: exit",)),
     "device model, virtio": ("#E69F00", ("vcpu: ", "iothread: ", "main loop: ")),
     "wake-ups": ("#CC79A7", ("iothread: wake-up", "main loop: wake-up", "wait: wake-up")),
-    "thread switches": ("#0072B2", ("wait: switch", "host: switch")),
-    "waiting for a CPU, a lock, a turn": ("#F0E442", ("wait: ",)),
+    "thread switches": ("#0072B2", ("wait: switch", "host: switch", "vcpu: process switch")),
+    "waiting for a CPU, a lock, a turn": ("#F0E442", ("wait: ", "vcpu: spinning")),
 }
 COLOURS = ("#000000", "#D55E00", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#56B4E9")
 MARKERS = "osD^vPX"

@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from virtperf.dist import Deterministic, Distribution, Exponential, Gamma, distribution
+from virtperf.dist import Deterministic, Distribution, Exponential, Gamma, LogNormal, distribution
 from virtperf.errors import ParameterError
 from virtperf.scenario.fields import Duration, PositiveNumber, RateOr0, RefusalError
 from virtperf.scenario.frozen import Frozen, Tables
 
 NAMED = ("poisson", "deterministic")
 """Kinds that need no table: their name says all."""
-PACED = (*NAMED, "gamma")
+PACED = (*NAMED, "gamma", "lognormal")
 """Kinds whose rate the load gives, and the others, which have one of their own, and where."""
 OWN_RATE = {"mmpp": "rates", "empirical": "values"}
 
@@ -50,6 +50,19 @@ class GammaArrivals(Frozen):
     def gap(self, rate: float | None, jobs: int) -> Distribution:
         """Return the gap between the arrivals of one of `jobs`, which share `rate` per second."""
         return Gamma(_mean_ns(rate, jobs), self.cv)
+
+
+class LogNormalArrivals(Frozen):
+    """Independent gaps with a heavier tail than gamma's."""
+
+    kind: Literal["lognormal"]
+    """Gaps with a lognormal distribution."""
+    cv: PositiveNumber
+    """Their coefficient of variation."""
+
+    def gap(self, rate: float | None, jobs: int) -> Distribution:
+        """Return the gap between the arrivals of one of `jobs`, which share `rate` per second."""
+        return LogNormal(_mean_ns(rate, jobs), self.cv)
 
 
 class MmppArrivals(Frozen):
@@ -119,7 +132,12 @@ def _names_too(schema: dict[str, Any]) -> None:
 
 
 Arrivals: TypeAlias = Annotated[
-    PoissonArrivals | DeterministicArrivals | GammaArrivals | MmppArrivals | EmpiricalArrivals,
+    PoissonArrivals
+    | DeterministicArrivals
+    | GammaArrivals
+    | LogNormalArrivals
+    | MmppArrivals
+    | EmpiricalArrivals,
     Field(discriminator="kind"),
     BeforeValidator(_table),
     Field(json_schema_extra=_names_too),

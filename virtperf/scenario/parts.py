@@ -280,4 +280,4 @@ class RunPlan(Frozen):
     seed: Annotated[int, Field(ge=0)] = 1
     """Root of all randomness."""
     timeline: Count | None = None
-    """Requests to record as ``timeline.json`` and ``timeline.png`` beside the tables."""
+    """Requests to record, in ``results/timeline`` if ``--out`` names no folder."""

@@ -1,10 +1,12 @@
 """What can be said of a built system without running it, and textbook queueing formulas."""
 
 from virtperf.theory.bounds import Bounds, bounds
-from virtperf.theory.demand import Demand, Demands, demands
-from virtperf.theory.itinerary import mean_cost
+from virtperf.theory.demand import Demands, demands
+from virtperf.theory.itinerary import mean_cost, think_ticks
 from virtperf.theory.mva import MeanValues, mean_values
-from virtperf.theory.rates import rings_per_entry
+from virtperf.theory.rates import Rates, rates
+from virtperf.theory.tally import Demand
+from virtperf.theory.variation import variation
 from virtperf.theory.zero_load import Stretch, ZeroLoad, events_per_request, zero_load
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "Demand",
     "Demands",
     "MeanValues",
+    "Rates",
     "Stretch",
     "ZeroLoad",
     "bounds",
@@ -19,6 +22,8 @@ __all__ = [
     "events_per_request",
     "mean_cost",
     "mean_values",
-    "rings_per_entry",
+    "rates",
+    "think_ticks",
+    "variation",
     "zero_load",
 ]

@@ -4,9 +4,10 @@ from math import inf
 
 from virtperf.tables import NONE, StationKind, System
 from virtperf.theory.capacity import POOL, capacity, resources
-from virtperf.theory.demand import Demand, Demands
+from virtperf.theory.demand import Demands
 from virtperf.theory.formulas import Centre, Range, balanced_job_bounds
 from virtperf.theory.itinerary import think_ticks
+from virtperf.theory.tally import Demand
 
 
 def balanced(system: System, needs: Demands) -> Range | None:
@@ -77,13 +78,20 @@ def _centres(system: System, need: Demand) -> dict[str, Centre]:
 
 
 def _crowded(system: System, need: Demand) -> dict[str, Centre]:
-    """Return the centres, and what a request may wait for besides: locks, credits, pCPUs."""
-    centres = _centres(system, need)
+    """Return the centres, and what a request may wait for besides.
+
+    Locks, credits, pCPUs, and the side paths of others.
+    """
+    centres = {
+        name: Centre(demand + need.aside.get(name, 0.0), servers)
+        for name, (demand, servers) in _centres(system, need).items()
+    }
     for row in system.stations:
         if row.kind != StationKind.SERVERS and row.name in need.stations:
             centres[row.name] = Centre(need.stations[row.name], row.servers)
     if _contended(system):
-        centres[POOL] = Centre(sum(need.workers.values()), system.pool.pcpus)
+        asides = sum(need.aside.get(row.name, 0.0) for row in system.workers)
+        centres[POOL] = Centre(sum(need.workers.values()) + asides, system.pool.pcpus)
     return centres
 
 

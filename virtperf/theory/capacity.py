@@ -1,11 +1,12 @@
 """How many requests the resources of a system can carry, as a small linear programme."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from virtperf.tables import Policy, StationKind, System
-from virtperf.theory.demand import Demand, ticking
+from virtperf.theory.demand import ticking
+from virtperf.theory.tally import Demand
 
 POOL = "host"
 TINY = 1e-12
@@ -15,12 +16,20 @@ TINY = 1e-12
 class Resource:
     """What sources share: `servers` in parallel, and ticks per request of each source.
 
-    Timers take their part of the servers before anybody comes.
+    Timers take their part of the servers before anybody comes. `workers` are those that it stands
+    for; if none, it is a station.
     """
 
     name: str
     servers: float
     demand: tuple[float, ...]
+    workers: tuple[str, ...] = ()
+
+    def part(self, need: Demand) -> float:
+        """Return what a request needs of it, in ticks."""
+        if not self.workers:
+            return need.stations.get(self.name, 0.0)
+        return sum(need.workers.get(name, 0.0) for name in self.workers)
 
     def load(self, rates: Sequence[float]) -> float:
         """Return the utilization at `rates` requests per tick of each source."""
@@ -29,25 +38,24 @@ class Resource:
 
 def resources(system: System, demands: Sequence[Demand]) -> list[Resource]:
     """Return everything requests compete for: stations, pCPUs and workers."""
+    timers = ticking(system)
     rows = [
-        Resource(
-            name=row.name,
-            servers=1 if row.kind == StationKind.LOCK else row.servers,
-            demand=tuple(demand.stations.get(row.name, 0.0) for demand in demands),
-        )
+        _resource(row.name, 1 if row.kind == StationKind.LOCK else row.servers, (), demands)
         for row in system.stations
     ]
-    timers = ticking(system)
     rows += _pcpus(system, demands, timers)
     rows += [
-        Resource(
-            name=row.name,
-            servers=_left(1, timers.get(row.name, 0.0)),
-            demand=tuple(demand.workers.get(row.name, 0.0) for demand in demands),
-        )
+        _resource(row.name, _left(1, timers.get(row.name, 0.0)), (row.name,), demands)
         for row in system.workers
     ]
     return [row for row in rows if any(row.demand)]
+
+
+def _resource(
+    name: str, servers: float, workers: tuple[str, ...], demands: Sequence[Demand]
+) -> Resource:
+    row = Resource(name=name, servers=servers, demand=(), workers=workers)
+    return replace(row, demand=tuple(row.part(demand) for demand in demands))
 
 
 def _left(servers: int, taken: float) -> float:
@@ -58,22 +66,18 @@ def _pcpus(
     system: System, demands: Sequence[Demand], timers: Mapping[str, float]
 ) -> list[Resource]:
     """Return the pool, or, where workers are pinned, each of its pCPUs."""
+    if not system.workers:
+        return []
     if system.pool.policy != Policy.PINNED:
-        total = tuple(sum(demand.workers.values()) for demand in demands)
         left = _left(system.pool.pcpus, sum(timers.values()))
-        return [Resource(name=POOL, servers=left, demand=total)]
-    pins = {row.name: row.pin for row in system.workers}
-    return [
-        Resource(
-            name=f"{POOL} pCPU {pcpu}",
-            servers=_left(1, sum(t for name, t in timers.items() if pins[name] == pcpu)),
-            demand=tuple(
-                sum(ticks for name, ticks in demand.workers.items() if pins[name] == pcpu)
-                for demand in demands
-            ),
-        )
-        for pcpu in range(system.pool.pcpus)
-    ]
+        return [_resource(POOL, left, tuple(row.name for row in system.workers), demands)]
+    rows = []
+    for pcpu in range(system.pool.pcpus):
+        there = tuple(row.name for row in system.workers if row.pin == pcpu)
+        left = _left(1, sum(timers.get(name, 0.0) for name in there))
+        if there:
+            rows.append(_resource(f"{POOL} pCPU {pcpu}", left, there, demands))
+    return rows
 
 
 def capacity(rows: Sequence[Resource], caps: Sequence[float]) -> tuple[float, ...]:

@@ -4,45 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from virtperf.tables import (
-    NONE,
-    BellRow,
-    ClassRow,
-    ConsumerState,
-    Kind,
-    Rule,
-    Sequence,
-    SourceRow,
-    StepRow,
-    System,
-)
-from virtperf.theory.itinerary import Stay, classes_of, mean_cost, ways
-
-ORDINARY = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What one request of a source needs, on the average of its classes.
-
-    Attributes
-    ----------
-    workers, stations : dict of name to ticks
-        CPU time of each worker; service time at each station; of a lock or of credits the time
-        they are held. Side paths count, spinning does not.
-    visits : dict of name to count
-        Times the request comes to each worker and station, and may ring each doorbell.
-    delay : float
-        Ticks that pass and need no resource: wake-up delays.
-    latency : float
-        Ticks from creation to end if it never waits.
-    """
-
-    workers: dict[str, float]
-    stations: dict[str, float]
-    visits: dict[str, float]
-    delay: float
-    latency: float
+from virtperf.tables import SourceRow, System
+from virtperf.theory.itinerary import Stay, classes_of, may_lack_credit, successes, ways
+from virtperf.theory.tally import Demand, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +18,8 @@ class Demands:
     least : tuple of Demand, per source
         The largest batches: bells that can be suppressed never ring, the others cost what the
         cheapest state of their consumer costs (nearly always `active`), and what a turn costs is
-        shared by so many that nothing is left of it.
+        shared by so many that nothing is left of it. Where requests may go another way for want
+        of a credit, nobody knows how many do: each number is that of the way that needs least.
     most : tuple of Demand, per source
         Every turn serves one request, every bell rings and finds its consumer asleep.
     """
@@ -76,180 +41,49 @@ def demands(system: System) -> Demands:
         In ticks per request.
     """
     return Demands(
-        least=tuple(_Tally(system, row, most=False).demand() for row in system.sources),
-        most=tuple(_Tally(system, row, most=True).demand() for row in system.sources),
+        least=tuple(_least(system, row) for row in system.sources),
+        most=tuple(Tally(system, row, most=True).demand() for row in system.sources),
     )
 
 
-class _Tally:
-    """Adds up the stays of one source at one extreme.
+def _least(system: System, source: SourceRow) -> Demand:
+    if not may_lack_credit(system, source):
+        return Tally(system, source, most=False).demand()
+    each = [
+        _of_way(system, source, stays)
+        for row, _ in classes_of(system, source)
+        for stays in successes(system, source, row)
+    ]
+    return Demand(
+        workers=_smallest([way.workers for way in each]),
+        stations=_smallest([way.stations for way in each]),
+        aside=_smallest([way.aside for way in each]),
+        visits=_smallest([way.visits for way in each]),
+        delay=min((way.delay for way in each), default=0.0),
+        latency=min((way.latency for way in each), default=0.0),
+    )
 
-    `elapsed` is the latency of the way so far: what a credit is held for is a difference of it.
-    """
 
-    def __init__(self, system: System, source: SourceRow, *, most: bool) -> None:
-        self.system, self.source, self.most = system, source, most
-        self.workers: dict[str, float] = defaultdict(float)
-        self.stations: dict[str, float] = defaultdict(float)
-        self.visits: dict[str, float] = defaultdict(float)
-        self.delay = self.latency = self.elapsed = 0.0
-        self.taken: dict[int, float] = {}
+def each_way(system: System, source: SourceRow) -> list[tuple[Demand, float]]:
+    """Return the least demand of every way that requests of a source take, and its chance."""
+    return [
+        (_of_way(system, source, stays), share * chance)
+        for row, share in classes_of(system, source)
+        for stays, chance in ways(system, source, row)
+    ]
 
-    def demand(self) -> Demand:
-        for row, share in classes_of(self.system, self.source):
-            self.add(row, share)
-        return Demand(
-            workers=dict(self.workers),
-            stations=dict(self.stations),
-            visits=dict(self.visits),
-            delay=self.delay,
-            latency=self.latency,
-        )
 
-    def add(self, row: ClassRow, share: float) -> None:
-        """Add all ways of a class, to which `share` of the requests belong."""
-        for stays, chance in ways(self.system, self.source, row):
-            self.elapsed, self.taken = 0.0, {}
-            for stay in stays:
-                if stay.inbox == NONE:
-                    self._steps(stay, share * chance)
-                else:
-                    self._turn(stay, share * chance)
-                self._end(stay, share * chance)
-            self.latency += self.elapsed * share * chance
+def _of_way(system: System, source: SourceRow, stays: Iterable[Stay]) -> Demand:
+    tally = Tally(system, source, most=False)
+    tally.go(stays, 1.0)
+    return tally.total()
 
-    def _turn(self, stay: Stay, share: float) -> None:
-        """Count the CPU time of a worker's stay, and what it holds meanwhile."""
-        system = self.system
-        inbox = system.inboxes[stay.inbox]
-        worker = system.workers[inbox.worker]
-        before, after = 0.0, self._paid(stay)
-        if stay.bell != NONE:
-            bell = system.bells[stay.bell]
-            before += self._ringing(bell, bell.debt)
-        if self.most:
-            before += self._sum(worker.wake) + self._sum(worker.switch)
-            after += self._sum(inbox.prologue)
-        epilogue = self._sum(inbox.epilogue) if system.steps[stay.last].defer else 0.0
-        if self.most:
-            after += epilogue
-        else:  # shared by the batch, but each of its requests waits for all of it
-            self.elapsed += epilogue
-        self.elapsed += before
-        began = self.elapsed
-        work = self._steps(stay, share)
-        self.elapsed += after
-        if inbox.lock != NONE:
-            self.stations[system.stations[inbox.lock].name] += (self.elapsed - began) * share
-        self.workers[worker.name] += (before + work + after) * share
-        self.visits[worker.name] += share
 
-    def _steps(self, stay: Stay, share: float) -> float:
-        """Return the CPU time of the stay's own steps; book what is held meanwhile."""
-        total, held = 0.0, dict[int, float]()
-        for step in (self.system.steps[index] for index in stay.steps):
-            if step.kind == Kind.LOCK:
-                held[step.target] = self.elapsed
-            elif step.kind == Kind.UNLOCK:
-                self._hold(step.target, self.elapsed - held.pop(step.target), share)
-            elif step.kind == Kind.TAKE:
-                self.taken[step.target] = self.elapsed
-            elif step.kind == Kind.GIVE and step.target in self.taken:
-                self._hold(step.target, self.elapsed - self.taken.pop(step.target), share)
-            elif step.kind == Kind.SERVE:
-                self._served(step, share)
-            elif step.kind == Kind.SPAWN:
-                self._aside(self.system.classes[step.target], share)
-            elif step.kind == Kind.JOIN:
-                total += self._join(step, share)
-            else:
-                cost = mean_cost(self.system, self.source, step)
-                total += cost
-                self.elapsed += cost
-        return total
-
-    def _hold(self, station: int, ticks: float, share: float) -> None:
-        self.stations[self.system.stations[station].name] += ticks * share
-
-    def _aside(self, row: ClassRow, share: float) -> float:
-        """Count what a side path needs; return its own latency, which is nobody's."""
-        side = _Tally(self.system, self.source, most=self.most)
-        side.add(row, 1.0)
-        for mine, theirs in (
-            (self.workers, side.workers),
-            (self.stations, side.stations),
-            (self.visits, side.visits),
-        ):
-            for name, ticks in theirs.items():
-                mine[name] += ticks * share
-        return side.latency
-
-    def _join(self, step: StepRow, share: float) -> float:
-        """Return the CPU time of ringing all; add the longest answer to the way, or, at most, all.
-
-        A spinning worker burns more, but how much depends on the others.
-        """
-        rung, answers = 0.0, []
-        for number in range(step.target, step.target + step.other):
-            row = self.system.classes[number]
-            bell = self.system.bells[self.system.steps[row.path].target]
-            rung += self._ringing(bell, bell.pay)
-            answers.append(self._aside(row, share))
-        self.elapsed += rung + (sum(answers) if self.most else max(answers))
-        return rung
-
-    def _paid(self, stay: Stay) -> float:
-        """Return what the worker pays for the step that ends the stay."""
-        end = self.system.steps[stay.last]
-        if end.kind != Kind.RING:
-            return 0.0
-        bell = self.system.bells[end.target]
-        return self._ringing(bell, bell.pay)
-
-    def _end(self, stay: Stay, share: float) -> None:
-        step = self.system.steps[stay.last]
-        if step.kind == Kind.SERVE:
-            self._served(step, share)
-        elif step.kind == Kind.JOIN:
-            worker = self.system.workers[self.system.inboxes[stay.inbox].worker]
-            self.workers[worker.name] += self._join(step, share) * share
-        elif step.kind == Kind.RING:
-            bell = self.system.bells[step.target]
-            self.visits[bell.name] += share
-            if self.most:
-                late = bell.delay[ConsumerState.ASLEEP] + bell.timer
-                self.delay += late * share
-                self.elapsed += late
-
-    def _served(self, step: StepRow, share: float) -> None:
-        name = self.system.stations[step.target].name
-        cost = mean_cost(self.system, self.source, step)
-        self.stations[name] += cost * share
-        self.visits[name] += share
-        self.elapsed += cost
-
-    def _ringing(self, bell: BellRow, costs: tuple[Sequence, ...]) -> float:
-        if self.most:
-            return self._sum(costs[ConsumerState.ASLEEP])
-        if bell.rule != Rule.ALWAYS:
-            return 0.0
-        return min(self._sum(costs[state]) for state in self._states(bell))
-
-    def _states(self, bell: BellRow) -> Iterable[ConsumerState]:
-        """Return the states in which the bell can find its consumer."""
-        inbox = self.system.inboxes[bell.inbox]
-        for state in ConsumerState:
-            if state == ConsumerState.POLLING:
-                worker = self.system.workers[inbox.worker]
-                possible = self.system.inboxes[worker.inbox].poll > 0
-            else:
-                possible = state != ConsumerState.OTHER or inbox.level != ORDINARY
-            if possible:
-                yield state
-
-    def _sum(self, sequence: Sequence) -> float:
-        steps = self.system.steps[sequence.first : sequence.last]
-        return sum(mean_cost(self.system, self.source, step) for step in steps)
+def _smallest(each: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Return the smallest value of each name; one that is missing somewhere is 0 there."""
+    each = list(each)
+    names = set.intersection(*map(set, each)) if each else set()
+    return {name: min(way[name] for way in each) for name in sorted(names)}
 
 
 def ticking(system: System) -> dict[str, float]:
@@ -260,7 +94,7 @@ def ticking(system: System) -> dict[str, float]:
     taken: dict[str, float] = defaultdict(float)
     nobody = system.sources[0]  # a timer's path draws nothing
     for timer in system.timers:
-        side = _Tally(system, nobody, most=False)
+        side = Tally(system, nobody, most=False)
         side.add(system.classes[timer.klass], 1.0)
         for name, ticks in side.workers.items():
             taken[name] += 0.0 if timer.tickless else ticks / timer.period

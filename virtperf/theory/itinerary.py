@@ -1,5 +1,6 @@
 """A path as a list of stays: who holds the request, and what ends the hold. Spends no time."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -56,22 +57,52 @@ def ways(system: System, source: SourceRow, row: ClassRow) -> list[tuple[tuple[S
     inbox = row.inbox if row.side else source.inbox
     return [
         (tuple(_stays(system, row, path, inbox)), chance)
-        for path, chance in _paths(system, source, row.path, row.name)
+        for path, chance in _paths(system, source, row)
     ]
 
 
+def successes(system: System, source: SourceRow, row: ClassRow) -> list[tuple[Stay, ...]]:
+    """Return every way on which a request of a class may succeed, also without a credit."""
+    return [
+        tuple(_stays(system, row, path, source.inbox))
+        for path, _ in _paths(system, source, row, ways_out=True)
+        if system.steps[path[-1]].target == NONE
+    ]
+
+
+def may_fail(system: System, source: SourceRow) -> bool:
+    """Whether requests of a source may end otherwise than by success, as those dropped do."""
+    return any(
+        system.steps[path[-1]].target != NONE
+        for row, _ in classes_of(system, source)
+        for path, _ in _paths(system, source, row, ways_out=True)
+    )
+
+
+def may_lack_credit(system: System, source: SourceRow) -> bool:
+    """Whether requests of a source may go another way for want of a credit."""
+    return any(
+        system.steps[index].kind == Kind.TAKE and system.steps[index].other != NONE
+        for row, _ in classes_of(system, source)
+        for path, _ in _paths(system, source, row)
+        for index in path
+    )
+
+
 def _paths(
-    system: System, source: SourceRow, first: int, name: str
+    system: System, source: SourceRow, row: ClassRow, *, ways_out: bool = False
 ) -> list[tuple[tuple[int, ...], float]]:
-    """Return the steps of each way from `first` to its end, without jumps."""
+    """Return the steps of each way of a class to its end, without jumps.
+
+    With `ways_out` also those for want of a credit, whose chances nobody knows.
+    """
     done: list[tuple[tuple[int, ...], float]] = []
-    open_: list[tuple[tuple[int, ...], int, float]] = [((), first, 1.0)]
+    open_: list[tuple[tuple[int, ...], int, float]] = [((), row.path, 1.0)]
     while open_:
         taken, at, chance = open_.pop()
         step = system.steps[at]
         if step.kind == Kind.CHOOSE:
-            row = system.draws[source.draws.first + step.draw]
-            weights = system.weights[slice(*row.values)]
+            weights = system.weights[slice(*system.draws[source.draws.first + step.draw].values)]
             for k in reversed(range(step.other)):
                 open_.append((taken, at + 1 + k, chance * weights[k] / sum(weights)))
         elif step.kind == Kind.GOTO:
@@ -80,8 +111,12 @@ def _paths(
             done.append(((*taken, at), chance))
         else:
             open_.append(((*taken, at), at + 1, chance))
+            if ways_out and step.kind == Kind.TAKE and step.other != NONE:
+                open_.append((taken, step.other, chance))
         if len(done) + len(open_) > MOST_WAYS:
-            raise ParameterError(f"class {name}", "path", f"of at most {MOST_WAYS} ways", "more")
+            raise ParameterError(
+                f"class {row.name}", "path", f"of at most {MOST_WAYS} ways", "more"
+            )
     return done
 
 
@@ -108,8 +143,12 @@ def _stays(system: System, row: ClassRow, path: tuple[int, ...], inbox: int) -> 
 def classes_of(system: System, source: SourceRow) -> list[tuple[ClassRow, float]]:
     """Return the classes of a source, each with its share of the requests."""
     rows = system.classes[slice(*source.classes)]
-    total = sum(row.weight for row in rows)
-    return [(row, row.weight / total) for row in rows]
+    weights = [row.weight for row in rows]
+    if source.order != NONE:  # the order decides, whatever the weights say
+        turns = Counter(map(int, system.values[slice(*system.draws[source.order].values)]))
+        weights = [float(turns[number]) for number in range(len(rows))]
+    pairs = zip(rows, weights, strict=True)
+    return [(row, weight / sum(weights)) for row, weight in pairs if weight]
 
 
 def draw_of(system: System, source: SourceRow, step: StepRow) -> DrawRow | None:

@@ -1,56 +1,49 @@
-"""How often a mechanism with a state acts, from a run of its state alone: no queues, no costs."""
+"""How often mechanisms with a state act per visit: no queues, no costs."""
 
-from random import Random
-from types import SimpleNamespace
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from virtperf.rules import doorbell as rule
-from virtperf.tables import BellRow
-from virtperf.units import TICKS_PER_NS
-
-ENTRIES = 20_000
-TICKS_PER_S = TICKS_PER_NS * 1_000_000_000
+from virtperf.tables import BellRow, Rule, System
+from virtperf.theory.formulas import entries_per_signal, moderation_delay
 
 
-def rings_per_entry(bell: BellRow, rate_per_s: float, *, entries: int = ENTRIES) -> float:
-    """Return how many signals a doorbell sends per entry, under Poisson arrivals.
+class Rates(NamedTuple):
+    """What a mechanism answers to "how often?".
+
+    `visits` maps a purpose, here the name of a doorbell, to the chance that a visit costs what
+    its path says, here that an entry is signalled; `how` says where that comes from.
+    """
+
+    visits: Mapping[str, float]
+    how: str
+
+
+def moderated(system: System) -> list[BellRow]:
+    """Return the doorbells that hold signals back."""
+    return [bell for bell in system.bells if bell.rule == Rule.MODERATED]
+
+
+def rates(system: System, entries: Mapping[str, float]) -> Rates:
+    """Return how many signals moderated doorbells send per entry.
 
     Parameters
     ----------
-    bell : BellRow
-        One without moderation rings for each entry here, as it does if its consumer keeps up.
-    rate_per_s : float
-        Entries per second.
-    entries : int
-        Length of the run.
+    system : System
+    entries : mapping of doorbell to rate
+        Entries per tick, taken to be Poisson; none by default.
 
     Returns
     -------
-    float
-        In (0, 1]. With a timer T alone it is near 1 / (1 + rate T).
-
-    Examples
-    --------
-    >>> from virtperf.tables import BellRow, Rule
-    >>> plain = dict(name="b", inbox=0, counter=-1, pay=(), delay=(), debt=())
-    >>> rings_per_entry(BellRow(rule=Rule.ALWAYS, **plain), 1000.0)
-    1.0
-    >>> moderated = BellRow(rule=Rule.MODERATED, timer=10**9, count=1, **plain)
-    >>> rings_per_entry(moderated, 1000.0)
-    1.0
+    Rates
+        In (0, 1]: 1 / E[min(1 + Poisson(rate T), n)] of each moderated doorbell.
     """
-    if bell.rule != rule.MODERATED or rate_per_s <= 0:
-        return 1.0
-    random = Random(1)
-    state = SimpleNamespace(pending=0, timer=bell.timer, count=bell.count)
-    now, due, signals = 0.0, float("inf"), 0
-    for _ in range(entries):
-        now += random.expovariate(rate_per_s / TICKS_PER_S)
-        if now >= due:
-            signals, state.pending, due = signals + 1, 0, float("inf")
-        state.pending += 1
-        after = rule.due(state)
-        if after == 0:
-            signals, state.pending, due = signals + 1, 0, float("inf")
-        elif after > 0:
-            due = now + after
-    return float(signals + (state.pending > 0)) / entries
+    visits = {
+        bell.name: 1 / entries_per_signal(entries.get(bell.name, 0.0), bell.timer, bell.count)
+        for bell in moderated(system)
+    }
+    return Rates(visits, "formula")
+
+
+def held_back(bell: BellRow, entries: float) -> float:
+    """Return for how many ticks, in the mean, moderation holds a signal back."""
+    return moderation_delay(entries, bell.timer, bell.count)

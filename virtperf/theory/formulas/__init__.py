@@ -3,16 +3,11 @@
 Times are in ns, rates and throughputs per ns; any other unit works as well, used throughout.
 """
 
-from virtperf.theory.formulas.checks import Centre, Range
-from virtperf.theory.formulas.closed import (
-    Means,
-    exact_mva,
-    exact_mva_classes,
-    machine_repair,
-    machine_repair_response,
-    schweitzer,
-)
+from virtperf.theory.formulas.checks import Centre, Means, Range
+from virtperf.theory.formulas.classes import exact_mva, mixed, mva_steps, schweitzer
+from virtperf.theory.formulas.closed import convolution, machine_repair, machine_repair_response
 from virtperf.theory.formulas.limits import asymptotic_bounds, balanced_job_bounds
+from virtperf.theory.formulas.moderation import entries_per_signal, moderation_delay
 from virtperf.theory.formulas.open import erlang_c, mg1, mg1_setup, mm1, mm1k, mmc, priority
 
 __all__ = [
@@ -21,16 +16,20 @@ __all__ = [
     "Range",
     "asymptotic_bounds",
     "balanced_job_bounds",
+    "convolution",
+    "entries_per_signal",
     "erlang_c",
     "exact_mva",
-    "exact_mva_classes",
     "machine_repair",
     "machine_repair_response",
     "mg1",
     "mg1_setup",
+    "mixed",
     "mm1",
     "mm1k",
     "mmc",
+    "moderation_delay",
+    "mva_steps",
     "priority",
     "schweitzer",
 ]

@@ -1,4 +1,4 @@
-"""What the formulas refuse, and the words for a centre and a range."""
+"""What the formulas refuse, and the words for a centre, a range and mean values."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,6 +18,17 @@ class Range(NamedTuple):
 
     lower: float
     upper: float
+
+
+class Means(NamedTuple):
+    """Mean values of a network, per class of customers.
+
+    `queues[k][c]` is the mean number of class c at centre k, those in service included.
+    """
+
+    throughputs: tuple[float, ...]
+    responses: tuple[float, ...]
+    queues: tuple[tuple[float, ...], ...]
 
 
 def customers(owner: str, n: int, think_ns: float) -> None:

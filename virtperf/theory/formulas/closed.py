@@ -1,35 +1,26 @@
-"""Closed systems: the machine repairman, and mean value analysis of networks.
+"""Closed systems of one class of customers: the machine repairman, and networks.
 
 References
 ----------
 .. [1] L. Kleinrock, "Queueing Systems, Volume 1: Theory", Wiley, 1975.
-.. [6] M. Reiser, S. S. Lavenberg, "Mean-value analysis of closed multichain queuing networks",
-   J. ACM 27, 1980.
-.. [7] P. J. Schweitzer, "Approximate analysis of multiclass closed networks of queues", Int. Conf.
-   on Stochastic Control and Optimization, Amsterdam, 1979.
+.. [6] J. P. Buzen, "Computational algorithms for closed queueing networks with exponential
+   servers", Communications of the ACM 16, 1973.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from itertools import accumulate, product
+from functools import reduce
+from itertools import accumulate
 from math import exp, inf, log
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from virtperf.errors import ParameterError
-from virtperf.theory.formulas.checks import Centre, customers, network, servers_of
+from virtperf.theory.formulas.checks import Centre, Means, customers, network, servers_of
 
-STATES = 200_000  # populations that exact analysis goes through at most
-SETTLED = 1e-10  # relative change at which an iteration has converged
-
-
-class Means(NamedTuple):
-    """What mean value analysis says of a closed network, per class of customers.
-
-    `queues[k][c]` is the mean number of class c at centre k, those in service included.
-    """
-
-    throughputs: tuple[float, ...]
-    responses: tuple[float, ...]
-    queues: tuple[tuple[float, ...], ...]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def machine_repair(n: int, think_ns: float, service_ns: float, servers: int) -> float:
@@ -92,8 +83,13 @@ def machine_repair_response(n: int, think_ns: float, service_ns: float, servers:
     return n / machine_repair(n, think_ns, service_ns, servers) - think_ns
 
 
-def exact_mva(n: int, think_ns: float, centres: Sequence[Centre]) -> Means:
-    """Exact mean value analysis of one class of customers; Reiser and Lavenberg [6]_.
+def convolution(n: int, think_ns: float, centres: Sequence[Centre]) -> Means:
+    """Exact means of a closed product-form network of one class; Buzen [6]_.
+
+    The chances of j customers at a centre are ``f[j] * others[n - j] / whole[n]``, where ``f`` is
+    the series D^j / (1 2 ... c c ...) of the centre and `whole` the convolution of all of them:
+    sums of positive terms, hence as accurate with many servers as with one. (Mean value analysis
+    subtracts to find the chance that a server is free, and loses all digits.)
 
     Parameters
     ----------
@@ -102,123 +98,53 @@ def exact_mva(n: int, think_ns: float, centres: Sequence[Centre]) -> Means:
     think_ns : float
         Mean time a customer spends away from all centres.
     centres : sequence of Centre
-        First come first served with exponential service, or processor sharing; a centre of
-        several servers is exact by its marginal probabilities.
+        First come first served with exponential service, or processor sharing; where there are as
+        many servers as customers, service of any distribution.
 
     Returns
     -------
     Means
         Of the single class.
 
-    Examples
-    --------
-    >>> exact_mva(2, 0.0, [Centre(1.0), Centre(1.0)]).throughputs
-    (0.6666666666666666,)
-    """
-    network("exact_mva", n, think_ns, centres)
-    queues = [0.0] * len(centres)
-    marginal = [[1.0] + [0.0] * (centre.servers - 1) for centre in centres]
-    stays, rate = [0.0] * len(centres), 0.0
-    for k in range(1, n + 1):
-        stays = [_stay(c, q, p) for c, q, p in zip(centres, queues, marginal, strict=True)]
-        total = think_ns + sum(stays)
-        rate = k / total if total > 0 else inf
-        queues = [rate * stay if stay else 0.0 for stay in stays]
-        for centre, p in zip(centres, marginal, strict=True):
-            _advance(centre, p, rate)
-    return Means((rate,), (sum(stays),), tuple((queue,) for queue in queues))
-
-
-def _stay(centre: Centre, queue: float, marginal: Sequence[float]) -> float:
-    """Return the response at a centre whose queue is what one customer fewer would find."""
-    idle = sum((centre.servers - 1 - j) * p for j, p in enumerate(marginal[:-1]))
-    return centre.demand / centre.servers * (1 + queue + idle)
-
-
-def _advance(centre: Centre, marginal: list[float], rate: float) -> None:
-    """Move the probabilities of 0 to servers - 1 customers on by one customer of the network."""
-    busy = rate * centre.demand if centre.demand else 0.0
-    after = [busy / j * marginal[j - 1] for j in range(1, centre.servers)]
-    used = sum((centre.servers - j) * p for j, p in enumerate(after, start=1))
-    marginal[1:] = after
-    marginal[0] = max(0.0, 1 - (busy + used) / centre.servers)
-
-
-def exact_mva_classes(
-    populations: Sequence[int], thinks_ns: Sequence[float], demands: Sequence[Sequence[float]]
-) -> Means:
-    """Exact mean value analysis of several classes at single servers; [6]_.
-
-    Parameters
-    ----------
-    populations : sequence of int
-        Customers of each class.
-    thinks_ns : sequence of float
-        Time away of each class.
-    demands : sequence of sequence of float
-        ``demands[k][c]`` is what class c needs of centre k.
-
     Raises
     ------
     ParameterError
-        If there are more populations to go through than can be afforded.
+        If customers spend no time anywhere.
+
+    Examples
+    --------
+    >>> convolution(2, 0.0, [Centre(1.0), Centre(1.0)]).throughputs
+    (0.6666666666666666,)
     """
-    states = 1
-    for population in populations:
-        states *= population + 1
-    if states > STATES:
-        raise ParameterError("exact_mva_classes", "populations", f"up to {STATES} states", states)
-    classes = range(len(populations))
-    found: dict[tuple[int, ...], list[float]] = {(0,) * len(populations): [0.0] * len(demands)}
-    rates, stays = [0.0] * len(populations), [[0.0] * len(populations) for _ in demands]
-    for state in product(*(range(n + 1) for n in populations)):
-        if not any(state):
-            continue
-        rates = [0.0] * len(populations)
-        for c in classes:
-            if state[c]:
-                fewer = found[tuple(n - (i == c) for i, n in enumerate(state))]
-                for k, row in enumerate(demands):
-                    stays[k][c] = row[c] * (1 + fewer[k])
-                rates[c] = state[c] / (thinks_ns[c] + sum(stay[c] for stay in stays))
-        found[state] = [sum(rates[c] * stay[c] for c in classes if state[c]) for stay in stays]
-    responses = tuple(sum(stay[c] for stay in stays) for c in classes)
-    queues = tuple(tuple(rates[c] * stay[c] for c in classes) for stay in stays)
-    return Means(tuple(rates), responses, queues)
+    network("convolution", n, think_ns, centres)
+    narrowest = max((centre.demand / centre.servers for centre in centres), default=0.0)
+    total = sum(centre.demand for centre in centres)
+    cycle = max(narrowest, (think_ns + total) / n)  # unit of time in which no term grows far
+    if cycle <= 0:
+        raise ParameterError("convolution", "think_ns", "above 0 if nothing is demanded", think_ns)
+    away = _series(n, think_ns / cycle, n)
+    series = [_series(n, centre.demand / cycle, centre.servers) for centre in centres]
+    whole = reduce(_convolved, series, away)
+    queues = []
+    for k, ours in enumerate(series):
+        others = reduce(_convolved, series[:k] + series[k + 1 :], away)
+        queues.append(float(sum(j * ours[j] * others[n - j] for j in range(n + 1)) / whole[n]))
+    rate = float(whole[n - 1] / whole[n]) / cycle
+    return Means((rate,), (sum(queues) / rate,), tuple((queue,) for queue in queues))
 
 
-def schweitzer(
-    populations: Sequence[int], thinks_ns: Sequence[float], demands: Sequence[Sequence[float]]
-) -> Means:
-    """Approximate mean value analysis of several classes at single servers; Schweitzer [7]_.
+def _series(n: int, demand: float, servers: int) -> NDArray[np.float64]:
+    """Return weights of 0 to n customers at a centre; by logarithms, the largest set to 1."""
+    import numpy as np
 
-    What a customer finds is taken to be the mean queue less its own class's share of it. Within
-    a few percent of the exact solution as a rule; parameters as in `exact_mva_classes`.
-    """
-    for population, think in zip(populations, thinks_ns, strict=True):
-        customers("schweitzer", population, think)
-    classes = range(len(populations))
-    queues = [[n / len(demands) for n in populations] for _ in demands]
-    rates, stays = [0.0] * len(populations), [[0.0] * len(populations) for _ in demands]
-    while True:
-        for k, row in enumerate(demands):
-            for c in classes:
-                others = sum(queues[k]) - queues[k][c] / populations[c]
-                stays[k][c] = row[c] * (1 + others)
-        rates = [populations[c] / (thinks_ns[c] + sum(stay[c] for stay in stays)) for c in classes]
-        after = [[rates[c] * stay[c] for c in classes] for stay in stays]
-        pairs = [
-            pair
-            for old, new in zip(queues, after, strict=True)
-            for pair in zip(old, new, strict=True)
-        ]
-        queues = after
-        if all(abs(new - old) <= SETTLED * max(new, 1e-30) for old, new in pairs):
-            break
-    responses = tuple(sum(stay[c] for stay in stays) for c in classes)
-    return Means(tuple(rates), responses, tuple(tuple(row) for row in queues))
+    one = log(demand) if demand else -inf
+    logs = list(accumulate((one - log(min(j, servers)) for j in range(1, n + 1)), initial=0.0))
+    weights: NDArray[np.float64] = np.exp(np.array(logs) - max(logs))
+    return weights
 
 
-def _settled(before: Sequence[float], after: Sequence[float]) -> bool:
-    pairs = zip(before, after, strict=True)
-    return all(abs(new - old) <= SETTLED * max(new, SETTLED) for old, new in pairs)
+def _convolved(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np
+
+    product: NDArray[np.float64] = np.convolve(a, b)
+    return product[: len(a)]

@@ -48,10 +48,10 @@ def asymptotic_bounds(n: int, think_ns: float, centres: Sequence[Centre]) -> Ran
 def balanced_job_bounds(n: int, think_ns: float, centres: Sequence[Centre]) -> Range:
     """Throughput bounds of a closed product-form network; [2]_, section 5.4.
 
-    A station of c servers stands for one server c times as fast and a delay of the rest of its
-    demand [3]_: exact at one customer and in saturation, an approximation between. The bounds
-    hold where service is exponential or resources are shared without priority; a system with
-    batches or constant service times may do better than the upper one.
+    For the lower bound a station of c servers stands for one server c times as fast and a delay
+    of the rest of its demand [3]_; for the upper one nobody waits there at all, unless it is the
+    bottleneck. The bounds hold where service is exponential or resources are shared without
+    priority; a system with batches or constant service times may do better than the upper one.
 
     Parameters
     ----------
@@ -73,17 +73,22 @@ def balanced_job_bounds(n: int, think_ns: float, centres: Sequence[Centre]) -> R
     Range(lower=0.9090909090909091, upper=0.9090909090909091)
     """
     network("balanced_job_bounds", n, think_ns, centres)
-    queues = [centre.demand / centre.servers for centre in centres if centre.demand > 0]
-    total, most = sum(queues), max(queues, default=0.0)
-    if not queues:
-        return Range(lower=_per(n, think_ns), upper=_per(n, think_ns))
-    away = think_ns + sum(centre.demand for centre in centres) - total
-    slow = (n - 1) * most / (1 + away / (n * total))
-    fast = (n - 1) * total / len(queues) / (1 + away / total)
+    total = sum(centre.demand for centre in centres)
+    shares = [centre.demand / centre.servers for centre in centres]
+    single = [centre.demand for centre in centres if centre.servers == 1 and centre.demand > 0]
+    narrowest = max(shares, default=0.0)
+    slow = (n - 1) * narrowest * _queueing(n, sum(shares), think_ns + total - sum(shares))
+    evenly = sum(single) / max(1, len(single))
+    fast = (n - 1) * evenly * _queueing(1, sum(single), think_ns + total - sum(single))
     return Range(
-        lower=_per(n, total + away + slow),
-        upper=min(_per(1, most), _per(n, total + away + fast)),
+        lower=_per(n, total + think_ns + slow),
+        upper=min(_per(1, narrowest), _per(n, total + think_ns + fast)),
     )
+
+
+def _queueing(n: int, queues: float, away: float) -> float:
+    """Return the share of its time that a customer spends in queues, were it served n times."""
+    return n * queues / (n * queues + away) if queues else 0.0
 
 
 def _per(count: float, time: float) -> float:

@@ -10,6 +10,7 @@ References
 """
 
 from collections.abc import Sequence
+from math import exp, log
 
 from virtperf.errors import ParameterError
 from virtperf.theory.formulas.checks import load_of, servers_of
@@ -213,7 +214,9 @@ def mm1k(rate: float, service_ns: float, places: int) -> tuple[float, float]:
     servers_of("mm1k", places)
     if rate <= 0 or service_ns <= 0:
         raise ParameterError("mm1k", "rate, service_ns", "above 0", (rate, service_ns))
-    weights = [(rate * service_ns) ** n for n in range(places + 1)]
+    step = log(rate * service_ns)
+    most = max(0.0, places * step)
+    weights = [exp(n * step - most) for n in range(places + 1)]  # powers overflow
     total = sum(weights)
     lost = weights[-1] / total
     inside = sum(n * weight for n, weight in enumerate(weights)) / total
