@@ -2,10 +2,12 @@
 
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from tests.random_systems import RandomSystem
 from virtperf.assembly import Assembly
+from virtperf.cli.text import _theory
 from virtperf.dist import Deterministic, Exponential, Gamma
 from virtperf.errors import SimulationError
 from virtperf.experiment.against_theory import refuse_impossible, refuse_too_quick, theory
@@ -126,3 +128,16 @@ def test_the_row_of_a_point_holds_what_theory_says():
     assert row["mva_throughput"] == pytest.approx(row["throughput_bound"]) == pytest.approx(1e5)
     assert row["mva_latency_ns"] == pytest.approx(20e3)
     assert not row["mva_exact"] and "not exponential" in row["mva_because"]
+
+
+def test_points_that_differ_in_the_number_of_copies_give_their_reasons_once():
+    row = theory(point(jobs(one=(1.0, (disk(10),)), outstanding=2)))
+    rows = [
+        row | {"mva_because": f"requests wait for the big lock{more}; timers tick"}
+        for more in ("", " and 3 more", " and 31 more")
+    ]
+    text = _theory(SimpleNamespace(bounds=pd.DataFrame(rows)))
+
+    assert text.splitlines()[-1] == (
+        "~ approximate: requests wait for the big lock and 31 more; timers tick"
+    )

@@ -379,3 +379,9 @@ def test_more_variable_gaps_may_stray_further(gap, variation):
     refuse_impossible(point, most * 0.999, [SimpleNamespace(completed=100)])
     with pytest.raises(SimulationError):
         refuse_impossible(point, most * 1.001, [SimpleNamespace(completed=100)])
+
+
+def test_lognormal_gaps_have_the_rate_of_the_load_and_a_variation_of_their_own():
+    arrivals = {"kind": "lognormal", "cv": 3.0}
+    gap = scenario(load={"kind": "open", "rate": 1_000, "arrivals": arrivals}).vm[0].load.gap()
+    assert (gap.mean, gap.cv) == (1e6, 3.0)

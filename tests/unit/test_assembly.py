@@ -208,3 +208,11 @@ def test_arrivals_without_time_between_them_are_refused():
 def test_a_guest_slice_that_its_process_switch_would_eat_is_refused():
     with pytest.raises(ParameterError, match=r"v\.slice must be longer than a process switch"):
         parts().worker("v", "vcpu", slice_ns=1_000, switch=(work("v", 1_000, "switch"),))
+
+
+def test_a_timer_whose_handler_takes_longer_than_its_period_is_refused():
+    assembly = parts()
+    assembly.bell("tb", Bell(name="tb", to="", rule="always", costs={}), to="a", sender="")
+    path = (ring("tb"), work("a", 2_000, "a: tick"), end())
+    with pytest.raises(ParameterError, match=r"tick\.period must be longer than it takes"):
+        assembly.timer("tick", path, worker="a", period_ns=2_000)

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from virtperf.cli import app
+from virtperf.scenario import Scenario
 
 runner = CliRunner()
 TINY = ["--replications", "2", "--requests", "300"]
@@ -100,6 +101,25 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(monkeypatch):
 
     assert done.exit_code == 130
     assert "replications missing: 1" in done.stdout
+
+
+def test_a_timeline_is_a_trace_and_a_figure(tmp_path):
+    done = virtperf("timeline", "guest-processes", "--requests", "60", "--out", tmp_path)
+
+    assert done.exit_code == 0
+    events = json.loads((tmp_path / "timeline.json").read_text())["traceEvents"]
+    assert {"X", "M", "s", "f"} == {event["ph"] for event in events}
+    assert (tmp_path / "timeline.png").stat().st_size > 10_000
+
+
+def test_a_scenario_that_wants_a_timeline_gets_one_without_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wanted = Scenario.load("toy").with_("run.timeline", 20).to_toml()
+    (tmp_path / "mine.toml").write_text(wanted)
+    done = virtperf("run", "mine.toml", *TINY)
+
+    assert done.exit_code == 0
+    assert (tmp_path / "results" / "timeline" / "timeline.json").exists()
 
 
 def test_list_names_what_ships_and_the_matrix_gives_reasons():

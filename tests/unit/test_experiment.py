@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from tests.systems import scenario
 from virtperf.errors import ParameterError, SimulationError, UnknownNameError
 from virtperf.experiment import compare, observe, replay, simulate, work
 from virtperf.experiment.plan import LEAST, MOST, planned_requests
@@ -319,3 +320,17 @@ def test_of_several_kinds_of_request_the_whole_is_weighed_by_their_numbers():
 
     assert set(result.requests["group"]) == {"all", "read", "write"}
     assert sum(whole.values()) == pytest.approx(result.value("toy", "latency.mean")[0])
+
+
+def test_an_overload_that_theory_cannot_see_is_told_with_its_resource():
+    """A mutex that is handed on to sleepers carries less than its sections would allow."""
+    lock = {"discipline": "mutex-direct", "hold": "10us"}
+    load = {"kind": "open", "rate": 85_000, "jobs": 4, "cpu_user": "5us", "cpu_kernel": "5us"}
+    service = {"kind": "exponential", "mean": "80us"}
+    words = dict(platform="x86-kvm-2020", load=load | {"lock": lock}, service=service)
+    crowd = scenario("virtio", **words).with_("vm.vcpus", 4)
+    result = simulate(crowd, replications=2, requests=2_000, band=False)
+
+    (says,) = result.flags["says"]
+    assert says.startswith("saturated: web[0].guest lock is busy all the time; 85,000/s arrive, 6")
+    assert result.data["value"].isna().all()

@@ -56,6 +56,10 @@ def test_a_breakdown_of_plain_numbers_names_every_cause_it_shows():
         ("wait: wake-up of vcpu", "wake-ups"),
         ("iothread: virtio", "device model, virtio"),
         ("wait: device", "waiting for the device"),
+        ("vcpu: critical section", "guest"),
+        ("vcpu: timer tick", "guest"),
+        ("vcpu: process switch", "thread switches"),
+        ("vcpu: spinning", "waiting for a CPU, a lock, a turn"),
         ("wait: big QEMU lock", "waiting for a CPU, a lock, a turn"),
     ],
 )
