@@ -65,10 +65,15 @@ def crowd() -> dict[str, list[tuple[System, Run]]]:
 
 @pytest.mark.slow
 def test_a_slow_disk_under_load_makes_all_equally_fast(crowd):
-    intervals = [interval([throughput(result) for _, result in runs]) for runs in crowd.values()]
-    for mean, half_width in intervals:
+    """But IDE, which takes one command at a time: eight of them leave some channel idle at times."""
+    found = {
+        disk: interval([throughput(result) for _, result in runs]) for disk, runs in crowd.items()
+    }
+    ide, ide_half = found.pop("emulated-ide")
+    for mean, half_width in found.values():
         assert half_width < 0.05 * mean  # else the test proves nothing
-        assert all(abs(mean - other) <= half_width + half for other, half in intervals)
+        assert all(abs(mean - other) <= half_width + half for other, half in found.values())
+        assert ide + ide_half < mean - half_width
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from virtperf.experiment import observe
-from virtperf.experiment.against_theory import refuse_impossible, theory
+from virtperf.experiment.against_theory import refuse_impossible, refuse_too_quick, theory
 from virtperf.experiment.observe import Cut, Window
 from virtperf.experiment.plan import Point
 from virtperf.stats import interval
@@ -71,7 +71,7 @@ def add_point(
     Raises
     ------
     SimulationError
-        If the point is faster than theory allows.
+        If the point does more, or is quicker, than theory allows.
     """
     cut = observe.warmup([runs[r] for r in sorted(runs)])
     windows = {r: observe.window(point.system, runs[r], cut) for r in sorted(runs)}
@@ -176,6 +176,7 @@ def _add_bounds(
     reached = [v for seen in values for n, v, _ in seen if n == "throughput" and v is not None]
     mean = sum(reached) / len(reached)
     refuse_impossible(point, mean, windows)
+    refuse_too_quick(point, windows)
     ratio = sum(map(observe.little, windows)) / len(windows)
     rows.bounds.append(theory(point) | {"throughput": mean, "little": ratio})
 

@@ -74,8 +74,7 @@ def mean_values(system: System) -> MeanValues | None:
     """
     needs = demands(system)
     network = Network(system, needs)
-    found = _settled(network)
-    if found is None:
+    if (found := _settled(network)) is None:
         return None
     solution, at_load, piled = found
     solution, capped = _capped(system, needs, network, solution)

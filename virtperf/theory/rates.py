@@ -30,7 +30,7 @@ def rates(system: System, entries: Mapping[str, float]) -> Rates:
     ----------
     system : System
     entries : mapping of doorbell to rate
-        Entries per tick, taken to be Poisson; none by default.
+        Entries per tick, taken to be Poisson; a doorbell that is missing has none.
 
     Returns
     -------

@@ -100,6 +100,10 @@ def solve(
     means, because = Means((), (), ((),) * len(places)), list[str]()
     if inside:
         means, because = _means(closed, start)
+    because += ["several servers under open and closed load are approximated"] * any(
+        load and servers > 1 and any(row)
+        for load, servers, row in zip(loads, closed.servers, closed.demands, strict=True)
+    )
     return _together(groups, places, needs, loads, closed, means, because)
 
 
@@ -168,7 +172,7 @@ def _together(
     loads: Sequence[float],
     closed: Closed,
     means: Means,
-    because: list[str],
+    because: Sequence[str],
 ) -> Solution:
     """Return closed and open groups in their order, and how many of both are at each place."""
     queued = [sum(row) for row in means.queues]
@@ -176,11 +180,6 @@ def _together(
         queue + sum(x * ticks for x, ticks in zip(means.throughputs, row, strict=True))
         for queue, row in zip(queued, closed.beside, strict=True)
     ]
-    if any(
-        load and c > 1 and any(row)
-        for load, c, row in zip(loads, closed.servers, closed.demands, strict=True)
-    ):
-        because = [*because, "several servers under open and closed load are approximated"]
     rates, responses, found = [], [], zip(means.throughputs, means.responses, strict=True)
     for group, need in zip(groups, needs, strict=True):
         if group.customers:

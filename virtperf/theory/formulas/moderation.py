@@ -39,7 +39,7 @@ def entries_per_signal(rate: float, timer: float, count: int) -> float:
         raise ParameterError("moderation", "rate, timer, count", "0 or more", (rate, timer, count))
     if not count:
         return 1 + rate * timer
-    return 1 + sum(_at_least(rate * timer, count - 1))
+    return 1.0 + sum(_at_least(rate * timer, count - 1))
 
 
 def moderation_delay(rate: float, timer: float, count: int) -> float:
