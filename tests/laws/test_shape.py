@@ -65,7 +65,7 @@ def crowd() -> dict[str, list[tuple[System, Run]]]:
 
 @pytest.mark.slow
 def test_a_slow_disk_under_load_makes_all_equally_fast(crowd):
-    """But IDE, which takes one command at a time: eight of them leave some channel idle at times."""
+    """But IDE, which takes one command at a time: eight of them let channels idle at times."""
     found = {
         disk: interval([throughput(result) for _, result in runs]) for disk, runs in crowd.items()
     }
