@@ -24,7 +24,7 @@ EACH = pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r.__module__}.{r.
 STATES, COUNT = 1000, 6
 
 FIELDS = {  # every field a rule may read or write
-    "pool": "count head tail slice",
+    "pool": "count idle head tail slice",
     "pcpus": "worker",
     "workers": "next last pin state polling masked level",
     "worker": "next last pin state polling masked level",
@@ -63,7 +63,9 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
     flags = ("in_turn", "told", "notified", "level")
     times = ("poll", "start", "window")
     return {
-        "pool": [{"count": pcpus, "slice": int(rng.integers(1, 1000))} | ends],
+        "pool": [
+            {"count": pcpus, "idle": running.count(-1), "slice": int(rng.integers(1, 1000))} | ends
+        ],
         "pcpus": [{"worker": w} for w in running],
         "workers": workers,
         "worker": workers[:1],
@@ -177,7 +179,7 @@ def test_masked_work_is_not_cut_by_an_interrupt():
 
 
 def pool_of(count: int, workers: int) -> tuple[SimpleNamespace, list, list]:
-    pool = SimpleNamespace(count=count, head=-1, tail=-1, slice=5)
+    pool = SimpleNamespace(count=count, idle=count, head=-1, tail=-1, slice=5)
     pcpus = [SimpleNamespace(worker=-1) for _ in range(count)]
     rows = [SimpleNamespace(next=-1, last=-1, pin=w % count) for w in range(workers)]
     return pool, pcpus, rows
@@ -190,6 +192,7 @@ def test_round_robin_takes_the_last_pcpu_else_the_lowest_else_none():
     pcpus[2].worker = 7
     assert round_robin.place(pool, pcpus, workers, 0) == 0
     pcpus[0].worker = pcpus[1].worker = 7
+    pool.idle = 0
     assert round_robin.place(pool, pcpus, workers, 0) == -1
 
 

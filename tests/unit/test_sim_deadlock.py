@@ -3,7 +3,7 @@
 import pytest
 
 from virtperf.assembly import Assembly
-from virtperf.dist import Deterministic
+from virtperf.dist import Cycle, Deterministic
 from virtperf.errors import DeadlockError
 from virtperf.path import Bell, Join, Spawn, end, give, lock, ring, serve, take, unlock, work
 from virtperf.sim import run
@@ -209,3 +209,46 @@ def test_a_credit_lent_to_a_side_path_comes_back():
     )
     assembly.source("q", {"q": (1.0, waits)}, outstanding=1)
     go(assembly, 4)
+
+
+def test_host_interrupt_work_that_spins_for_what_the_thread_below_holds():
+    assembly = Assembly("below", pcpus=1)
+    assembly.worker("t", "t")
+    assembly.worker("irq", "irq", host_interrupts_of=0)
+    assembly.lock("l", called="l", wake_ns=0, discipline="ticket")
+    assembly.station("d", 1)
+    assembly.bell("hard", Bell(name="", to="", rule="always", costs={}), to="irq", sender="")
+    path = (lock("l"), work("t", 5_000, "t"), unlock("l"), end())
+    assembly.source("t", {"t": (1.0, path)}, to="t", outstanding=1)
+    handler = (serve("d", Deterministic(2_000), "d"), ring("hard"), lock("l"), unlock("l"), end())
+    assembly.source("irq", {"irq": (1.0, handler)}, outstanding=1)
+    with pytest.raises(DeadlockError, match="irq waits for l, held by t; t stands still below irq"):
+        go(assembly)
+
+
+def test_a_cycle_that_closes_below_a_wait_that_ends():
+    """At 5 x waits for k, at 10 the handler of w is done, and w is back at its wait for l."""
+    assembly = threads("w", "x", "y")
+    assembly.interrupt_level("w")
+    assembly.station("d", 1)
+    for name in "klm":
+        assembly.lock(name, called=name, wake_ns=0, discipline="ticket")
+    assembly.bell("irq", Bell(name="", to="", rule="always", costs={}), to="w.interrupt", sender="")
+    once = Cycle((1, 1e9))
+    paths = {
+        "w": (
+            lock("k"),
+            work("w", 2_000, "w"),
+            lock("l", masked=False),
+            unlock("l"),
+            unlock("k"),
+        ),
+        "x": (lock("l"), work("x", 5_000, "x"), lock("k"), unlock("k"), unlock("l")),
+        "y": (lock("m"), work("y", 10_000, "y"), unlock("m")),
+    }
+    for name, path in paths.items():
+        assembly.source(name, {name: (1.0, (*path, end()))}, to=name, gap=once)
+    handler = (serve("d", Deterministic(3_000), "d"), ring("irq"), lock("m"), unlock("m"), end())
+    assembly.source("irq", {"irq": (1.0, handler)}, gap=once)
+    with pytest.raises(DeadlockError, match="w waits for l, held by x; x waits for k, held by w"):
+        go(assembly)

@@ -4,7 +4,7 @@ import pytest
 
 from virtperf.assembly import Assembly
 from virtperf.dist import Cycle, Deterministic
-from virtperf.path import Bell, Ringing, end, ring, serve, work
+from virtperf.path import Bell, Ringing, end, lock, ring, serve, unlock, work
 from virtperf.sim import record
 from virtperf.sim.engine import Machine
 from virtperf.tables import NONE
@@ -86,3 +86,61 @@ def test_alarms_that_nothing_comes_of_leave_the_agenda():
     machine.run()
 
     assert len(machine.env.agenda) < 200
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_who_gets_a_pcpu_back_runs_after_what_was_caused_before(begun):
+    """At 5 the spinner x is let go, then w sleeps and h may run; x rings for h, who does not yet.
+
+    Whether h has begun its work before makes no difference.
+    """
+    assembly = Assembly("order", pcpus=2, policy="pinned", slice_ns=3_000)
+    for n in ("w", "x", "h"):
+        assembly.worker(n, n)
+    assembly.interrupt_level("h")
+    assembly.lock("l", called="l", wake_ns=0, discipline="ticket")
+    costs = {"other": Ringing(delay=10_000), "pending": Ringing()}
+    bell = Bell(name="", to="", rule="always", costs=costs)
+    assembly.bell("b", bell, to="h.interrupt", sender="x")
+    gaps = {"h": 1 if begun else 4_000, "w": 1_000 if begun else 3_001, "x": 4_500}
+    paths = {
+        "h": (work("h", 30_000, "h"),),
+        "w": (lock("l"), work("w", 2_000, "w"), unlock("l")),
+        "x": (lock("l"), unlock("l"), ring("b"), work("h", 1_000, "irq")),
+    }
+    for n, path in paths.items():
+        gap = Cycle((gaps[n], 1e9))
+        assembly.source(n, {n: (1.0, (*path, end()))}, to=n, gap=gap)
+
+    assert "irq 5.001-6.001" in lines(assembly, 3)[0]
+
+
+def test_a_tick_that_is_still_pending_swallows_the_next():
+    """A host thread keeps the vCPU off its pCPU for 10 of its ticks."""
+    assembly = Assembly("ticks", pcpus=1, slice_ns=10_000)
+    assembly.worker("v", "vcpu")
+    assembly.interrupt_level("v")
+    assembly.worker("hog", "hog")
+    assembly.bell("tick", DIRECT, to="v.interrupt", sender="")
+    handler = (ring("tick"), work("v", 100, "tick"), end())
+    assembly.timer("tick", handler, worker="v", period_ns=1_000)
+    for n in ("v", "hog"):
+        path = (work(n, 1e6, n), end())
+        assembly.source(n, {n: (1.0, path)}, to=n, outstanding=1)
+    machine = Machine(assembly.system(), seed=1, replication=0, requests=1)
+    last = machine.run().snapshots[-1]
+    ticks = last.time // (1_000 * 1_000)
+
+    assert 0.45 * ticks < last.sides[0] < 0.6 * ticks  # half of the time, and one per return
+
+
+def test_a_process_switch_is_not_interrupted_by_another_one():
+    assembly = Assembly("switches", pcpus=1, slice_ns=1_000, switch_ns=600)
+    assembly.worker("v", "vcpu", slice_ns=900, switch=(work("v", 800, "change"),))
+    assembly.worker("h", "h")
+    for n in ("t0", "t1"):
+        assembly.task(n, "v")
+        assembly.source(n, {n: (1.0, (work("v", 5_000, n), end()))}, to=n, outstanding=1)
+    path = (work("h", 1e5, "h"), end())
+    assembly.source("h", {"h": (1.0, path)}, to="h", outstanding=1)
+    Machine(assembly.system(), seed=1, replication=0, requests=20).run()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from virtperf.assembly.book import Book
-from virtperf.assembly.checking import may_drop, takes_time
+from virtperf.assembly.checking import drops_at_once, takes_time
 from virtperf.assembly.laying import Expand, Laying, expanded
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
@@ -382,8 +382,10 @@ class Assembly:
             whole = expanded(path, expand)
             if not takes_time(whole):
                 raise ParameterError(name, "path", "taking time, as nobody thinks", kind)
-            if may_drop(whole):
-                raise ParameterError(name, "think", "above 0 where requests may be dropped", 0)
+            if drops_at_once(whole):
+                raise ParameterError(
+                    name, "think", "above 0 where requests may be dropped at once", 0
+                )
 
     def timer(
         self,

@@ -163,24 +163,28 @@ class Checker:
 
 
 def takes_time(path: Path) -> bool:
-    """Whether every way through `path` takes some time."""
-    for part in path:
-        if isinstance(part, Choice):
-            if all(takes_time(way) for _, way in part.branches):
-                return True
-        elif isinstance(part, Step) and part.kind in ("work", "serve") and part.cost.mean > 0:
-            return True
-    return False
-
-
-def may_drop(path: Path) -> bool:
-    """Whether a request may go another way for want of a credit."""
+    """Whether some way through `path` takes time, so that not all requests take none."""
     return any(
-        any(may_drop(way) for _, way in part.branches)
+        any(takes_time(way) for _, way in part.branches)
         if isinstance(part, Choice)
-        else isinstance(part, Step) and bool(part.otherwise)
+        else isinstance(part, Step) and part.kind in ("work", "serve") and part.cost.mean > 0
         for part in path
     )
+
+
+def drops_at_once(path: Path) -> bool:
+    """Whether a request may be dropped for want of a credit before any time has passed."""
+    for part in path:
+        if isinstance(part, Choice):
+            if any(drops_at_once(way) for _, way in part.branches):
+                return True
+            if all(takes_time(way) for _, way in part.branches):
+                return False
+        elif isinstance(part, Step) and part.otherwise and not takes_time(part.otherwise):
+            return True
+        elif isinstance(part, Step) and takes_time((part,)):
+            return False
+    return False
 
 
 def _gives(path: Path, names: Mapping[str, str]) -> list[str]:

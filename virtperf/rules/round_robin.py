@@ -1,19 +1,17 @@
 """Round robin: one queue for all pCPUs, first in first out, no wake-up preemption.
 
 A policy is a module of these functions; `sim.pool` says when each is called.
-State: `pool` has ``count head tail``; `pcpus[i]` has ``worker`` (who runs there, or -1);
-`workers[i]` has ``next`` (behind it in the queue, or -1) and ``last`` (its last pCPU, or -1).
+State: `pool` has ``count idle head tail`` (pCPUs, how many of them nobody runs on, the queue);
+`pcpus[i]` has ``worker`` (who runs there, or -1); `workers[i]` has ``next`` (behind it in the
+queue, or -1) and ``last`` (its last pCPU, or -1).
 """
 
 from typing import Any
 
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
-    """Return the idle pCPU a woken worker takes: its last one, else the lowest; -1 if none.
-
-    Where somebody waits, none is idle.
-    """
-    if pool.head != -1:
+    """Return the idle pCPU a woken worker takes: its last one, else the lowest; -1 if none."""
+    if pool.idle == 0:
         return -1
     last = workers[w].last
     if last >= 0 and pcpus[last].worker == -1:

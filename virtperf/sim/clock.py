@@ -74,17 +74,17 @@ class Clock(simpy.Environment):
         super().__init__(initial_time=0)
         self.alarms = 0
         self.agenda: list[tuple[int, int, simpy.Event]] = []
-        self._consequences: deque[simpy.Event] = deque()
+        self.consequences: deque[simpy.Event] = deque()
         self._void = 0
 
     def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0) -> None:
         """Let `event` happen in this instant: an `Alarm` alone knows another."""
         assert not delay, "a delay is an alarm's, which has an owner"
-        self._consequences.append(event)
+        self.consequences.append(event)
 
     def run(self, until: simpy.Event) -> bool:  # type: ignore[override]
         """Let all happen up to the event `until`; False if nothing is left to happen before."""
-        agenda, consequences = self.agenda, self._consequences
+        agenda, consequences = self.agenda, self.consequences
         while until.callbacks is not None:
             if consequences:
                 event = consequences.popleft()
@@ -154,4 +154,4 @@ def happen(event: Any) -> None:
     """Let an event happen that may have happened already."""
     if event._value is PENDING:  # else as ``succeed`` does it, without its detours
         event._ok, event._value = True, None
-        event.env._consequences.append(event)
+        event.env.consequences.append(event)

@@ -42,6 +42,9 @@ def _way_back(worker: "Hands", home: "Hands", seen: set["Hands"]) -> list[str]:
 
 def _needs(worker: "Hands") -> Iterator[tuple["Hands", str]]:
     """Yield those without whom `worker` cannot go on, and why; of them, who waits as well."""
+    above = _above(worker)
+    if above is not None and above.need is not None:
+        yield above, f"{worker.row.name} stands still below {above.row.name}"
     need = worker.need
     if need is None:
         return
@@ -49,7 +52,7 @@ def _needs(worker: "Hands") -> Iterator[tuple["Hands", str]]:
     if lock is not None and lock.holder != NONE:
         holder = worker.machine.workers[lock.holder]
         handed = holder is worker and lock.level == need.level  # and it does not know yet
-        if not handed and holder.need is not None and holder.need.level >= lock.level:
+        if not handed and (_waits(holder, lock.level) or _above(holder)):
             yield holder, f"{worker.row.name} waits for {lock.row.name}, held by {holder.row.name}"
     for call, inbox in need.calls:
         other = inbox.worker
@@ -58,6 +61,19 @@ def _needs(worker: "Hands") -> Iterator[tuple["Hands", str]]:
         unheard = call in inbox.queue and (other.need.deaf or inbox.level == ORDINARY)
         if unheard or other.need.request is call:
             yield other, f"{worker.row.name} waits for an answer of {other.row.name}"
+
+
+def _waits(worker: "Hands", level: int) -> bool:
+    """Whether `level` of `worker` cannot go on before something comes."""
+    return worker.need is not None and worker.need.level >= level
+
+
+def _above(worker: "Hands") -> "Hands | None":
+    """Return the host interrupt work that stands above `worker`."""
+    intruder = worker.pcpu.intruder if worker.pcpu is not None else None
+    if intruder is None or intruder is worker:
+        return None
+    return worker.machine.workers[intruder.index]
 
 
 def refuse_credit_cycle(credits: Iterable["Credits"], requests: Iterable["Request"]) -> None:

@@ -21,6 +21,8 @@ from virtperf.sim.wait import Wait
 from virtperf.sim.worker import Worker
 from virtperf.tables import NONE, Kind, Run, Sequence, Snapshot, StationKind, StepRow, System
 
+IDLE_TICKS = 1_000_000
+
 
 class Machine:
     """All that lives during one run.
@@ -39,7 +41,8 @@ class Machine:
         self.steps = system.steps
         self.env = Clock()
         self.counters = [0] * len(system.counters)
-        self.requests = requests
+        self.requests = self.seen = requests
+        self.idle_ticks = 0  # since the last request ended
         self.over = self.env.event()
         self.in_flight: dict[Request, None] = {}
         self.put_aside: dict[Request, int] = {}  # waiting for answers, under which account
@@ -118,7 +121,13 @@ class Machine:
         return child
 
     def _expire(self, number: int, answers: Wait) -> None:
-        """Start the side path of a timer."""
+        """Start the side path of a timer; where nothing else happens, no run may go on for ever."""
+        self.idle_ticks = self.idle_ticks + 1 if self.requests == self.seen else 0
+        self.seen = self.requests
+        if self.idle_ticks == IDLE_TICKS:
+            self._look_for_deadlock()
+            says = f"timers went off {IDLE_TICKS:,} times, but no request ended"
+            raise SimulationError(f"{self.system.name}: {says}")
         row = self.system.classes[number]
         request = Request(NONE, row, self.env.now, [])
         request.answers = answers

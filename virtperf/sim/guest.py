@@ -47,7 +47,7 @@ class RunQueue:
         """Put a task at the tail."""
         inbox.runnable = True
         rule.enqueue(self, self.inboxes, inbox.index)
-        if self.slice:
+        if self.slice and not self.expired:
             self._arm()
 
     def next(self) -> Inbox | None:

@@ -110,9 +110,9 @@ class Hands(Thread):
         """Let another task go on; `request`, in hand, waits until this one's turn has come."""
         task = self.task
         assert task is not None, "only a task's turn has a slice"
-        self.guest.expired = False
         request.mark = self.clock.read()
         self.guest.add(task)
+        self.guest.expired = False
         try:
             yield ASIDE
         finally:
@@ -125,7 +125,9 @@ class Hands(Thread):
         """Pay the process switch if another task ran before."""
         before, self.process_of = self.process_of, task
         if before is not None and before is not task:
+            self.holds += 1  # a kernel does not reschedule while it switches
             yield from self.pay(self.switch_steps, request)
+            self.holds -= 1
 
     # -- waiting with a request in hand -----------------------------------------------------
 
@@ -140,6 +142,12 @@ class Hands(Thread):
         before, self.need = self.need, Need(level=self.level, deaf=deaf, **what)
         refuse_cycle(self)
         return before
+
+    def _needs_again(self, before: Need | None) -> None:
+        """Go back to the need below, which others may have begun to depend on meanwhile."""
+        self.need = before
+        if before is not None:
+            refuse_cycle(self)
 
     def _hold_on(
         self, wait: Held, hold: int, masked: int, account: int, request: Request | None
@@ -193,7 +201,7 @@ class Hands(Thread):
             before = self._need(hold, masked, request=request, lock=lock)
             waiter = lock.join(self)
             yield from self._hold_on(waiter, hold, masked, lock.row.wait_account, request)
-            self.need = before
+            self._needs_again(before)
             if waiter.owns:
                 break
         self.holds += 1
@@ -230,7 +238,7 @@ class Hands(Thread):
             return
         before = self._need(step.hold, step.masked, request=request, calls=tuple(calls))
         yield from self._hold_on(wait, step.hold, step.masked, step.account, request)
-        self.need = before
+        self._needs_again(before)
 
     def _call(self, child: Request, payer: Request) -> Generator[simpy.Event, object, Inbox]:
         """Ring the doorbell with which a side path begins; it lives from its hand-over on."""

@@ -92,6 +92,7 @@ class Pool:
         self.charges: Any = getattr(self.policy, "account", None)
         self.count, self.slice = row.pcpus, row.slice
         self.head = self.tail = NOBODY
+        self.idle = row.pcpus
         self.armed = 0  # slice timers
         self.pcpus = [
             Pcpu(env, i, accounts, row.idle_account, self._slice_end) for i in range(row.pcpus)
@@ -156,6 +157,7 @@ class Pool:
             pcpu.account.enter(self.row.idle_account)
 
     def _dispatch(self, pcpu: Pcpu, worker: "Thread") -> None:
+        self.idle -= 1
         pcpu.worker = worker.index
         pcpu.dispatched = pcpu.charged = self.env.now
         worker.pcpu = pcpu
@@ -171,6 +173,7 @@ class Pool:
             self._charge(pcpu)
         if pcpu.alarm is not None:
             self._disarm(pcpu, pcpu.alarm)
+        self.idle += 1
         pcpu.worker, pcpu.last = NOBODY, worker.index
         worker.pcpu = None
         return pcpu

@@ -34,6 +34,8 @@ class Tape:
 
     def ring(self, bell: Doorbell, request: Request) -> None:
         """Note that `bell` is rung, by the worker whose process is active or by a device."""
+        if self.end != NONE:
+            return
         machine = self.machine
         process = machine.env.active_process
         sender = NONE if process is None else machine.processes[process]

@@ -64,11 +64,20 @@ class Thread:
     def resume(self) -> None:
         """Give the CPU back: plain work that has nothing else to heed goes on where it was.
 
-        So a stretch of work is one wait of the process, over however many slices it extends.
+        So a stretch of work is one wait of the process, over however many slices it extends. What
+        has been caused before comes first.
         """
+        if self.env.consequences and self.plain and self.stopped != NEVER:
+            self.env.soon(self._resume)
+        else:
+            self._resume()
+
+    def _resume(self) -> None:
         pcpu, stopped = self.pcpu, self.stopped
+        if pcpu is None:  # it has lost it again
+            return
         simple = self.plain and stopped != NEVER and not self.switch_left and not self.urgent()
-        if not simple or pcpu is None or pcpu.intruder is not None:
+        if not simple or pcpu.intruder is not None:
             happen(self.alarm)
             return
         now = self.env.now

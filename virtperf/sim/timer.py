@@ -13,6 +13,8 @@ Start = Callable[[int, Wait], None]
 class Timer:
     """The timer tick of a guest's vCPU, at every multiple of its period.
 
+    One that is not handled yet swallows the next: an interrupt is pending or not, not twice.
+
     Parameters
     ----------
     env : Clock
@@ -31,6 +33,8 @@ class Timer:
         self.begin = start
         self.ticker = Ticker(Owner.TIMER, index)
         worker.guest.ticked = True
+        self.pending = Wait(worker.guest.tick)
+        self.pending.over = True
 
     def start(self) -> None:
         """Let the timer run."""
@@ -38,6 +42,7 @@ class Timer:
 
     def _expire(self) -> None:
         asleep = self.worker.state == WorkerState.ASLEEP
-        if not (self.row.tickless and asleep):
-            self.begin(self.row.klass, Wait(self.worker.guest.tick))
+        if self.pending.over and not (self.row.tickless and asleep):
+            self.pending = Wait(self.worker.guest.tick)
+            self.begin(self.row.klass, self.pending)
         self.start()
