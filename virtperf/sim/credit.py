@@ -61,7 +61,7 @@ class Credits:
         request = self.queue.popleft()
         self.queued.add(-1)
         self._book(request)
-        request.credits.append(self)
+        request.hold(self)
         self.resume(request)
 
     def _book(self, request: Request) -> None:

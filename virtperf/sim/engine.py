@@ -203,7 +203,7 @@ class Machine:
             stock = self.credits[step.target]
             holder = request if stock in request.credits else request.lender
             if holder is not None and stock in holder.credits:
-                holder.credits.remove(stock)
+                holder.return_one(stock)
             stock.give()
         elif step.kind == Kind.CHOOSE:
             request.step += request.draws[step.draw]
@@ -219,7 +219,7 @@ class Machine:
     def _take(self, request: Request, step: StepRow) -> bool:
         stock = self.credits[step.target]
         if stock.take():
-            request.credits.append(stock)
+            request.hold(stock)
             return True
         if step.counter != NONE:
             self.counters[step.counter] += 1

@@ -50,11 +50,9 @@ class RunQueue:
         if self.slice and not self.expired:
             self._arm()
 
-    def next(self) -> Inbox | None:
-        """Take the next task, whose slice begins; None if no task has work."""
+    def next(self) -> Inbox:
+        """Take the next task that has work, whose slice begins."""
         i = rule.pick(self, self.inboxes)
-        if i == NONE:
-            return None
         if self.slice:
             self.since, self.expired = self.env.now, False
             self._arm()

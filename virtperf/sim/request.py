@@ -30,7 +30,7 @@ class Request:
         Where it waits: when it came to a station, or what the worker's clocks showed when it came.
     home : Inbox or None
         Where its worker took it; None while no worker has it.
-    credits : list of Credits
+    credits : tuple of Credits
         What it has taken and not given back.
     stays : Wait or None
         The worker that keeps it while a station serves it.
@@ -42,38 +42,31 @@ class Request:
         Side paths of its own under way.
     """
 
-    __slots__ = (
-        "answers",
-        "aside",
-        "booked",
-        "created",
-        "credits",
-        "draws",
-        "home",
-        "lender",
-        "mark",
-        "row",
-        "since",
-        "source",
-        "stays",
-        "step",
-    )
+    # What most requests never have is the class's: nothing to set for each of them.
+    mark: list[int]
+    home: "Inbox | None" = None
+    credits: "tuple[Credits, ...]" = ()
+    stays: "Wait | None" = None
+    answers: "Wait | None" = None
+    lender: "Request | None" = None
+    aside = 0
 
     def __init__(self, source: int, row: ClassRow, created: int, draws: list[int]) -> None:
         self.source = source
         self.row = row
-        self.created = created
+        self.created = self.since = created
         self.step = row.path
         self.draws = draws
         self.booked: dict[int, int] = {}
-        self.since = created
-        self.mark: list[int] = []
-        self.home: Inbox | None = None
-        self.credits: list[Credits] = []
-        self.stays: Wait | None = None
-        self.answers: Wait | None = None
-        self.lender: Request | None = None
-        self.aside = 0
+
+    def hold(self, stock: "Credits") -> None:
+        """Have one more credit of `stock`."""
+        self.credits += (stock,)
+
+    def return_one(self, stock: "Credits") -> None:
+        """Have one credit of `stock` less."""
+        at = self.credits.index(stock)
+        self.credits = self.credits[:at] + self.credits[at + 1 :]
 
     def book(self, account: int, ticks: int) -> None:
         """Add `ticks` to one account."""

@@ -32,6 +32,7 @@ class Worker(Hands):
 
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         super().__init__(machine, index, row)
+        self.polls = machine.system.inboxes[row.inbox].poll > 0
         self.polling = 0
         self.came = AWAKE
         self.polled = 0
@@ -86,10 +87,11 @@ class Worker(Hands):
                 if self.interrupt.told:
                     yield from self._turn(self.interrupt)
                     self.idle_since = self.env.now
-                elif task := self.guest.next():
+                elif self.guest.first != NONE:
+                    task = self.guest.next()
                     yield from self._run(task) if self.guest.slice else self._turn(task)
                     self.idle_since = self.env.now
-                elif window := poll_rule.window(self.tasks[0], self.polled):
+                elif self.polls and (window := poll_rule.window(self.tasks[0], self.polled)):
                     yield from self._poll(window)
                 else:
                     break
@@ -107,7 +109,8 @@ class Worker(Hands):
     def _fall_asleep(self) -> None:
         """Ask to be told, and give up the pCPU; the alarm is what wakes."""
         for task in self.tasks:
-            task.publish()
+            if task.bells:
+                task.publish()
         self._release(ASLEEP)
         self.alarm = simpy.Event(self.env)
 
@@ -154,8 +157,9 @@ class Worker(Hands):
         inbox.in_turn, inbox.told = 1, 0
         if inbox.level == ORDINARY:
             self.task = inbox
-            polls = self.tasks[0]
-            polls.window = poll_rule.adapted(polls, self.env.now - self.idle_since)
+            if self.polls:
+                first = self.tasks[0]
+                first.window = poll_rule.adapted(first, self.env.now - self.idle_since)
         request = inbox.take()
         yield from self._begin(inbox, request)
         taken = 1
