@@ -11,6 +11,7 @@ from virtperf.errors import ParameterError, SimulationError, UnknownNameError
 from virtperf.experiment import compare, observe, replay, simulate, work
 from virtperf.experiment.plan import LEAST, MOST, planned_requests
 from virtperf.plot import request_times
+from virtperf.report.answer import answer
 from virtperf.scenario import Scenario
 from virtperf.tables import Histogram, Run, Snapshot
 
@@ -334,3 +335,22 @@ def test_an_overload_that_theory_cannot_see_is_told_with_its_resource():
     (says,) = result.flags["says"]
     assert says.startswith("saturated: web[0].guest lock is busy all the time; 85,000/s arrive, 6")
     assert result.data["value"].isna().all()
+
+
+def test_a_point_all_of_whose_runs_fail_stays_in_the_table_with_its_reason(monkeypatch):
+    honest = work.run_one
+
+    def run_one(system, *rest):
+        if any(worker.role == "iothread" for worker in system.workers):
+            raise RuntimeError("boom")
+        return honest(system, *rest)
+
+    monkeypatch.setattr(work, "run_one", run_one)
+    over = ["vm.disk=virtio,native"]
+    result = compare(
+        scenario("virtio"), over, replications=2, requests=300, executor=work.Serial(), band=False
+    )
+    assert result.labels == ["vm.disk=virtio", "vm.disk=native"]
+    assert answer(result) == ["vm.disk=virtio: every run failed. RuntimeError: boom."]
+    failed = result.flags.loc[result.flags["flag"] == "failed", "says"]
+    assert [says.count("so do 1 more runs") for says in failed] == [0, 1]

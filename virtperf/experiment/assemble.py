@@ -78,7 +78,7 @@ def add_point(
     name = point.label
     values = {r: list(observe.metrics(seen)) for r, seen in windows.items()}
     if not cut.steady and (says := _overload(point, list(values.values()))):
-        add_saturated(rows, experiment, point, says)
+        add_null(rows, experiment, point, "saturated", says)
         return
     silent = _silent_roles(values.values())
     for replication, seen in values.items():
@@ -181,18 +181,18 @@ def _add_bounds(
     rows.bounds.append(theory(point) | {"throughput": mean, "little": ratio})
 
 
-def add_saturated(rows: Rows, experiment: str, point: Point, says: str) -> None:
-    """Add a point that has no steady state: every number is null."""
-    rows.flags.append((point.label, "saturated", says))
-    for metric, unit in _SATURATED.items():
+def add_null(rows: Rows, experiment: str, point: Point, flag: str, says: str) -> None:
+    """Add a point that has no steady state, or no run: every number is null."""
+    rows.flags.append((point.label, flag, says))
+    for metric, unit in _MAIN.items():
         rows.data.append((experiment, point.label, 0, metric, None, unit))
         rows.nulls.append((point.label, metric, says))
     rows.points.append({"point": point.label, **point.levels, "replications": 0, "requests": 0})
     rows.bounds.append(theory(point))
 
 
-_SATURATED = {f"latency.{name}": "ns" for name in ("mean", *observe.QUANTILES)}
-_SATURATED |= {"throughput": "1/s", "cpu_per_request.total": "ns"}
+_MAIN = {f"latency.{name}": "ns" for name in ("mean", *observe.QUANTILES)}
+_MAIN |= {"throughput": "1/s", "cpu_per_request.total": "ns"}
 
 
 def _overload(point: Point, replications: list[list[tuple[str, float | None, str]]]) -> str:

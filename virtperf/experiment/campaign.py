@@ -101,23 +101,30 @@ class Collector:
         if point.theory.saturated:
             crowded = point.theory.resource
             says = f"saturated: {crowded}; more arrives than it can do, and queues grow"
-            assemble.add_saturated(rows, name, point, says)
+            assemble.add_null(rows, name, point, "saturated", says)
             return
         if missing := sorted(set(range(self.given.replications)) - set(runs)):
             says = f"replications missing: {', '.join(map(str, missing))}"
             rows.flags.append((label, "partial", says))
+        failed = [failure for failure in self.failures if failure.unit.point == label]
         if runs:
             assemble.add_point(rows, name, point, runs, corners)
+        elif failed:
+            assemble.add_null(rows, name, point, "failed", failed[0].error)
 
     def close(self, stopped: bool) -> None:
         """Make rows of the points that are incomplete too, and refuse an empty result."""
         for label in list(self.runs):
             self._reduce(label)
+        alike: dict[tuple[str, str], list[Failure]] = {}
         for failure in self.failures:
-            self.parts[failure.unit.point].flags.append(
-                (failure.unit.point, "failed", failure.says)
-            )
-        if not any(rows.data for rows in self.parts.values()):
+            alike.setdefault((failure.unit.point, failure.error), []).append(failure)
+        for (label, _), (first, *more) in alike.items():
+            says = f"{first.says}; so do {len(more)} more runs" if more else first.says
+            self.parts[label].flags.append((label, "failed", says))
+        if not any(row[4] is not None for rows in self.parts.values() for row in rows.data) and (
+            self.failures or stopped
+        ):
             if stopped:
                 raise KeyboardInterrupt
             raise SimulationError(self.failures[0].says)

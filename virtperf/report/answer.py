@@ -14,18 +14,29 @@ if TYPE_CHECKING:
 
 def answer(result: Result) -> list[str]:
     """Return the answer of a result in sentences, the most important first."""
-    full = [str(says) for says in result.flags.loc[result.flags["flag"] == "saturated", "says"]]
-    if math.isnan(result.value(result.labels[0], "throughput")[0]):
-        return [f"{result.labels[0]}: no steady state. {full[0]}."]
+    first = result.labels[0]
+    if why := _silent(result).get(first):
+        return [f"{first}: {why}."]
     if len(result.labels) == 1:
         return _single(result)
     return _comparison(result)
 
 
+def _silent(result: Result) -> dict[str, str]:
+    """Return why points have no numbers: no steady state, or no run."""
+    says: dict[str, str] = {}
+    for row in result.flags.to_dict("records"):
+        point, flag = str(row["point"]), row["flag"]
+        if flag in ("saturated", "failed") and math.isnan(result.value(point, "throughput")[0]):
+            head = "no steady state. " if flag == "saturated" else "every run failed. "
+            says.setdefault(point, head + str(row["says"]))
+    return says
+
+
 def leading_metric(result: Result) -> str:
     """Return the metric to lead with: the median, which heavy tails leave alone, where known."""
-    full = result.flags.loc[result.flags["flag"] == "saturated", "point"]
-    points = [point for point in result.labels if point not in set(full)]
+    silent = _silent(result)
+    points = [point for point in result.labels if point not in silent]
     values = [result.value(point, "latency.p50")[0] for point in points]
     return "latency.mean" if any(map(math.isnan, values)) else "latency.p50"
 
@@ -63,14 +74,14 @@ def where_it_goes(result: Result, point: str, most: int = 4) -> str:
 
 
 def _comparison(result: Result) -> list[str]:
-    metric, baseline = leading_metric(result), result.labels[0]
+    metric, baseline, silent = leading_metric(result), result.labels[0], _silent(result)
     sentences = [f"{baseline}: {name_of(metric)} {value(result, baseline, metric)}. Against it:"]
     rate = {p: result.value(p, "throughput")[0] for p in result.labels}
     cpu = {p: result.value(p, "cpu_per_request.total")[0] for p in result.labels}
     for row in result.paired(metric, baseline).to_dict("records"):
         point, half = row["point"], (row["ci_high"] - row["ci_low"]) / 2
         if math.isnan(row["difference"]):
-            sentences.append(f"{point}: no steady state, it is saturated.")
+            sentences.append(f"{point}: {silent.get(str(point), 'no steady state')}.")
             continue
         change = plus_minus(row["difference"], 0.0 if math.isnan(half) else half, "ns", sign=True)
         base = result.value(baseline, metric)[0]
