@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from virtperf.assembly.book import Book
-from virtperf.assembly.checking import drops_at_once, takes_time
+from virtperf.assembly.checking import refuse_endless
 from virtperf.assembly.laying import Expand, Laying, expanded
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
@@ -358,7 +358,8 @@ class Assembly:
         book.classes += rows
         laying.finish()
         if gap is None and (think is None or think.mean <= 0):
-            self._refuse_endless(name, classes, expand)
+            for kind, (_, path) in classes.items():
+                refuse_endless(name, kind, expanded(path, expand))
         draws = Sequence(first_draw, len(book.draws))
         book.enter("source", name, len(book.sources))
         book.sources.append(
@@ -373,19 +374,6 @@ class Assembly:
                 order=NONE if turns is None else book.draw("order", Cycle(turns)),
             )
         )
-
-    def _refuse_endless(
-        self, name: str, classes: Mapping[str, tuple[float, Path]], expand: Expand
-    ) -> None:
-        """Refuse a closed source that could do for ever what takes no time."""
-        for kind, (_, path) in classes.items():
-            whole = expanded(path, expand)
-            if not takes_time(whole):
-                raise ParameterError(name, "path", "taking time, as nobody thinks", kind)
-            if drops_at_once(whole):
-                raise ParameterError(
-                    name, "think", "above 0 where requests may be dropped at once", 0
-                )
 
     def timer(
         self,

@@ -172,6 +172,19 @@ def takes_time(path: Path) -> bool:
     )
 
 
+def refuse_endless(owner: str, kind: str, path: Path) -> None:
+    """Refuse a path that a closed source without think times could take for ever in no time.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not takes_time(path):
+        raise ParameterError(owner, "path", "taking time, as nobody thinks", kind)
+    if drops_at_once(path):
+        raise ParameterError(owner, "think", "above 0 where requests may be dropped at once", 0)
+
+
 def drops_at_once(path: Path) -> bool:
     """Whether a request may be dropped for want of a credit before any time has passed."""
     for part in path:

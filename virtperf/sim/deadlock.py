@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def refuse_cycle(worker: "Hands") -> None:
     """Refuse that `worker` waits for what, in the end, waits for it.
 
-    It waits for a lock or for the answers of a join. A cycle closes with the last wait in it, or
-    when a lock is handed to the ordinary level of a worker whose interrupt level waits: looking
-    then is enough.
+    It waits for a lock or for the answers of a join. A cycle closes with the last wait in it, when
+    a lock is handed to the ordinary level of a worker whose interrupt level waits, or below an
+    interrupt level whose wait ends: looking then is enough.
 
     Raises
     ------
