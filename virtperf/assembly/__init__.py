@@ -411,7 +411,8 @@ class Assembly:
         laying.finish()
         handled = sum(step.ticks for step in book.steps[first:])
         if handled >= ticks(period_ns):
-            raise ParameterError(name, "period", "longer than it takes to handle it", period_ns)
+            owner, must = f"{worker}: {name}", "longer than it takes to handle it, in ns"
+            raise ParameterError(owner, "period", must, round(period_ns, 3))
         book.timers.append(
             TimerRow(
                 name=name,

@@ -194,7 +194,7 @@ def save(axes: Axes, path: Path) -> None:
     figure = axes.get_figure(root=True)
     assert figure is not None, "axes to draw on are in a figure"
     try:
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=150, bbox_inches="tight")  # legends stand beside the axes
     except OSError as error:
         raise OutputError(path, f"cannot be written: {error.strerror}") from None
     finally:
