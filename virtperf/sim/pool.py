@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from virtperf.rules import pinned, round_robin
+from virtperf.rules.policies import POLICIES
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
-from virtperf.tables import NONE, Policy, PoolRow
+from virtperf.tables import NONE, PoolRow
 
 if TYPE_CHECKING:
     from virtperf.sim.thread import Thread
 
-POLICIES: dict[int, Any] = {Policy.ROUND_ROBIN: round_robin, Policy.PINNED: pinned}
 NOBODY = NONE
 NEVER = -1
 
@@ -65,21 +64,7 @@ class Pcpu:
 class Pool:
     """A scheduler's pCPUs and the queue in front of them.
 
-    A policy is a module of `rules` with these functions of the pool's and the workers' state:
-
-    * ``place(pool, pcpus, workers, w)``: the idle pCPU that a woken worker takes, or -1;
-    * ``enqueue(pool, workers, w, woken)``: it waits, woken or (0) because it lost its pCPU;
-    * ``pick(pool, workers, p)``: who is next on a pCPU, or -1;
-    * ``wanted(pool, workers, p)``: whether somebody waits for it, so that a slice must end;
-    * ``slice_of(pool, workers, w)``: how long a worker may run from its dispatch then;
-
-    and, if it needs them,
-
-    * ``preempts(pool, pcpus, workers, w)``: the pCPU whose worker must go for a woken one, or -1;
-    * ``tick(pool, pcpus, workers, p)``: every `PoolRow.tick`, whether the worker there must go;
-    * ``account(pool, workers, w, ran)``: charge it, at each tick and when it leaves its pCPU;
-    * ``refill(pool, workers, now)``: hand out, every `PoolRow.period`, what is charged;
-    * ``FIELDS``: names of the state it keeps in a worker; each starts at 0.
+    What a policy is, `rules.policies` says.
 
     A slice counts from the dispatch, but its timer runs only while somebody waits.
     """

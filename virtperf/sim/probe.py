@@ -3,9 +3,7 @@
 from collections.abc import Callable
 
 from virtperf.tables import Histogram, Snapshot
-
-SCALARS = 1024  # scalar batches kept
-COARSE = 16  # scalar batches per histogram batch, so 64 of these
+from virtperf.tables.batches import COARSE, SCALARS, Batches
 
 
 class Probe:
@@ -25,8 +23,7 @@ class Probe:
         self.batch = 1
         self.ends: list[int] = []
         self.sums: list[int] = []
-        self.snapshots = [look()]
-        self.histograms: list[list[Histogram]] = []
+        self.batches = Batches(look())
         self._count = self._sum = 0
         self._open = self._fresh()
 
@@ -51,21 +48,17 @@ class Probe:
             self._merge()
 
     def _snap(self) -> None:
-        self.snapshots.append(self.look())
-        self.histograms.append(self._open)
+        self.batches.add(self.look(), self._open)
         self._open = self._fresh()
 
     def _merge(self) -> None:
         self.ends = self.ends[1::2]
         self.sums = [a + b for a, b in zip(self.sums[::2], self.sums[1::2], strict=True)]
-        self.snapshots = self.snapshots[::2]
-        self.histograms = [
-            [a.merge([b]) for a, b in zip(one, two, strict=True)]
-            for one, two in zip(self.histograms[::2], self.histograms[1::2], strict=True)
-        ]
+        self.batches.merge_if_full()
         self.batch *= 2
 
     def end(self) -> None:
         """Take the last snapshot, if anything happened since the one before."""
-        if self.look().time > self.snapshots[-1].time or any(h.counts for h in self._open):
+        before = self.batches.snapshots[-1]
+        if self.look().time > before.time or any(h.counts for h in self._open):
             self._snap()

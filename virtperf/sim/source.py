@@ -1,10 +1,9 @@
 """Sources of load: closed and open, with a mix of request classes."""
 
 from collections.abc import Callable, Iterator
-from itertools import repeat
 
+from virtperf.draws import draws, kinds
 from virtperf.sim.clock import Alarm, Clock, Owner, Ticker
-from virtperf.sim.draws import choices, draws, order
 from virtperf.sim.request import Request
 from virtperf.tables import NONE, System
 
@@ -32,16 +31,7 @@ class Source:
         self.streams = [drawn(number) for number in range(*row.draws)]
         self.think = None if row.think == NONE else drawn(row.think)
         self.gap = None if row.gap == NONE else drawn(row.gap)
-        self.choices = self._choices(system, seed, replication)
-
-    def _choices(self, system: System, seed: int, replication: int) -> Iterator[int]:
-        """Return the class of each request, one after the other."""
-        if self.row.order != NONE:
-            return order(system, self.row.order)
-        if len(self.classes) == 1:
-            return repeat(0)
-        weights = [row.weight for row in self.classes]
-        return choices(weights, seed, replication, f"{self.row.name}/class")
+        self.choices = kinds(system, row, seed, replication)
 
     def start(self) -> None:
         """Let the load begin: all outstanding requests of a closed source, or the first gap."""

@@ -1,0 +1,9 @@
+"""The compiled engine: the contract of `virtperf.sim`, as a loop over tables.
+
+Its modules mirror those of `sim`: the rules are the same functions, the flow of control is written
+again, so that it can be compiled. `layout` says what the state of a run consists of.
+"""
+
+from virtperf.fast.engine import record, run
+
+__all__ = ["record", "run"]

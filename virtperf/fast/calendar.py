@@ -1,0 +1,132 @@
+"""What happens when: the agenda of alarms, and the queue of what they cause in the same instant.
+
+The agenda is a binary heap, ordered by instant, then by whose alarm it is, then by how many that
+one has set: as `sim.clock` orders it, so no order of calls decides anything. The place of an alarm
+that may be taken back is kept, so that it can be.
+"""
+
+from typing import Any
+
+from virtperf.fast.compiling import compiled
+from virtperf.fast.layout import agenda, events, places
+from virtperf.fast.status import FULL, fail
+
+SOURCE, STATION, BELL, LOCK, WORKER, TIMER, SLICE, TASK, TICK = 0, 1, 2, 3, 4, 5, 8, 9, 10
+COUNT_BITS, INDEX_BITS = 40, 19
+KIND_SHIFT = COUNT_BITS + INDEX_BITS
+MOST_OWNERS = 1 << INDEX_BITS
+FIXED = -1  # the slot of an alarm that is never taken back
+
+NOTHING, RESUME, GO_ON, CARRY_ON, END = 0, 1, 2, 3, 4  # what an event lets happen
+
+
+@compiled
+def alarm(s: Any, kind: int, owner: Any, delay: int, ref: int, slot: int) -> None:
+    """Set an alarm of `owner`, a row that counts its alarms."""
+    owner.alarms += 1
+    _set(s, (kind << KIND_SHIFT) | (owner.index << COUNT_BITS) | owner.alarms, delay, ref, slot)
+
+
+@compiled
+def alarm_of_task(s: Any, w: Any, delay: int) -> None:
+    """Set the alarm of a guest's run queue, which a worker keeps beside its own."""
+    w.task_alarms += 1
+    _set(s, (TASK << KIND_SHIFT) | (w.index << COUNT_BITS) | w.task_alarms, delay, w.index, FIXED)
+
+
+@compiled
+def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
+    """Set the alarm of a policy's clock; `number` is a pCPU, or one more: that of the pool."""
+    _set(s, (TICK << KIND_SHIFT) | (number << COUNT_BITS) | count, delay, number, FIXED)
+
+
+@compiled
+def _set(s: Any, key: int, delay: int, ref: int, slot: int) -> None:
+    if s.scheduled == s.agenda_rows:
+        fail(s, FULL, 1)
+        return
+    s.alarms += 1
+    time, i, heap = s.now + delay, s.scheduled, agenda(s)
+    s.scheduled = i + 1
+    i = _rise(s, i, time, key)
+    row = heap[i]
+    row.time, row.key, row.ref, row.slot = time, key, ref, slot
+    if slot != FIXED:
+        places(s)[slot] = i
+
+
+@compiled
+def _rise(s: Any, i: int, time: int, key: int) -> int:
+    """Move what is later down, from place `i` on towards the top; return the place left free."""
+    heap = agenda(s)
+    while i > 0:
+        above = (i - 1) >> 1
+        row = heap[above]
+        if row.time < time or (row.time == time and row.key < key):
+            break
+        _move(s, above, i)
+        i = above
+    return i
+
+
+@compiled
+def _sink(s: Any, i: int, time: int, key: int) -> int:
+    """Move what is earlier up, from place `i` on towards the bottom; return the place left free."""
+    heap, size = agenda(s), s.scheduled
+    while True:
+        below = 2 * i + 1
+        if below >= size:
+            return i
+        row = heap[below]
+        if below + 1 < size:
+            other = heap[below + 1]
+            if other.time < row.time or (other.time == row.time and other.key < row.key):
+                below, row = below + 1, other
+        if time < row.time or (time == row.time and key < row.key):
+            return i
+        _move(s, below, i)
+        i = below
+
+
+@compiled
+def _move(s: Any, source: int, to: int) -> None:
+    a, b = agenda(s)[source], agenda(s)[to]
+    b.time, b.key, b.ref, b.slot = a.time, a.key, a.ref, a.slot
+    if a.slot != FIXED:
+        places(s)[a.slot] = to
+
+
+@compiled
+def remove(s: Any, i: int) -> None:
+    """Take the alarm at place `i` out of the agenda."""
+    last = s.scheduled - 1
+    s.scheduled = last
+    if i == last:
+        return
+    row = agenda(s)[last]
+    time, key = row.time, row.key
+    gone = agenda(s)[i]
+    if time < gone.time or (time == gone.time and key < gone.key):
+        i = _rise(s, i, time, key)
+    else:
+        i = _sink(s, i, time, key)
+    _move(s, last, i)
+
+
+@compiled
+def take_back(s: Any, slot: int) -> None:
+    """Let nothing come of an alarm that has been set."""
+    remove(s, places(s)[slot])
+
+
+@compiled
+def cause(s: Any, what: int, ref: int) -> None:
+    """Let something happen in this instant, after what has been caused before."""
+    if s.caused - s.happened == s.events_rows:
+        fail(s, FULL, 2)
+        return
+    row = events(s)[s.caused % s.events_rows]
+    row.what, row.ref = what, ref
+    s.caused += 1
+
+

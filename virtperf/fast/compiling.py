@@ -1,0 +1,89 @@
+"""How the engine's functions are compiled, where the result is kept, and when it is thrown away.
+
+numba looks at one source file to see whether what it kept is stale; here a function, the layout of
+its tables and the rules it calls are in several. So what is kept stands in a folder named by a
+hash of all of them, and of the versions of Python, NumPy and numba: another version looks
+elsewhere, and what it finds of others there it removes when it compiles.
+"""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CHECKED = os.environ.get("VIRTPERF_CHECKED", "") not in ("", "0")
+"""Whether every index is checked: the debug mode, about half as fast. Set before the first use."""
+_SOURCES = ("fast", "rules", "tables")
+_KEPT = 4  # builds of other versions that stay: another environment may use the same home
+
+
+def compiled(function: F) -> F:
+    """Compile a function of the engine when it is first called.
+
+    It allocates nothing, so numba need not count references (`_nrt`).
+    """
+    made: F = numba.njit(function, _nrt=False, error_model="numpy", boundscheck=CHECKED)
+    return made
+
+
+def entry(function: F) -> F:
+    """Compile a function that Python calls, and keep the result, with all that it calls."""
+    with _cache_in(folder()):
+        made: F = numba.njit(
+            function, _nrt=False, error_model="numpy", boundscheck=CHECKED, cache=True
+        )
+    return made
+
+
+def folder() -> Path:
+    """Return where this build is kept."""
+    return home() / build_name()
+
+
+def home() -> Path:
+    """Return where builds are kept: $VIRTPERF_CACHE, else in the user's cache."""
+    given = os.environ.get("VIRTPERF_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "virtperf"
+
+
+@cache
+def build_name() -> str:
+    """Return a name that changes with the layout, the rules, the engine and their compiler."""
+    digest = blake2b(digest_size=8)
+    root = Path(__file__).parents[1]
+    for part in _SOURCES:
+        for file in sorted((root / part).rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    for what in (platform.python_version(), version("numba"), version("numpy"), str(CHECKED)):
+        digest.update(what.encode() + b"\0")
+    return f"engine-{digest.hexdigest()}"
+
+
+def sweep() -> None:
+    """Remove what other versions have kept, but for the latest few."""
+    others = [path for path in home().glob("engine-*") if path.name != build_name()]
+    for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _cache_in(place: Path) -> Iterator[None]:
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(place)
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before

@@ -1,0 +1,260 @@
+"""One run of the compiled engine, as Python sees it: enter the loop, look around, enter again."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from virtperf.errors import SimulationError
+from virtperf.fast import status
+from virtperf.fast.audit import check, refuse
+from virtperf.fast.feed import Feed
+from virtperf.fast.loop import ADVANCE, BEGIN, FINISH, enter
+from virtperf.fast.machine import BUCKETS, Machine
+from virtperf.fast.source import IDLE_TICKS, LOW
+from virtperf.fast.stuck import refuse_credit_deadlock, refuse_deadlock
+from virtperf.fast.timeline import read
+from virtperf.tables import Histogram, Run, Snapshot, System, Timeline
+from virtperf.tables.batches import Batches
+
+BUDGET = 1_000_000  # alarms between two looks from Python: a few tenths of a second
+ROOM, MOST_ROOM = 256, 1 << 24
+Progress = Callable[[int], bool]
+SPANS = 100_000  # a recording ends here, so that its memory is bounded
+
+
+class Attempt:
+    """A run with tables of some size; it may find them too small.
+
+    Parameters
+    ----------
+    system : System
+    seed, replication, requests : int
+        See `run`.
+    room : int
+        Rows there are for what a system does not bound.
+    spans : int
+        Spans that are recorded.
+    """
+
+    def __init__(
+        self, system: System, seed: int, replication: int, requests: int, room: int, spans: int
+    ) -> None:
+        self.system, self.requests = system, requests
+        self.machine = Machine(system, requests, room, spans)
+        self.feed = Feed(self.machine, seed, replication, max(LOW, room))
+        self.machine.set(budget=BUDGET)
+        self.batches = Batches(self._snapshot(0))
+        self._enter(BEGIN)
+
+    def _enter(self, what: int) -> int:
+        return int(enter(self.machine.state, what))
+
+    def drive(self, progress: Progress | None) -> int:
+        """Run until it is over, or something is wrong; return why it stopped."""
+        machine = self.machine
+        while machine.get("status") in (status.RUNNING, status.PAUSED):
+            self._look_around()
+            machine.set(status=status.RUNNING)
+            self._enter(ADVANCE)
+            if progress is not None and progress(self.requests - machine.get("left")):
+                break
+        return machine.get("status")
+
+    def _look_around(self) -> None:
+        """Do what only Python can, while no compiled code holds an address."""
+        machine = self.machine
+        if machine.get("wish"):
+            machine.set(wish=0)
+            self.feed.refill()
+            self._put_away()
+            if machine.get("alive") >= machine.get("room"):
+                machine.grow()
+            if machine.get("crowded"):
+                machine.set(crowded=0)
+                refuse_credit_deadlock(machine)
+
+    def _put_away(self) -> None:
+        """Keep the closed snapshots and histograms, and let the open ones come first again."""
+        closed = self.machine.get("closed")
+        if not closed:
+            return
+        for number in range(closed):
+            self.batches.add(self._snapshot(number), self._histograms(number))
+            self.batches.merge_if_full()
+        size = self.machine.get("groups") * BUCKETS
+        table = self.machine.tables["histograms"]
+        table[:size] = table[closed * size : (closed + 1) * size]
+        table[size:] = 0
+        self.machine.set(closed=0)
+
+    def _histograms(self, number: int) -> list[Histogram]:
+        groups = self.machine.get("groups")
+        table = self.machine.tables["histograms"].reshape(-1, groups, BUCKETS)[number]
+        made = []
+        for counts in table:
+            found = np.flatnonzero(counts)
+            made.append(Histogram(dict(zip(found.tolist(), counts[found].tolist(), strict=True))))
+        return made
+
+    def _snapshot(self, number: int) -> Snapshot:
+        system, width = self.system, self.machine.get("look_width")
+        row = self.machine.tables["looks"][number * width : (number + 1) * width].tolist()
+        groups, accounts, stations = (
+            len(system.groups),
+            len(system.accounts),
+            len(system.stations),
+        )
+        at = 2
+
+        def part(length: int) -> tuple[int, ...]:
+            nonlocal at
+            at += length
+            return tuple(row[at - length : at])
+
+        def grid(rows: int) -> tuple[tuple[int, ...], ...]:
+            return tuple(part(accounts) for _ in range(rows))
+
+        return Snapshot(
+            time=row[0],
+            in_system=row[1],
+            completed=part(groups),
+            residence=part(groups),
+            counters=part(len(system.counters)),
+            sides=part(len(system.sides)),
+            side_residence=part(len(system.sides)),
+            requests=grid(groups),
+            cpu=grid(system.pool.pcpus),
+            busy=part(stations),
+            queued=part(stations),
+        )
+
+    def result(self) -> Run:
+        """Settle what is open, check the ledger, and report."""
+        machine = self.machine
+        self._put_away()
+        self._enter(FINISH)
+        last, open_ = self._snapshot(0), self._histograms(0)
+        if last.time > self.batches.snapshots[-1].time or any(h.counts for h in open_):
+            self.batches.add(last, open_)
+        kept = machine.get("snaps")
+        return Run(
+            ends=tuple(machine.tables["ends"][:kept].tolist()),
+            sums=tuple(machine.tables["sums"][:kept].tolist()),
+            batch=machine.get("batch"),
+            snapshots=tuple(self.batches.snapshots),
+            histograms=tuple(map(tuple, self.batches.histograms)),
+            in_flight=check(machine),
+            events=machine.get("alarms"),
+            engine="fast",
+        )
+
+    def refuse(self, why: int) -> None:
+        """Say what went wrong in the middle of a run.
+
+        Raises
+        ------
+        LedgerError
+            If a request that has ended does not balance.
+        DeadlockError
+            If some wait for each other for ever.
+        SimulationError
+        """
+        machine, name = self.machine, self.system.name
+        culprit = machine.get("culprit")
+        if why == status.UNBALANCED:
+            row = machine.tables["requests"][culprit]
+            residence, missing = machine.get("now") - int(row["created"]), machine.get("left")
+            refuse(machine, int(row["klass"]), residence, residence - missing)
+        if why == status.DEADLOCK:
+            refuse_deadlock(machine, culprit)
+        refuse_credit_deadlock(machine)
+        if why == status.IDLE:
+            says = f"timers went off {IDLE_TICKS:,} times, but no request ended"
+            raise SimulationError(f"{name}: {says}")
+        if why == status.DRY:
+            raise SimulationError(f"{name}: nothing is left to happen")
+        raise SimulationError(f"{name}: the engine is in a state that cannot be ({why}, {culprit})")
+
+
+def _attempt(
+    system: System, seed: int, replication: int, requests: int, spans: int, progress: Progress | None
+) -> Attempt:
+    """Make a run; where tables were too small, make it again with larger ones."""
+    room = ROOM
+    while True:
+        attempt = Attempt(system, seed, replication, requests, room, spans)
+        why = attempt.drive(progress)
+        if why != status.FULL:
+            break
+        full = status.TABLES[attempt.machine.get("culprit")]
+        room *= 8
+        if room > MOST_ROOM:
+            raise SimulationError(f"{system.name}: the table of {full} grows past {room:,} rows")
+    if why not in (status.OVER, status.PAUSED):
+        attempt.refuse(why)
+    return attempt
+
+
+def run(
+    system: System,
+    *,
+    seed: int,
+    replication: int,
+    requests: int,
+    progress: Progress | None = None,
+) -> Run:
+    """Simulate one replication of `system` until `requests` requests have finished.
+
+    Parameters
+    ----------
+    system : System
+    seed : int
+        Root of all randomness.
+    replication : int
+        Number of the independent run.
+    requests : int
+        Length of the run, at least 1.
+    progress : callable, optional
+        Called with the requests finished so far, some times a second; the run ends early, as it
+        stands, if it returns true.
+
+    Returns
+    -------
+    Run
+        The same for the same arguments, always, and the same as of `virtperf.sim`.
+
+    Raises
+    ------
+    LedgerError
+        If a tick was booked twice or not at all.
+    DeadlockError
+        If some wait for each other for ever: the cycle of who waits for whom.
+    SimulationError
+        If nothing is left to happen before the requests are through, or a table grows past all
+        bounds.
+    """
+    return _attempt(system, seed, replication, requests, 0, progress).result()
+
+
+def record(
+    system: System, *, seed: int, replication: int, requests: int, spans: int = SPANS
+) -> tuple[Run, Timeline]:
+    """Simulate as `run` does, and record what happened when.
+
+    Parameters
+    ----------
+    system : System
+    seed, replication, requests : int
+        As in `run`.
+    spans : int
+        Most that is recorded; the run goes on without it.
+
+    Returns
+    -------
+    Run
+        The same as without a recording.
+    Timeline
+    """
+    attempt = _attempt(system, seed, replication, requests, spans, None)
+    result = attempt.result()
+    return result, read(attempt.machine)

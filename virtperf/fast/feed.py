@@ -1,0 +1,103 @@
+"""Random numbers for the compiled loop: drawn by NumPy, some thousands ahead of their use.
+
+Each source consumes three kinds of numbers, each in step with itself: what a request needs (its
+class, then its random times), gaps between arrivals, and times to think. Compiled code reads them
+from one table and wishes for more when few are left; the numbers are those that `sim` uses.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtperf.draws import blocks, kind_blocks
+from virtperf.fast.machine import Machine
+from virtperf.rng import BLOCK
+from virtperf.tables import NONE
+
+Numbers = NDArray[np.int64]
+MOST_BLOCKS = 4  # drawn at a time; the first time one, for most streams of a run are short
+KINDS = ("made", "gaps", "thinks")
+
+
+class Stream:
+    """Rows of numbers of which some are left.
+
+    Parameters
+    ----------
+    columns : list of iterator of array
+        Where the numbers of a row come from.
+    least : int
+        Rows there must be at once.
+    """
+
+    def __init__(self, columns: list[Iterator[Numbers]], least: int) -> None:
+        self.columns = columns
+        self.least = least
+        self.blocks = 1
+        self.length = least + MOST_BLOCKS * BLOCK
+        self.rows: Numbers
+
+    @property
+    def size(self) -> int:
+        """Numbers there is room for."""
+        return self.length * len(self.columns)
+
+    def refill(self, at: int, end: int) -> int:
+        """Keep the rows from `at` to `end` and draw more; return how many there are then."""
+        self.rows[: end - at] = self.rows[at:end]
+        filled, wanted = end - at, max(self.least, end - at + self.blocks * BLOCK)
+        while filled < wanted and filled + BLOCK <= self.length:
+            for number, column in enumerate(self.columns):
+                self.rows[filled : filled + BLOCK, number] = next(column)
+            filled += BLOCK
+        self.blocks = min(2 * self.blocks, MOST_BLOCKS)
+        return filled
+
+
+class Feed:
+    """All streams of a run, each at its place in the machine's table.
+
+    Parameters
+    ----------
+    machine : Machine
+    seed, replication : int
+    least : int
+        Rows of each kind that there must be before an alarm.
+    """
+
+    def __init__(self, machine: Machine, seed: int, replication: int, least: int) -> None:
+        self.sources = machine.tables["sources"]
+        system = machine.system
+        self.streams: dict[tuple[int, str], Stream] = {}
+        for i, row in enumerate(system.sources):
+
+            def drawn(number: int, name: str = row.name) -> Iterator[Numbers]:
+                return blocks(system, name, number, seed, replication)
+
+            made = [kind_blocks(system, row, seed, replication), *map(drawn, range(*row.draws))]
+            self.streams[i, "made"] = Stream(made, least + row.outstanding)
+            if row.gap != NONE:
+                self.streams[i, "gaps"] = Stream([drawn(row.gap)], least)
+            if row.think != NONE:
+                self.streams[i, "thinks"] = Stream([drawn(row.think)], least)
+        self._lay_out(machine)
+        self.refill()
+
+    def _lay_out(self, machine: Machine) -> None:
+        table = np.zeros(sum(stream.size for stream in self.streams.values()), np.int64)
+        machine.put("feed", table)
+        first = 0
+        for (i, kind), stream in self.streams.items():
+            part = table[first : first + stream.size]
+            stream.rows = part.reshape(stream.length, len(stream.columns))
+            self.sources[kind][i] = first
+            first += stream.size
+
+    def refill(self) -> None:
+        """Draw where few numbers are left."""
+        for (i, kind), stream in self.streams.items():
+            at, end = (int(self.sources[f"{kind}_{name}"][i]) for name in ("at", "end"))
+            if end - at < stream.least:
+                self.sources[f"{kind}_at"][i] = 0
+                self.sources[f"{kind}_end"][i] = stream.refill(at, end)

@@ -1,0 +1,174 @@
+"""The compiled loop: one alarm after the other, and all that each causes."""
+
+from typing import Any
+
+from virtperf.fast import pool
+from virtperf.fast.calendar import (
+    BELL,
+    CARRY_ON,
+    COUNT_BITS,
+    END,
+    FIXED,
+    GO_ON,
+    INDEX_BITS,
+    KIND_SHIFT,
+    LOCK,
+    RESUME,
+    SLICE,
+    SOURCE,
+    STATION,
+    TASK,
+    TICK,
+    TIMER,
+    WORKER,
+    alarm,
+    remove,
+)
+from virtperf.fast.compiling import compiled, entry
+from virtperf.fast.doorbell import bell_alarm
+from virtperf.fast.fibre import LIVE, call
+from virtperf.fast.flow import go_on
+from virtperf.fast.guest import task_slice_end
+from virtperf.fast.layout import (
+    NONE,
+    agenda,
+    events,
+    requests,
+    sources,
+    stations,
+    timers,
+    waiters,
+    workers,
+)
+from virtperf.fast.probe import look
+from virtperf.fast.settle import close
+from virtperf.fast.source import ARRIVES, create, next_gap, set_timer, timer_alarm
+from virtperf.fast.station import served
+from virtperf.fast.status import DRY, OVER, PAUSED, RUNNING, fail
+from virtperf.fast.stretch import GONE
+from virtperf.fast.waits import lock_answer
+from virtperf.fast.worker import run_fibre
+
+BEGIN, ADVANCE, FINISH = 0, 1, 2  # what the loop is entered for
+INDICES = (1 << INDEX_BITS) - 1
+COUNTS = (1 << COUNT_BITS) - 1
+
+
+@entry
+def enter(s: Any, what: int) -> int:
+    """Do one thing with a state: one function, so that one thing is compiled, and kept.
+
+    Parameters
+    ----------
+    s : State
+    what : int
+        `BEGIN` lets the load begin; `ADVANCE` goes on until `s.status` says why it stopped;
+        `FINISH` books what is under way and takes a last snapshot.
+
+    Returns
+    -------
+    int
+        The status.
+    """
+    if what == BEGIN:
+        _begin(s)
+    elif what == ADVANCE:
+        _advance(s)
+    else:
+        look(s)
+        close(s)
+    return s.status
+
+
+@compiled
+def _begin(s: Any) -> None:
+    for n in range(s.workers_rows):
+        w = workers(s)[n]
+        call(s, w, LIVE)
+        run_fibre(s, w)
+    pool.start(s)
+    for t in range(s.timers_rows):
+        set_timer(s, timers(s)[t])
+    for n in range(s.sources_rows):
+        source = sources(s)[n]
+        if source.open:
+            gap = next_gap(s, source)
+            if gap:
+                alarm(s, SOURCE, source, gap, ARRIVES, FIXED)
+            else:
+                _arrive(s, source)
+        left = source.outstanding
+        while left and s.status == RUNNING:
+            go_on(s, create(s, source))
+            left -= 1
+
+
+@compiled
+def _advance(s: Any) -> None:
+    budget = s.alarms + s.budget
+    while s.status == RUNNING:
+        if s.caused != s.happened:
+            row = events(s)[s.happened % s.events_rows]
+            what, ref = row.what, row.ref
+            s.happened += 1
+            if what == RESUME:
+                w = workers(s)[ref]
+                w.alarm = GONE
+                run_fibre(s, w)
+            elif what == GO_ON:
+                go_on(s, ref)
+            elif what == CARRY_ON:
+                pool.resume_now(s, workers(s)[ref])
+            elif what == END:
+                s.status = OVER
+        elif s.wish or s.alarms >= budget:
+            s.status = PAUSED
+        elif s.scheduled:
+            first = agenda(s)[0]
+            s.now = first.time
+            key, ref = first.key, first.ref
+            remove(s, 0)
+            _happens(s, key >> KIND_SHIFT, (key >> COUNT_BITS) & INDICES, key & COUNTS, ref)
+        else:
+            fail(s, DRY, NONE)
+
+
+@compiled
+def _happens(s: Any, kind: int, owner: int, count: int, ref: int) -> None:
+    """Let an alarm happen."""
+    if kind == WORKER:
+        w = workers(s)[owner]
+        w.alarm = GONE
+        run_fibre(s, w)
+    elif kind == STATION:
+        served(s, stations(s)[owner], requests(s)[ref])
+        go_on(s, ref)
+    elif kind == SLICE:
+        pool.slice_end(s, owner)
+    elif kind == SOURCE:
+        source = sources(s)[owner]
+        if ref == ARRIVES:
+            _arrive(s, source)
+        else:
+            go_on(s, create(s, source))
+    elif kind == BELL:
+        bell_alarm(s, owner, ref)
+    elif kind == LOCK:
+        lock_answer(s, waiters(s)[ref], ref)
+    elif kind == TIMER:
+        go_on(s, timer_alarm(s, owner))
+        set_timer(s, timers(s)[owner])
+    elif kind == TASK:
+        task_slice_end(s, owner)
+    elif kind == TICK:
+        pool.policy_clock(s, owner, count)
+
+
+@compiled
+def _arrive(s: Any, source: Any) -> None:
+    """Make requests until there is a gap: a trace may have thousands at one instant."""
+    gap = 0
+    while not gap and s.status == RUNNING:
+        go_on(s, create(s, source))
+        gap = next_gap(s, source)
+    alarm(s, SOURCE, source, gap, ARRIVES, FIXED)

@@ -1,0 +1,255 @@
+"""A system's tables, and those of a run of it, as compiled code reads them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtperf.errors import SimulationError
+from virtperf.fast.calendar import MOST_OWNERS
+from virtperf.fast.layout import DEPTH, NONE, STATE, TABLES
+from virtperf.tables import StationKind, System
+from virtperf.tables.batches import SCALARS
+from virtperf.tables.histogram import bucket
+from virtperf.units import MAX_TICKS
+
+BUCKETS = bucket(int(MAX_TICKS)) + 1
+CLOSED = 4  # snapshots that may wait to be put away
+
+
+class Machine:
+    """The state of one run: one record, and the tables whose addresses it holds.
+
+    Parameters
+    ----------
+    system : System
+    requests : int
+        The run ends when this many have finished.
+    room : int
+        Requests, alarms and events that there is room for, beside what the system says.
+    spans : int
+        Spans that are recorded; 0: nothing is.
+    """
+
+    def __init__(self, system: System, requests: int, room: int, spans: int = 0) -> None:
+        most = max(len(system.workers), len(system.stations), len(system.bells), system.pool.pcpus)
+        if most >= MOST_OWNERS:
+            raise SimulationError(f"{system.name}: more than {MOST_OWNERS:,} of a kind")
+        self.system = system
+        self.tables: dict[str, NDArray[Any]] = {}
+        self._state = np.zeros(1, STATE)
+        self.state: Any = self._state[0]
+        self.set(left=requests, seen=requests, batch=1, buckets=BUCKETS, active=NONE)
+        self._sizes()
+        self._build_pool()
+        self._build_workers()
+        self._build_bells()
+        self._build_stations()
+        self._build_load()
+        self._build_room(room)
+        self._build_totals()
+        self._build_tape(spans)
+
+    def set(self, **fields: int) -> None:
+        """Set fields of the state."""
+        for name, value in fields.items():
+            self.state[name] = value
+
+    def get(self, name: str) -> int:
+        """Return a field of the state."""
+        return int(self.state[name])
+
+    def put(self, name: str, table: "NDArray[Any]") -> None:
+        """Let the state have a table, or a longer one in place of the one it had."""
+        assert table.dtype == TABLES[name] and table.flags.c_contiguous, f"not a table of {name}"
+        self.tables[name] = table
+        self.set(**{name: table.ctypes.data, f"{name}_rows": table.size})
+
+    def _rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Make a table of rows; what a row does not say is 0, or NONE where that is nobody."""
+        filled = list(rows)
+        table = np.zeros(len(filled), TABLES[name])
+        for field in set(TABLES[name].names or ()) & _NOBODY:
+            table[field] = NONE
+        for i, row in enumerate(filled):
+            for field, value in row.items():
+                table[field][i] = value
+        if "index" in (TABLES[name].names or ()):
+            table["index"] = range(len(filled))
+        self.put(name, table)
+
+    # -- what the system says ---------------------------------------------------------------
+
+    def _sizes(self) -> None:
+        system = self.system
+        self.set(
+            accounts=len(system.accounts),
+            width=max((row.draws.last - row.draws.first for row in system.sources), default=0),
+            groups=len(system.groups),
+            fibres_of_tasks=len(system.workers),
+        )
+
+    def _build_pool(self) -> None:
+        row = self.system.pool
+        names = "policy slice switch switch_account idle_account tick period"
+        pool = {name: getattr(row, name) for name in names.split()}
+        self._rows("pools", [pool | {"count": row.pcpus, "idle": row.pcpus}])
+        self._rows("pcpus", [{"account": row.idle_account, "timer": NONE}] * row.pcpus)
+        self.put("cpu", np.zeros(row.pcpus * len(self.system.accounts), "i8"))
+
+    def _build_workers(self) -> None:
+        system = self.system
+        tasks: dict[int, list[int]] = {}
+        interrupts: dict[int, int] = {}
+        for i, inbox in enumerate(system.inboxes):
+            if inbox.level:
+                interrupts[inbox.worker] = i
+            else:
+                tasks.setdefault(inbox.worker, []).append(i)
+        names = "pin host batch_account poll_account spin_account slice waits"
+        self._rows(
+            "workers",
+            (
+                {name: getattr(row, name) for name in names.split()}
+                | {"interrupt": interrupts.get(i, NONE), "tasks": tasks.get(i, [NONE])[0]}
+                | _span("wake", row.wake)
+                | _span("switch", row.switch)
+                | {"polls": system.inboxes[row.inbox].poll > 0, "inbox": row.inbox, "fibre": i}
+                | {"ticked": any(timer.worker == i for timer in system.timers), "away": 1}
+                | {"stopped": NONE, "end": NONE, "alarm": 1}
+                for i, row in enumerate(system.workers)
+            ),
+        )
+        after = {a: b for chain in tasks.values() for a, b in zip(chain, chain[1:], strict=False)}
+        self._rows(
+            "inboxes",
+            (
+                {name: getattr(row, name) for name in "worker level batch lock poll".split()}
+                | {"start": row.poll_start, "sibling": after.get(i, NONE)}
+                | {"window": 0 if row.poll_start else row.poll}
+                | _span("prologue", row.prologue)
+                | _span("epilogue", row.epilogue)
+                | _span("pickup", row.pickup)
+                for i, row in enumerate(system.inboxes)
+            ),
+        )
+        count = len(system.workers)
+        self._rows("waiters", ({"level": n % 2} for n in range(2 * count)))
+        self.tables["waiters"]["index"] = np.arange(2 * count) // 2
+        self._rows("needs", [{}] * (2 * count))
+        fibres = count + len(system.inboxes)
+        self._rows("fibres", [{}] * fibres)
+        self._rows("frames", [{}] * (fibres * DEPTH))
+        self.put("places", np.zeros(count + system.pool.pcpus, "i8"))
+
+    def _build_bells(self) -> None:
+        self._rows(
+            "bells",
+            (
+                {name: getattr(row, name) for name in "inbox rule counter timer count".split()}
+                | {"pay_first": [pay.first for pay in row.pay], "delay": row.delay}
+                | {"pay_last": [pay.last for pay in row.pay]}
+                | {"debt_first": [debt.first for debt in row.debt]}
+                | {"debt_last": [debt.last for debt in row.debt]}
+                for row in self.system.bells
+            ),
+        )
+        inboxes, bells = self.tables["inboxes"], self.tables["bells"]
+        for i in range(len(bells) - 1, -1, -1):
+            at = bells["inbox"][i]
+            bells["sibling"][i], inboxes["bells"][at] = inboxes["bells"][at], i
+
+    def _build_stations(self) -> None:
+        stations = self.system.stations
+        names = "kind servers wake wait_account discipline"
+        self._rows(
+            "stations", ({name: getattr(row, name) for name in names.split()} for row in stations)
+        )
+        credits = sum(row.servers for row in stations if row.kind == StationKind.CREDIT)
+        self._rows("credits", ({"behind": i + 1} for i in range(credits)))
+        self.tables["credits"]["behind"][-1:] = NONE
+        self.set(free_credit=0 if credits else NONE)
+
+    def _build_load(self) -> None:
+        system = self.system
+        self._rows(
+            "sources",
+            (
+                {"inbox": row.inbox, "outstanding": row.outstanding, "open": row.gap != NONE}
+                | {"think": row.think != NONE, "classes": row.classes.first}
+                | {"draws": row.draws.last - row.draws.first}
+                for row in system.sources
+            ),
+        )
+        for name, rows in (("classes", system.classes), ("steps", system.steps)):
+            fields = TABLES[name].names or ()
+            self._rows(name, ({f: getattr(row, f) for f in fields} for row in rows))
+        names = "worker period tickless klass"
+        self._rows(
+            "timers", ({f: getattr(row, f) for f in names.split()} for row in system.timers)
+        )
+
+    # -- what a run needs -------------------------------------------------------------------
+
+    def _build_room(self, room: int) -> None:
+        system = self.system
+        count = room + sum(row.outstanding for row in system.sources)
+        self._rows("requests", [{}] * count)
+        self.put("booked", np.zeros(count * len(system.accounts), "i8"))
+        self.put("drawn", np.zeros(count * self.get("width"), "i8"))
+        owners = 2 * len(system.workers) + 2 * system.pool.pcpus + len(system.timers) + 1
+        self._rows("agenda", [{}] * (count + owners + len(system.sources) + room))
+        self._rows("events", [{}] * (2 * len(system.workers) + count + room))
+        self.put("feed", np.zeros(0, "i8"))
+        self.set(free_request=NONE, room=count - count // 4)
+
+    def grow(self) -> None:
+        """Let there be room for twice as many requests. Nothing else may hold an address."""
+        rows = {"requests": 1, "booked": self.get("accounts"), "drawn": self.get("width")}
+        more = len(self.tables["requests"])
+        for name, width in rows.items():
+            self.put(name, np.concatenate([self.tables[name], np.zeros(more * width, TABLES[name])]))
+        self.put("agenda", np.concatenate([self.tables["agenda"], np.zeros(more, TABLES["agenda"])]))
+        self.put("events", np.zeros(len(self.tables["events"]) + more, TABLES["events"]))
+        self.set(room=2 * more - more // 2, caused=0, happened=0)
+
+    def _build_totals(self) -> None:
+        system = self.system
+        groups, accounts = len(system.groups), len(system.accounts)
+        sizes = {
+            "counters": len(system.counters),
+            "totals": groups * accounts,
+            "completed": groups,
+            "residence": groups,
+            "sides": len(system.sides),
+            "side_residence": len(system.sides),
+            "ends": SCALARS,
+            "sums": SCALARS,
+            "histograms": CLOSED * groups * BUCKETS,
+        }
+        for name, size in sizes.items():
+            self.put(name, np.zeros(size, "i8"))
+        cpu = system.pool.pcpus * accounts
+        width = 2 + 2 * groups + len(system.counters) + 2 * len(system.sides)
+        width += groups * accounts + cpu + 2 * len(system.stations)
+        self.put("looks", np.zeros(CLOSED * width, "i8"))
+        self.set(look_width=width)
+
+    def _build_tape(self, spans: int) -> None:
+        self._rows("spans", [{}] * spans)
+        self._rows("arrows", [{}] * (16 * spans))
+        self.set(recording=spans > 0, spans_left=spans, tape_end=NONE)
+
+
+_NOBODY = {
+    *"worker last intruder first final tape holder next pcpu need task process_of".split(),
+    *"fresh_first fresh_final again_first again_final deferred_first deferred_final".split(),
+    *"sibling bells behind holder head tail stopped event rung_bell interrupt tasks".split(),
+} - {"event"}
+
+
+def _span(name: str, steps: tuple[int, int]) -> dict[str, int]:
+    return {f"{name}_first": steps[0], f"{name}_last": steps[1]}
+
+

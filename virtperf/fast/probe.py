@@ -1,0 +1,105 @@
+"""What is observed during a run, in constant memory; mirrors `sim.probe`.
+
+Scalar batches are kept and merged here. A snapshot and the histograms of its batch wait in a short
+row of closed ones until Python puts them away.
+"""
+
+from typing import Any
+
+from virtperf.fast.calendar import END, cause
+from virtperf.fast.compiling import compiled
+from virtperf.fast.layout import (
+    NONE,
+    completed,
+    counters,
+    cpu,
+    ends,
+    histograms,
+    looks,
+    pcpus,
+    residence,
+    side_residence,
+    sides,
+    stations,
+    sums,
+    totals,
+)
+from virtperf.fast.status import FULL, fail
+from virtperf.tables.batches import COARSE, SCALARS
+from virtperf.tables.histogram import BITS
+
+
+@compiled
+def bucket(ticks: int) -> int:
+    """Return the bucket of a duration, as `tables.histogram.bucket` does."""
+    shift, rest = 0, ticks >> (BITS + 1)
+    while rest:
+        shift, rest = shift + 1, rest >> 1
+    return (shift << BITS) + (ticks >> shift)
+
+
+@compiled
+def observe(s: Any, group: int, latency: int) -> None:
+    """Count one finished request; the run is over when it was the last."""
+    completed(s)[group] += 1
+    residence(s)[group] += latency
+    histograms(s)[(s.closed * s.groups + group) * s.buckets + bucket(latency)] += 1
+    s.count += 1
+    s.sum += latency
+    if s.count == s.batch:
+        _close(s)
+    s.left -= 1
+    if s.left == 0:
+        cause(s, END, NONE)
+
+
+@compiled
+def _close(s: Any) -> None:
+    at = s.snaps
+    ends(s)[at], sums(s)[at] = s.now, s.sum
+    s.snaps = at = at + 1
+    s.count = s.sum = 0
+    if at % COARSE == 0:
+        look(s)
+        s.closed += 1
+        s.wish = 1
+        if (s.closed + 1) * s.look_width > s.looks_rows:
+            fail(s, FULL, 5)
+            s.closed -= 1
+    if at == SCALARS:
+        for i in range(SCALARS // 2):
+            ends(s)[i] = ends(s)[2 * i + 1]
+            sums(s)[i] = sums(s)[2 * i] + sums(s)[2 * i + 1]
+        s.snaps = SCALARS // 2
+        s.batch *= 2
+
+
+@compiled
+def look(s: Any) -> None:
+    """Write all running totals, as they stand, into the snapshot behind the closed ones."""
+    now, at = s.now, s.closed * s.look_width
+    looks(s)[at] = now
+    looks(s)[at + 1] = s.in_system_sum + s.in_system * (now - s.in_system_since)
+    at = _copy(s, completed(s), s.completed_rows, at + 2)
+    at = _copy(s, residence(s), s.residence_rows, at)
+    at = _copy(s, counters(s), s.counters_rows, at)
+    at = _copy(s, sides(s), s.sides_rows, at)
+    at = _copy(s, side_residence(s), s.side_residence_rows, at)
+    at = _copy(s, totals(s), s.totals_rows, at)
+    first = at
+    at = _copy(s, cpu(s), s.cpu_rows, at)
+    for p in range(s.pcpus_rows):
+        pcpu = pcpus(s)[p]
+        looks(s)[first + p * s.accounts + pcpu.account] += now - pcpu.since
+    for i in range(s.stations_rows):
+        station = stations(s)[i]
+        busy = station.busy_sum + station.busy * (now - station.busy_since)
+        queued = station.queued_sum + station.queued * (now - station.queued_since)
+        looks(s)[at + i], looks(s)[at + s.stations_rows + i] = busy, queued
+
+
+@compiled
+def _copy(s: Any, table: Any, length: int, at: int) -> int:
+    for i in range(length):
+        looks(s)[at + i] = table[i]
+    return at + length
