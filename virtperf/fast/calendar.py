@@ -42,14 +42,23 @@ def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
 
 @compiled
 def _set(s: Any, key: int, delay: int, ref: int, slot: int) -> None:
-    if s.scheduled == s.agenda_rows:
+    """Put an alarm where the one that has just happened stood, else at the end; let it find its place."""
+    s.alarms += 1
+    time, size = s.now + delay, s.scheduled
+    if s.vacant:
+        s.vacant = 0
+        _put(s, _sink(s, 0, size, time, key), time, key, ref, slot)
+        return
+    if size == s.agenda_rows:
         fail(s, FULL, 1)
         return
-    s.alarms += 1
-    time, i, heap = s.now + delay, s.scheduled, agenda(s)
-    s.scheduled = i + 1
-    i = _rise(s, i, time, key)
-    row = heap[i]
+    s.scheduled = size + 1
+    _put(s, _rise(s, size, time, key), time, key, ref, slot)
+
+
+@compiled
+def _put(s: Any, i: int, time: int, key: int, ref: int, slot: int) -> None:
+    row = agenda(s)[i]
     row.time, row.key, row.ref, row.slot = time, key, ref, slot
     if slot != FIXED:
         places(s)[slot] = i
@@ -64,15 +73,15 @@ def _rise(s: Any, i: int, time: int, key: int) -> int:
         row = heap[above]
         if row.time < time or (row.time == time and row.key < key):
             break
-        _move(s, above, i)
+        _put(s, i, row.time, row.key, row.ref, row.slot)
         i = above
     return i
 
 
 @compiled
-def _sink(s: Any, i: int, time: int, key: int) -> int:
+def _sink(s: Any, i: int, size: int, time: int, key: int) -> int:
     """Move what is earlier up, from place `i` on towards the bottom; return the place left free."""
-    heap, size = agenda(s), s.scheduled
+    heap = agenda(s)
     while True:
         below = 2 * i + 1
         if below >= size:
@@ -84,39 +93,45 @@ def _sink(s: Any, i: int, time: int, key: int) -> int:
                 below, row = below + 1, other
         if time < row.time or (time == row.time and key < row.key):
             return i
-        _move(s, below, i)
+        _put(s, i, row.time, row.key, row.ref, row.slot)
         i = below
 
 
 @compiled
-def _move(s: Any, source: int, to: int) -> None:
-    a, b = agenda(s)[source], agenda(s)[to]
-    b.time, b.key, b.ref, b.slot = a.time, a.key, a.ref, a.slot
-    if a.slot != FIXED:
-        places(s)[a.slot] = to
+def first_alarm(s: Any) -> Any:
+    """Return the next alarm; its place is vacant from now on."""
+    s.vacant = 1
+    return agenda(s)[0]
 
 
 @compiled
-def remove(s: Any, i: int) -> None:
+def close_up(s: Any) -> None:
+    """Fill the place of the alarm that happened last, if no new one has."""
+    if s.vacant:
+        s.vacant = 0
+        _remove(s, 0)
+
+
+@compiled
+def _remove(s: Any, i: int) -> None:
     """Take the alarm at place `i` out of the agenda."""
     last = s.scheduled - 1
     s.scheduled = last
     if i == last:
         return
-    row = agenda(s)[last]
-    time, key = row.time, row.key
-    gone = agenda(s)[i]
+    row, gone = agenda(s)[last], agenda(s)[i]
+    time, key, ref, slot = row.time, row.key, row.ref, row.slot
     if time < gone.time or (time == gone.time and key < gone.key):
         i = _rise(s, i, time, key)
     else:
-        i = _sink(s, i, time, key)
-    _move(s, last, i)
+        i = _sink(s, i, last, time, key)
+    _put(s, i, time, key, ref, slot)
 
 
 @compiled
 def take_back(s: Any, slot: int) -> None:
     """Let nothing come of an alarm that has been set."""
-    remove(s, places(s)[slot])
+    _remove(s, places(s)[slot])
 
 
 @compiled

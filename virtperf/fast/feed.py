@@ -68,6 +68,7 @@ class Feed:
 
     def __init__(self, machine: Machine, seed: int, replication: int, least: int) -> None:
         self.sources = machine.tables["sources"]
+        self.least = least
         system = machine.system
         self.streams: dict[tuple[int, str], Stream] = {}
         for i, row in enumerate(system.sources):
@@ -96,8 +97,9 @@ class Feed:
 
     def refill(self) -> None:
         """Draw where few numbers are left."""
-        for (i, kind), stream in self.streams.items():
-            at, end = (int(self.sources[f"{kind}_{name}"][i]) for name in ("at", "end"))
-            if end - at < stream.least:
-                self.sources[f"{kind}_at"][i] = 0
-                self.sources[f"{kind}_end"][i] = stream.refill(at, end)
+        for kind in KINDS:
+            at, end = self.sources[f"{kind}_at"], self.sources[f"{kind}_end"]
+            for i in np.flatnonzero(end - at < self.least).tolist():
+                if stream := self.streams.get((i, kind)):
+                    end[i] = stream.refill(int(at[i]), int(end[i]))
+                    at[i] = 0

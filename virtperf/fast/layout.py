@@ -151,7 +151,7 @@ STATE = _row(
     " budget"  # alarms after which it is left in any case
     " accounts width groups fibres_of_tasks"  # sizes
     " left seen idle_ticks alarms alive fresh serial crowded"
-    " scheduled"  # alarms in the agenda
+    " scheduled vacant"  # alarms in the agenda; whether the first has happened
     " caused happened"  # events caused and handled since the start
     " active"  # worker whose fibre runs
     " in_system in_system_sum in_system_since"

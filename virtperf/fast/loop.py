@@ -22,7 +22,8 @@ from virtperf.fast.calendar import (
     TIMER,
     WORKER,
     alarm,
-    remove,
+    close_up,
+    first_alarm,
 )
 from virtperf.fast.compiling import compiled, entry
 from virtperf.fast.doorbell import bell_alarm
@@ -31,7 +32,6 @@ from virtperf.fast.flow import go_on
 from virtperf.fast.guest import task_slice_end
 from virtperf.fast.layout import (
     NONE,
-    agenda,
     events,
     requests,
     sources,
@@ -123,11 +123,11 @@ def _advance(s: Any) -> None:
                 s.status = OVER
         elif s.wish or s.alarms >= budget:
             s.status = PAUSED
-        elif s.scheduled:
-            first = agenda(s)[0]
+        elif s.scheduled > s.vacant:
+            close_up(s)
+            first = first_alarm(s)
             s.now = first.time
             key, ref = first.key, first.ref
-            remove(s, 0)
             _happens(s, key >> KIND_SHIFT, (key >> COUNT_BITS) & INDICES, key & COUNTS, ref)
         else:
             fail(s, DRY, NONE)

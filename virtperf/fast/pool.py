@@ -65,7 +65,7 @@ def release(s: Any, w: Any) -> None:
 def _queue(s: Any, pool: Any, w: Any, woken: int) -> None:
     w.queued = 1
     policy.enqueue(pool.policy, pool, workers(s), w.index, woken)
-    if pool.armed < pool.count:
+    if pool.armed < pool.count - pool.idle:
         for p in range(pool.count):
             pcpu = pcpus(s)[p]
             if pcpu.timer == NEVER and pcpu.worker != NONE:

@@ -125,7 +125,7 @@ class Pool:
     def _queue(self, worker: "Thread", *, woken: int) -> None:
         worker.queued = True
         self.policy.enqueue(self, self.workers, worker.index, woken)
-        if self.armed < self.count:
+        if self.armed < self.count - self.idle:
             for pcpu in self.pcpus:
                 if pcpu.timer == NEVER and pcpu.worker != NOBODY:
                     self._arm(pcpu)
