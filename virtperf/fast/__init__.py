@@ -5,5 +5,6 @@ again, so that it can be compiled. `layout` says what the state of a run consist
 """
 
 from virtperf.fast.engine import record, run
+from virtperf.fast.warmup import warm_up
 
-__all__ = ["record", "run"]
+__all__ = ["record", "run", "warm_up"]

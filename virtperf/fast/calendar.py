@@ -7,7 +7,7 @@ that may be taken back is kept, so that it can be.
 
 from typing import Any
 
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import agenda, events, places
 from virtperf.fast.status import FULL, fail
 
@@ -20,7 +20,7 @@ FIXED = -1  # the slot of an alarm that is never taken back
 NOTHING, RESUME, GO_ON, CARRY_ON, END = 0, 1, 2, 3, 4  # what an event lets happen
 
 
-@compiled
+@inlined
 def alarm(s: Any, kind: int, owner: Any, delay: int, ref: int, slot: int) -> None:
     """Set an alarm of `owner`, a row that counts its alarms."""
     owner.alarms += 1
@@ -40,7 +40,7 @@ def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
     _set(s, (TICK << KIND_SHIFT) | (number << COUNT_BITS) | count, delay, number, FIXED)
 
 
-@compiled
+@inlined
 def _set(s: Any, key: int, delay: int, ref: int, slot: int) -> None:
     """Put an alarm where the one that has just happened stood, else at the end; let it find its place."""
     s.alarms += 1
@@ -56,7 +56,7 @@ def _set(s: Any, key: int, delay: int, ref: int, slot: int) -> None:
     _put(s, _rise(s, size, time, key), time, key, ref, slot)
 
 
-@compiled
+@inlined
 def _put(s: Any, i: int, time: int, key: int, ref: int, slot: int) -> None:
     row = agenda(s)[i]
     row.time, row.key, row.ref, row.slot = time, key, ref, slot
@@ -64,7 +64,7 @@ def _put(s: Any, i: int, time: int, key: int, ref: int, slot: int) -> None:
         places(s)[slot] = i
 
 
-@compiled
+@inlined
 def _rise(s: Any, i: int, time: int, key: int) -> int:
     """Move what is later down, from place `i` on towards the top; return the place left free."""
     heap = agenda(s)
@@ -78,7 +78,7 @@ def _rise(s: Any, i: int, time: int, key: int) -> int:
     return i
 
 
-@compiled
+@inlined
 def _sink(s: Any, i: int, size: int, time: int, key: int) -> int:
     """Move what is earlier up, from place `i` on towards the bottom; return the place left free."""
     heap = agenda(s)
@@ -97,7 +97,7 @@ def _sink(s: Any, i: int, size: int, time: int, key: int) -> int:
         i = below
 
 
-@compiled
+@inlined
 def first_alarm(s: Any) -> Any:
     """Return the next alarm; its place is vacant from now on."""
     s.vacant = 1
@@ -128,13 +128,13 @@ def _remove(s: Any, i: int) -> None:
     _put(s, i, time, key, ref, slot)
 
 
-@compiled
+@inlined
 def take_back(s: Any, slot: int) -> None:
     """Let nothing come of an alarm that has been set."""
     _remove(s, places(s)[slot])
 
 
-@compiled
+@inlined
 def cause(s: Any, what: int, ref: int) -> None:
     """Let something happen in this instant, after what has been caused before."""
     if s.caused - s.happened == s.events_rows:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import STATES, booked, cpu
 from virtperf.fast.tape import tape_pcpu, tape_worker
 
@@ -10,7 +10,7 @@ from virtperf.fast.tape import tape_pcpu, tape_worker
 ASLEEP, READY, RUNNING, INTERRUPT, BLOCKED, SWITCHING, POLLING = range(STATES)
 
 
-@compiled
+@inlined
 def enter(s: Any, w: Any, state: int) -> None:
     """Let a worker be in a state from now on."""
     if s.recording:
@@ -20,7 +20,7 @@ def enter(s: Any, w: Any, state: int) -> None:
     w.entered, w.state = now, state
 
 
-@compiled
+@inlined
 def enter_account(s: Any, p: Any, account: int) -> None:
     """Let the time of a pCPU go to an account from now on."""
     if s.recording:
@@ -30,7 +30,7 @@ def enter_account(s: Any, p: Any, account: int) -> None:
     p.since, p.account = now, account
 
 
-@compiled
+@inlined
 def _read(s: Any, w: Any) -> None:
     """Bring the clock of a worker up to now."""
     now = s.now
@@ -38,7 +38,7 @@ def _read(s: Any, w: Any) -> None:
     w.entered = now
 
 
-@compiled
+@inlined
 def mark(s: Any, r: Any, w: Any) -> None:
     """Remember what the clock of `w` shows: a request begins to wait there."""
     _read(s, w)
@@ -46,14 +46,14 @@ def mark(s: Any, r: Any, w: Any) -> None:
         r.mark[state] = w.times[state]
 
 
-@compiled
+@inlined
 def book(s: Any, r: Any, account: int, ticks: int) -> None:
     """Add `ticks` to an account of a request."""
     if ticks:
         booked(s)[r.index * s.accounts + account] += ticks
 
 
-@compiled
+@inlined
 def settle(s: Any, r: Any, w: Any) -> None:
     """Book to a request what the clock of `w` shows since its mark, state by state."""
     _read(s, w)
@@ -80,7 +80,7 @@ def settle_blocked(s: Any, r: Any, w: Any, account: int) -> None:
         book(s, r, to, w.times[state] - r.mark[state])
 
 
-@compiled
+@inlined
 def more_busy(s: Any, station: Any, change: int) -> None:
     """Change the number of servers, locks or credits in use."""
     station.busy_sum += station.busy * (s.now - station.busy_since)
@@ -88,7 +88,7 @@ def more_busy(s: Any, station: Any, change: int) -> None:
     station.busy += change
 
 
-@compiled
+@inlined
 def more_queued(s: Any, station: Any, change: int) -> None:
     """Change the number of those who wait."""
     station.queued_sum += station.queued * (s.now - station.queued_since)
@@ -96,7 +96,7 @@ def more_queued(s: Any, station: Any, change: int) -> None:
     station.queued += change
 
 
-@compiled
+@inlined
 def more_inside(s: Any, change: int) -> None:
     """Change the number of requests in the system."""
     s.in_system_sum += s.in_system * (s.now - s.in_system_since)

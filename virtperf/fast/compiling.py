@@ -4,6 +4,8 @@ numba looks at one source file to see whether what it kept is stale; here a func
 its tables and the rules it calls are in several. So what is kept stands in a folder named by a
 hash of all of them, and of the versions of Python, NumPy and numba: another version looks
 elsewhere, and what it finds of others there it removes when it compiles.
+
+What is compiled has no recursion: numba cannot keep a function that calls itself.
 """
 
 import os
@@ -16,33 +18,85 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import numba
+from numba.core import codegen
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 CHECKED = os.environ.get("VIRTPERF_CHECKED", "") not in ("", "0")
-"""Whether every index is checked: the debug mode, about half as fast. Set before the first use."""
+"""Whether every index is checked: the debug mode, slower. Set before the first use."""
+_OPTIONS = {"_nrt": False, "error_model": "numpy", "boundscheck": CHECKED}
+_INSIDE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _SOURCES = ("fast", "rules", "tables")
 _KEPT = 4  # builds of other versions that stay: another environment may use the same home
 
 
 def compiled(function: F) -> F:
-    """Compile a function of the engine when it is first called.
+    """Compile a function of the engine when one that calls it is.
 
     It allocates nothing, so numba need not count references (`_nrt`).
     """
-    made: F = numba.njit(function, _nrt=False, error_model="numpy", boundscheck=CHECKED)
+    made: F = numba.njit(function, **_OPTIONS, **_INSIDE)
+    return made
+
+
+def inlined(function: F) -> F:
+    """Compile a function into each that calls it: where the call would cost as much as it does."""
+    made: F = numba.njit(function, **_OPTIONS, **_INSIDE, forceinline=not CHECKED)
     return made
 
 
 def entry(function: F) -> F:
-    """Compile a function that Python calls, and keep the result, with all that it calls."""
-    with _cache_in(folder()):
-        made: F = numba.njit(
-            function, _nrt=False, error_model="numpy", boundscheck=CHECKED, cache=True
-        )
+    """Compile the function that Python calls, and keep the result, with all that it calls."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder())
+    try:
+        made: F = numba.njit(function, **_OPTIONS, cache=True)
+    finally:
+        numba.config.CACHE_DIR = before
     return made
+
+
+@contextmanager
+def thrift(name: str) -> Iterator[None]:
+    """Let only function `name` be optimized and turned into machine code, with all it calls inside.
+
+    numba does both for each function on the way, each time with all that the function calls: here
+    three times the work. A numba that is built otherwise than those we know does so still.
+    """
+    library, engine = codegen.CPUCodeLibrary, codegen.JITCPUCodegen
+    try:
+        optimize, finalize = library._optimize_final_module, library._finalize_final_module
+        set_env = engine.set_env
+    except AttributeError:
+        yield
+        return
+
+    def optimize_whole(self: Any) -> None:
+        if self.name == name:
+            optimize(self)
+
+    def finalize_whole(self: Any) -> None:
+        if self.name == name:
+            finalize(self)
+        else:
+            self._finalized = True
+
+    def set_env_of_whole(self: Any, symbol: str, env: Any) -> None:
+        if self._engine.is_symbol_defined(symbol):
+            set_env(self, symbol, env)
+
+    with (
+        patch.object(library, "_optimize_final_module", optimize_whole),
+        patch.object(library, "_finalize_final_module", finalize_whole),
+        patch.object(engine, "set_env", set_env_of_whole),
+    ):
+        yield
+
+
+# -- where it is kept -------------------------------------------------------------------------
 
 
 def folder() -> Path:
@@ -77,13 +131,3 @@ def sweep() -> None:
     others = [path for path in home().glob("engine-*") if path.name != build_name()]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
         shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
-def _cache_in(place: Path) -> Iterator[None]:
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(place)
-    try:
-        yield
-    finally:
-        numba.config.CACHE_DIR = before

@@ -8,11 +8,12 @@ from virtperf.errors import SimulationError
 from virtperf.fast import status
 from virtperf.fast.audit import check, refuse
 from virtperf.fast.feed import Feed
-from virtperf.fast.loop import ADVANCE, BEGIN, FINISH, enter
+from virtperf.fast.loop import ADVANCE, BEGIN, FINISH, enter_loop
 from virtperf.fast.machine import BUCKETS, Machine
 from virtperf.fast.source import IDLE_TICKS, LOW
 from virtperf.fast.stuck import refuse_credit_deadlock, refuse_deadlock
 from virtperf.fast.timeline import read
+from virtperf.fast.warmup import warm_up
 from virtperf.tables import Histogram, Run, Snapshot, System, Timeline
 from virtperf.tables.batches import Batches
 
@@ -47,7 +48,7 @@ class Attempt:
         self._enter(BEGIN)
 
     def _enter(self, what: int) -> int:
-        return int(enter(self.machine.state, what))
+        return int(enter_loop(self.machine.state, what))
 
     def drive(self, progress: Progress | None) -> int:
         """Run until it is over, or something is wrong; return why it stopped."""
@@ -180,6 +181,7 @@ def _attempt(
     system: System, seed: int, replication: int, requests: int, spans: int, progress: Progress | None
 ) -> Attempt:
     """Make a run; where tables were too small, make it again with larger ones."""
+    warm_up()
     room = ROOM
     while True:
         attempt = Attempt(system, seed, replication, requests, room, spans)

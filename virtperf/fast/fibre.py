@@ -7,7 +7,7 @@ fibre of its own and one for each guest task that the guest may put aside.
 
 from typing import Any
 
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import DEPTH, fibres, frames
 from virtperf.fast.status import FULL, fail
 
@@ -33,7 +33,7 @@ from virtperf.fast.status import FULL, fail
 GOES_ON, WAITS = 0, 1  # what such a function returns: the fibre goes on, or must wait
 
 
-@compiled
+@inlined
 def call(s: Any, w: Any, code: int) -> Any:
     """Begin a call on top of the fibre of `w` that runs; return its frame."""
     fibre = fibres(s)[w.fibre]
@@ -47,7 +47,7 @@ def call(s: Any, w: Any, code: int) -> Any:
     return f
 
 
-@compiled
+@inlined
 def end(s: Any, w: Any) -> int:
     """End the call on top; a task whose turn is over lets the worker's own fibre go on."""
     fibre = fibres(s)[w.fibre]

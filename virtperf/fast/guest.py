@@ -7,7 +7,7 @@ from typing import Any
 
 from virtperf.fast.calendar import alarm_of_task
 from virtperf.fast.clocks import RUNNING
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, inboxes, workers
 from virtperf.fast.stretch import cut
 from virtperf.rules import guest as rule
@@ -15,7 +15,7 @@ from virtperf.rules import guest as rule
 _enqueue, _pick, _over = compiled(rule.enqueue), compiled(rule.pick), compiled(rule.over)
 
 
-@compiled
+@inlined
 def add(s: Any, w: Any, inbox: Any) -> None:
     """Put a task at the tail."""
     inbox.runnable = 1
@@ -24,7 +24,7 @@ def add(s: Any, w: Any, inbox: Any) -> None:
         _arm(s, w)
 
 
-@compiled
+@inlined
 def next_task(s: Any, w: Any) -> int:
     """Take the next task that has work, whose slice begins."""
     i = _pick(w, inboxes(s))
@@ -40,7 +40,7 @@ def guest_tick(s: Any, w: Any) -> None:
     w.expired = _over(w, s.now)
 
 
-@compiled
+@inlined
 def _arm(s: Any, w: Any) -> None:
     if not w.ticked and not w.armed and w.first != NONE:
         w.armed = 1

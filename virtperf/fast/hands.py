@@ -18,7 +18,7 @@ from virtperf.fast.clocks import (
     settle,
     settle_blocked,
 )
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.deadlock import need, need_again
 from virtperf.fast.doorbell import decide, hand_over
 from virtperf.fast.fibre import (
@@ -61,7 +61,7 @@ ASYNC, BLOCK, SPIN = int(Hold.ASYNC), int(Hold.BLOCK), int(Hold.SPIN)
 # -- time on a CPU ----------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def call_spend(s: Any, w: Any, step: int, r: int, ticks: int) -> int:
     """Begin to work `ticks` for a request."""
     f = call(s, w, SPEND)
@@ -69,7 +69,7 @@ def call_spend(s: Any, w: Any, step: int, r: int, ticks: int) -> int:
     return GOES_ON
 
 
-@compiled
+@inlined
 def spend(s: Any, w: Any, f: Any) -> int:
     """Work for a request; interrupts nest inside, slices end, nothing is lost."""
     step = steps(s)[f.step]
@@ -92,7 +92,7 @@ def spend(s: Any, w: Any, f: Any) -> int:
     return WAITS
 
 
-@compiled
+@inlined
 def end_of_stretch(s: Any, w: Any, f: Any, account: int) -> None:
     """Book what ran of a stretch, and how long the thread stood still in it."""
     ticks = ran(s, w, f.start)
@@ -102,7 +102,7 @@ def end_of_stretch(s: Any, w: Any, f: Any, account: int) -> None:
     book(s, r, w.waits[READY], w.stood)
 
 
-@compiled
+@inlined
 def call_pay(s: Any, w: Any, first: int, last: int, r: int) -> int:
     """Begin to carry out work, steps `first` to `last` - 1, in the name of a request."""
     f = call(s, w, PAY)
@@ -110,7 +110,7 @@ def call_pay(s: Any, w: Any, first: int, last: int, r: int) -> int:
     return GOES_ON
 
 
-@compiled
+@inlined
 def pay(s: Any, w: Any, f: Any) -> int:
     """Carry out work in the name of a request."""
     n = f.step
@@ -123,7 +123,7 @@ def pay(s: Any, w: Any, f: Any) -> int:
     return call_spend(s, w, n, f.request, step.ticks)
 
 
-@compiled
+@inlined
 def call_nest(s: Any, w: Any, r: int) -> int:
     """Begin to let interrupt turns run inside the ordinary work of a request, or of none."""
     call(s, w, NEST).request = r
@@ -146,7 +146,7 @@ def nest(s: Any, w: Any, f: Any) -> int:
     return end(s, w)
 
 
-@compiled
+@inlined
 def enter_level(s: Any, w: Any, level: int) -> None:
     """Go on at a level, ordinary (0) or interrupt (1)."""
     w.level = level
@@ -157,14 +157,14 @@ def enter_level(s: Any, w: Any, level: int) -> None:
 # -- without a pCPU ---------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def call_regain(s: Any, w: Any, r: int) -> int:
     """Begin to wait for a pCPU, with a request in hand or none."""
     call(s, w, REGAIN).request = r
     return GOES_ON
 
 
-@compiled
+@inlined
 def regain(s: Any, w: Any, f: Any) -> int:
     """Wait for a pCPU, and for host interrupts there, and pay the switch.
 
@@ -194,7 +194,7 @@ def regain(s: Any, w: Any, f: Any) -> int:
     return end(s, w)
 
 
-@compiled
+@inlined
 def end_of_switch(s: Any, w: Any, f: Any) -> None:
     """Keep what is left of a switch, which begins anew if others ran there meanwhile."""
     ticks = ran(s, w, f.start)
@@ -203,7 +203,7 @@ def end_of_switch(s: Any, w: Any, f: Any) -> None:
     enter(s, w, READY)
 
 
-@compiled
+@inlined
 def _back(s: Any, w: Any) -> int:
     """Return whether a thread that was stopped can simply go on; then it does."""
     if w.pcpu == NONE or w.switch_left or pcpus(s)[w.pcpu].intruder != NONE:
@@ -212,13 +212,13 @@ def _back(s: Any, w: Any) -> int:
     return 1
 
 
-@compiled
+@inlined
 def _go_on(s: Any, w: Any) -> None:
     w.away = 0
     enter(s, w, INTERRUPT if w.level else RUNNING)
 
 
-@compiled
+@inlined
 def _overrun(s: Any, w: Any) -> bool:
     """Return whether host interrupt work stands above this thread on its pCPU."""
     intruder = pcpus(s)[w.pcpu].intruder
@@ -248,7 +248,7 @@ def aside(s: Any, w: Any, f: Any) -> int:
     return end(s, w)
 
 
-@compiled
+@inlined
 def call_change(s: Any, w: Any, inbox: int, r: int) -> int:
     """Begin to switch to a task."""
     f = call(s, w, CHANGE)
@@ -341,7 +341,7 @@ def _block(s: Any, w: Any, f: Any) -> int:
     return end(s, w)
 
 
-@compiled
+@inlined
 def give_up(s: Any, w: Any, state: int) -> None:
     """Give up the pCPU, to sleep or to wait."""
     if w.pcpu != NONE:

@@ -25,7 +25,7 @@ from virtperf.fast.calendar import (
     close_up,
     first_alarm,
 )
-from virtperf.fast.compiling import compiled, entry
+from virtperf.fast.compiling import compiled, inlined, entry
 from virtperf.fast.doorbell import bell_alarm
 from virtperf.fast.fibre import LIVE, call
 from virtperf.fast.flow import go_on
@@ -55,7 +55,7 @@ COUNTS = (1 << COUNT_BITS) - 1
 
 
 @entry
-def enter(s: Any, what: int) -> int:
+def enter_loop(s: Any, what: int) -> int:
     """Do one thing with a state: one function, so that one thing is compiled, and kept.
 
     Parameters
@@ -133,7 +133,7 @@ def _advance(s: Any) -> None:
             fail(s, DRY, NONE)
 
 
-@compiled
+@inlined
 def _happens(s: Any, kind: int, owner: int, count: int, ref: int) -> None:
     """Let an alarm happen."""
     if kind == WORKER:

@@ -6,7 +6,7 @@ from virtperf.fast import policy
 from virtperf.fast.calendar import SLICE, alarm, alarm_of_policy, cause, take_back
 from virtperf.fast.calendar import CARRY_ON as GOES_ON
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
 from virtperf.fast.stretch import carry_on, happen, unset, urgent
 
@@ -61,7 +61,7 @@ def release(s: Any, w: Any) -> None:
 # -- dispatch -----------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def _queue(s: Any, pool: Any, w: Any, woken: int) -> None:
     w.queued = 1
     policy.enqueue(pool.policy, pool, workers(s), w.index, woken)
@@ -85,7 +85,7 @@ def _next(s: Any, pool: Any, pcpu: Any) -> None:
         enter_account(s, pcpu, pool.idle_account)
 
 
-@compiled
+@inlined
 def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     pool.idle -= 1
     pcpu.worker = w.index
@@ -96,7 +96,7 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     _arm(s, pool, pcpu)
 
 
-@compiled
+@inlined
 def _vacate(s: Any, pool: Any, w: Any) -> Any:
     pcpu = pcpus(s)[w.pcpu]
     _charge(s, pool, pcpu)
@@ -110,7 +110,7 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
     return pcpu
 
 
-@compiled
+@inlined
 def _preempt(s: Any, pool: Any, pcpu: Any) -> None:
     """Send the worker of `pcpu` back to the queue."""
     w = workers(s)[pcpu.worker]
@@ -120,7 +120,7 @@ def _preempt(s: Any, pool: Any, pcpu: Any) -> None:
     _next(s, pool, pcpu)
 
 
-@compiled
+@inlined
 def _charge(s: Any, pool: Any, pcpu: Any) -> None:
     policy.account(pool.policy, pool, workers(s), pcpu.worker, s.now - pcpu.charged)
     pcpu.charged = s.now
@@ -129,7 +129,7 @@ def _charge(s: Any, pool: Any, pcpu: Any) -> None:
 # -- slices and the policy's clocks ---------------------------------------------------------
 
 
-@compiled
+@inlined
 def _arm(s: Any, pool: Any, pcpu: Any) -> None:
     if pcpu.timer != NEVER or pcpu.worker == NONE:
         return
@@ -141,7 +141,7 @@ def _arm(s: Any, pool: Any, pcpu: Any) -> None:
         pool.armed += 1
 
 
-@compiled
+@inlined
 def slice_end(s: Any, p: int) -> None:
     """End the slice if somebody waits still."""
     pool, pcpu = pools(s)[0], pcpus(s)[p]
@@ -215,7 +215,7 @@ def _depart(s: Any, w: Any) -> None:
 # -- told to the thread -----------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def stop(s: Any, w: Any) -> None:
     """Take the CPU from under the thread, which is not told."""
     w.away = 1
@@ -225,7 +225,7 @@ def stop(s: Any, w: Any) -> None:
         enter(s, w, READY)
 
 
-@compiled
+@inlined
 def resume(s: Any, w: Any) -> None:
     """Give the CPU back: plain work that has nothing else to heed goes on where it was."""
     if s.caused != s.happened and w.plain and w.stopped != NEVER:
@@ -234,7 +234,7 @@ def resume(s: Any, w: Any) -> None:
         resume_now(s, w)
 
 
-@compiled
+@inlined
 def resume_now(s: Any, w: Any) -> None:
     """Go on with plain work, else let the thread learn that it has a pCPU."""
     if w.pcpu == NONE:  # it has lost it again

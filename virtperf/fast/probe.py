@@ -7,7 +7,7 @@ row of closed ones until Python puts them away.
 from typing import Any
 
 from virtperf.fast.calendar import END, cause
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import (
     NONE,
     completed,
@@ -29,7 +29,7 @@ from virtperf.tables.batches import COARSE, SCALARS
 from virtperf.tables.histogram import BITS
 
 
-@compiled
+@inlined
 def bucket(ticks: int) -> int:
     """Return the bucket of a duration, as `tables.histogram.bucket` does."""
     shift, rest = 0, ticks >> (BITS + 1)
@@ -38,7 +38,7 @@ def bucket(ticks: int) -> int:
     return (shift << BITS) + (ticks >> shift)
 
 
-@compiled
+@inlined
 def observe(s: Any, group: int, latency: int) -> None:
     """Count one finished request; the run is over when it was the last."""
     completed(s)[group] += 1

@@ -4,13 +4,13 @@ from typing import Any
 
 from virtperf.fast.calendar import FIXED, GO_ON, STATION, alarm, cause
 from virtperf.fast.clocks import book, more_busy, more_queued
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.doorbell import arrive
 from virtperf.fast.layout import NONE, counters, drawn, inboxes, requests, stations
 from virtperf.fast.request import NOWHERE, PARKED, QUEUED, SERVED, append, hold, pop, return_one
 
 
-@compiled
+@inlined
 def cost(s: Any, r: Any, step: Any) -> int:
     """Return how long a step takes a request."""
     if step.draw == NONE:

@@ -8,7 +8,7 @@ from typing import Any
 
 from virtperf.fast.calendar import RESUME, WORKER, alarm, cause, take_back
 from virtperf.fast.clocks import enter_account
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, inboxes, pcpus
 from virtperf.fast.status import BROKEN, fail
 
@@ -16,7 +16,7 @@ NEVER = -1
 GONE, OPEN, SET, CALLED = 0, 1, 2, 3  # an alarm: was; may happen; has its instant; has happened
 
 
-@compiled
+@inlined
 def happen(s: Any, w: Any) -> None:
     """Let the alarm of `w` happen, unless it has, or has its instant."""
     if w.alarm == OPEN:
@@ -24,7 +24,7 @@ def happen(s: Any, w: Any) -> None:
         cause(s, RESUME, w.index)
 
 
-@compiled
+@inlined
 def unset(s: Any, w: Any) -> None:
     """Let the alarm have no instant any more."""
     if w.alarm == SET:
@@ -32,14 +32,14 @@ def unset(s: Any, w: Any) -> None:
         w.alarm = OPEN
 
 
-@compiled
+@inlined
 def cut(s: Any, w: Any) -> None:
     """End the stretch, or the wait for a pCPU, that `w` is in."""
     unset(s, w)
     happen(s, w)
 
 
-@compiled
+@inlined
 def stretch(s: Any, w: Any, ticks: int, account: int, plain: int) -> None:
     """Hold the pCPU for `ticks`, or until cut (NEVER: only until cut).
 
@@ -57,7 +57,7 @@ def stretch(s: Any, w: Any, ticks: int, account: int, plain: int) -> None:
             _set(s, w, ticks)
 
 
-@compiled
+@inlined
 def carry_on(s: Any, w: Any) -> None:
     """Set the alarm for the end of a stretch, unless a slice's timer goes off before it."""
     end = w.end
@@ -70,13 +70,13 @@ def carry_on(s: Any, w: Any) -> None:
         _set(s, w, end - s.now)
 
 
-@compiled
+@inlined
 def _set(s: Any, w: Any, delay: int) -> None:
     w.alarm = SET
     alarm(s, WORKER, w, delay, w.index, w.index)
 
 
-@compiled
+@inlined
 def ran(s: Any, w: Any, start: int) -> int:
     """Return how long a stretch since `start` ran; `w.stood` is how long it stood still."""
     if w.stopped != NEVER:
@@ -86,7 +86,7 @@ def ran(s: Any, w: Any, start: int) -> int:
     return s.now - start - w.stood
 
 
-@compiled
+@inlined
 def told(s: Any, w: Any) -> int:
     """Return whether the interrupt level of `w`, if there is one, has been told of work."""
     if w.interrupt == NONE:
@@ -94,7 +94,7 @@ def told(s: Any, w: Any) -> int:
     return inboxes(s)[w.interrupt].told
 
 
-@compiled
+@inlined
 def urgent(s: Any, w: Any) -> int:
     """Return whether an interrupt, or another task, comes before the ordinary work in hand."""
     if w.level or w.masked:

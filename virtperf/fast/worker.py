@@ -11,7 +11,7 @@ from virtperf.fast.clocks import (
     mark,
     settle_batch,
 )
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.fibre import (
     ASIDE,
     CHANGE,
@@ -128,7 +128,7 @@ def run_fibre(s: Any, w: Any) -> None:
 # -- life -------------------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def live(s: Any, w: Any, f: Any) -> int:
     """Sleep until told; take turns while there is work; poll; sleep again."""
     if f.at == 1:
@@ -156,7 +156,7 @@ def live(s: Any, w: Any, f: Any) -> int:
     return WAITS
 
 
-@compiled
+@inlined
 def _fall_asleep(s: Any, w: Any) -> None:
     """Ask to be told, and give up the pCPU; the alarm is what wakes."""
     task = w.tasks
@@ -167,7 +167,7 @@ def _fall_asleep(s: Any, w: Any) -> None:
     w.alarm = OPEN
 
 
-@compiled
+@inlined
 def _has_work(s: Any, w: Any) -> bool:
     return w.first != NONE or told(s, w) != 0
 
@@ -215,7 +215,7 @@ def run_task(s: Any, w: Any, f: Any) -> int:
 # -- a turn -----------------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def turn(s: Any, w: Any, f: Any) -> int:
     """Serve up to a batch of requests of one level, or of one task."""
     inbox = inboxes(s)[f.inbox]
@@ -245,7 +245,7 @@ def turn(s: Any, w: Any, f: Any) -> int:
     return WAITS
 
 
-@compiled
+@inlined
 def _begin(s: Any, w: Any, f: Any, inbox: Any) -> int:
     """Begin a turn, and charge what it costs before its first item, to that item.
 
@@ -292,7 +292,7 @@ def _begin(s: Any, w: Any, f: Any, inbox: Any) -> int:
     return 0
 
 
-@compiled
+@inlined
 def _take_first(s: Any, w: Any, f: Any, inbox: Any) -> None:
     """Begin a turn with the head in hand."""
     w.polled = 0
@@ -305,7 +305,7 @@ def _take_first(s: Any, w: Any, f: Any, inbox: Any) -> None:
     f.request, f.count = take(s, inbox, w).index, 1
 
 
-@compiled
+@inlined
 def _end(s: Any, w: Any, inbox: Any) -> None:
     """Leave the inbox: what is still in it waits for another turn."""
     inbox.in_turn = inbox.runnable = 0
@@ -317,13 +317,13 @@ def _end(s: Any, w: Any, inbox: Any) -> None:
         publish(s, inbox)
 
 
-@compiled
+@inlined
 def _call_lock(s: Any, w: Any, lock: int, r: int, masked: int) -> None:
     f = call(s, w, LOCK)
     f.step, f.request, f.left = lock, r, masked
 
 
-@compiled
+@inlined
 def _perform(s: Any, w: Any, f: Any, inbox: Any) -> int:
     """Take the steps of the request in hand; 1 if a call must end first, 0 if the hold has."""
     r = requests(s)[f.request]
@@ -367,7 +367,7 @@ def _perform(s: Any, w: Any, f: Any, inbox: Any) -> int:
     return 1
 
 
-@compiled
+@inlined
 def _call_with(s: Any, w: Any, code: int, step: int, r: int) -> None:
     f = call(s, w, code)
     f.step, f.request = step, r
