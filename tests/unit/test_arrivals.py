@@ -16,13 +16,13 @@ from virtperf.assembly import Assembly
 from virtperf.assembly.numbering import draw_row
 from virtperf.build import build
 from virtperf.dist import Cycle, Deterministic, Empirical, Exponential, Gamma, Mmpp
+from virtperf.draws import draws
 from virtperf.errors import ParameterError, ScenarioError, SimulationError
 from virtperf.experiment.against_theory import _most_ahead, refuse_impossible
 from virtperf.path import end, serve
 from virtperf.rng import stream
 from virtperf.scenario import Scenario
 from virtperf.sim import run
-from virtperf.sim.draws import draws
 from virtperf.sim.engine import Machine
 from virtperf.sim.request import Request
 from virtperf.tables import DrawKind, DrawRow, Sequence, System

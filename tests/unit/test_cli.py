@@ -89,11 +89,11 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(monkeypatch):
 
     attempts = []
 
-    def attempt(unit):
+    def attempt(unit, *progress):
         attempts.append(unit)
         if len(attempts) > 1:
             raise KeyboardInterrupt
-        return work.run_one(unit.system, unit.seed, unit.replication, unit.requests)
+        return work.run_one(unit.system, unit.seed, unit.replication, unit.requests, unit.engine)
 
     monkeypatch.setattr(work, "attempt", attempt)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)

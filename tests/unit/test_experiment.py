@@ -9,7 +9,7 @@ import pytest
 from tests.systems import scenario
 from virtperf.errors import ParameterError, SimulationError, UnknownNameError
 from virtperf.experiment import compare, observe, replay, simulate, work
-from virtperf.experiment.plan import LEAST, MOST, planned_requests
+from virtperf.experiment.plan import PACE, planned_requests
 from virtperf.plot import request_times
 from virtperf.report.answer import answer
 from virtperf.scenario import Scenario
@@ -304,13 +304,14 @@ def test_an_address_that_needs_levels_says_so(toy):
         compare(toy, "vm.count", **TINY)
 
 
-def test_longer_budgets_plan_longer_runs_within_limits():
+@pytest.mark.parametrize("pace", PACE.values(), ids=PACE)
+def test_longer_budgets_plan_longer_runs_within_limits(pace):
     def plan(seconds):
-        return planned_requests([15.0, 66.0], [12, 12], cores=2, seconds=seconds)
+        return planned_requests([15.0, 66.0], [12, 12], cores=2, seconds=seconds, pace=pace)
 
-    assert LEAST < plan(10) < plan(20) < MOST
-    assert plan(1e-3) == LEAST
-    assert plan(1e6) == MOST
+    assert pace.least < plan(10) < plan(20) < pace.most
+    assert plan(1e-3) == pace.least
+    assert plan(1e6) == pace.most
 
 
 def test_of_several_kinds_of_request_the_whole_is_weighed_by_their_numbers():

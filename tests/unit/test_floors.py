@@ -15,7 +15,7 @@ FLOORS = [  # a module imports from lower rows only
     {"errors", "units", "rng", "stats"},
     {"params", "dist", "catalog", "path"},
     {"tables"},
-    {"rules", "mechanism", "assembly"},
+    {"draws", "rules", "mechanism", "assembly"},
     {"technique"},
     {"sim", "fast", "theory"},
     {"scenario", "build", "importers"},
@@ -35,7 +35,7 @@ NEIGHBOURS = {  # the few imports allowed within a floor
     "experiment": {"design", "store", "result"},
     "report": {"plot", "validation"},
 }
-AT_HOME = {"simpy": {"sim"}, "matplotlib": {"plot", "report"}}
+AT_HOME = {"simpy": {"sim"}, "numba": {"fast"}, "matplotlib": {"plot", "report"}}
 HEAVY = ["numpy", "simpy", "pydantic", "rich", "pyarrow", "matplotlib", "pandas", "scipy", "numba"]
 
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

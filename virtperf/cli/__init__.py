@@ -25,6 +25,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class Engine(StrEnum):
+    """What makes the runs."""
+
+    fast = "fast"
+    sim = "sim"
+
+
 class Kind(StrEnum):
     """What can be listed."""
 
@@ -88,6 +95,10 @@ SeedOpt = Annotated[int | None, typer.Option(help="Root of all randomness.", min
 ReplicationsOpt = Annotated[int | None, typer.Option(help="Independent runs.", min=1)]
 RequestsOpt = Annotated[
     int | None, typer.Option(help="Requests per run; planned if not given.", min=1)
+]
+EngineOpt = Annotated[
+    Engine | None,
+    typer.Option(help="Compiled, or SimPy; the same results. [default: fast where it can]"),
 ]
 OutOpt = Annotated[Path | None, typer.Option(help="Write all tables into this folder, as CSV.")]
 FormatOpt = Annotated[Format, typer.Option(help="How to print the result.")]
@@ -161,6 +172,7 @@ def run(
     seed: SeedOpt = None,
     replications: ReplicationsOpt = None,
     requests: RequestsOpt = None,
+    engine: EngineOpt = None,
     out: OutOpt = None,
     format: FormatOpt = Format.table,
 ) -> None:
@@ -177,10 +189,11 @@ def run(
             seed=seed,
             replications=replications,
             requests=requests,
+            engine=engine,
             progress=progress,
         )
     if chosen.run.timeline is not None:
-        _record(chosen, out or TIMELINES, chosen.run.timeline, seed)
+        _record(chosen, out or TIMELINES, chosen.run.timeline, seed, engine)
     _deliver(result, out, format)
 
 
@@ -208,6 +221,7 @@ def compare(
     seed: SeedOpt = None,
     replications: ReplicationsOpt = None,
     requests: RequestsOpt = None,
+    engine: EngineOpt = None,
     out: OutOpt = None,
     format: FormatOpt = Format.table,
 ) -> None:
@@ -225,6 +239,7 @@ def compare(
             seed=seed,
             replications=replications,
             requests=requests,
+            engine=engine,
             progress=progress,
         )
     beside = ""
@@ -245,26 +260,38 @@ def timeline(
     scenario: ScenarioArg,
     requests: Annotated[int, typer.Option(help="Requests to record.", min=1)] = 200,
     seed: SeedOpt = None,
+    engine: EngineOpt = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = TIMELINES,
 ) -> None:
     """Record a run: who was on which pCPU, and who told whom (ui.perfetto.dev shows it)."""
     from virtperf.scenario import Scenario
 
     _writable(out)
-    _record(Scenario.load(scenario), out, requests, seed)
+    _record(Scenario.load(scenario), out, requests, seed, engine)
 
 
-def _record(scenario: Any, out: Path, requests: int, seed: int | None) -> None:
+def _record(
+    scenario: Any, out: Path, requests: int, seed: int | None, engine: Engine | None
+) -> None:
     """Write a recording as ``timeline.json`` and its end as ``timeline.png``."""
     from virtperf.experiment import record
     from virtperf.plot import gantt, save
     from virtperf.timeline import write
 
-    recorded = record(scenario, requests=requests, seed=seed)
+    recorded = record(scenario, requests=requests, seed=seed, engine=engine)
     title = f"{scenario.title or scenario.name}: the last 200 us of {requests:,} requests"
     write(recorded, out / "timeline.json")
     save(gantt(recorded, title=title), out / "timeline.png")
     typer.echo(f"wrote {out / 'timeline.json'} and {out / 'timeline.png'}", err=True)
+
+
+@app.command(epilog=_examples("virtperf warmup"))
+@guarded
+def warmup() -> None:
+    """Compile the fast engine now, so that the first run need not: once for each version."""
+    from virtperf.fast import warm_up
+
+    typer.echo(f"the fast engine is ready; that took {warm_up():.1f} s")
 
 
 @importers.command(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def bar() -> Iterator[Callable[[int, int, str], None] | None]:
+def bar() -> Iterator[Callable[[float, int, str], None] | None]:
     """Provide a progress callback; None where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
@@ -14,7 +14,6 @@ def bar() -> Iterator[Callable[[int, int, str], None] | None]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
@@ -23,13 +22,13 @@ def bar() -> Iterator[Callable[[int, int, str], None] | None]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.completed:.1f}/{task.total}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("starting", total=None)
 
-        def update(done: int, total: int, label: str) -> None:
+        def update(done: float, total: int, label: str) -> None:
             progress.update(task, completed=done, total=total, description=label)
 
         yield update

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import platform as machine
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING
 
 from virtperf.experiment import assemble
 from virtperf.experiment.campaign import Collector, Request
-from virtperf.experiment.plan import LEAST, Over, Point, design, make, planned_requests
+from virtperf.experiment.engines import ENGINES, choose, run_one
+from virtperf.experiment.plan import PACE, Over, Point, design, make, planned_requests
 from virtperf.experiment.version import model_version
-from virtperf.experiment.work import Executor, Unit, execute, run_one
+from virtperf.experiment.work import Executor, Unit, execute
 from virtperf.tables import Run, Timeline
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "planned_requests", "record", "replay", "run_one", "simulate"]
 
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[float, int, str], None]
 
 
 def simulate(
@@ -29,7 +31,7 @@ def simulate(
     seed: int | None = None,
     replications: int | None = None,
     requests: int | None = None,
-    engine: str = "sim",
+    engine: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
     band: bool = True,
@@ -44,13 +46,15 @@ def simulate(
         Root of all randomness, independent runs, and finished requests per run; by default the
         scenario's own. A length that nobody gave is planned from theory's event count, so that
         the call ends in about half a minute.
-    engine : str
-        Engine that carries the system through time.
+    engine : str, optional
+        Engine that carries the system through time, ``"fast"`` (compiled) or ``"sim"`` (SimPy);
+        by default the scenario's own, else the fast one where it can. Both give the same result.
     executor : object with a map, optional
         Where runs are made; by default as many processes as there are cores. It cannot change
         the result.
     progress : callable, optional
-        Called with (runs done, runs in all, label of the point).
+        Called with (runs done, those under way by the share that is done; runs in all; label of
+        the point).
     band : bool
         Whether to run the ends of the parameter ranges too, once each.
 
@@ -77,7 +81,7 @@ def compare(
     seed: int | None = None,
     replications: int | None = None,
     requests: int | Mapping[str, int] | None = None,
-    engine: str = "sim",
+    engine: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
     band: bool = True,
@@ -116,7 +120,12 @@ def compare(
 
 
 def record(
-    scenario: Scenario, *, requests: int = 200, seed: int | None = None, replication: int = 0
+    scenario: Scenario,
+    *,
+    requests: int = 200,
+    seed: int | None = None,
+    replication: int = 0,
+    engine: str | None = None,
 ) -> Timeline:
     """Make one run of a scenario and record what happened when.
 
@@ -129,6 +138,8 @@ def record(
         Root of all randomness; by default the scenario's own.
     replication : int
         Which of the independent runs.
+    engine : str, optional
+        As in `simulate`.
 
     Returns
     -------
@@ -144,11 +155,13 @@ def record(
     ('guest[0].vcpu0', 'guest[0].iothread')
     """
     from virtperf.build import build
-    from virtperf.sim import record as record_run
 
     root = scenario.run.seed if seed is None else seed
     system = build(scenario)
-    return record_run(system, seed=root, replication=replication, requests=requests)[1]
+    name, _ = choose(scenario.run.engine if engine is None else engine, [system])
+    make_run = import_module(ENGINES[name]).record
+    timeline: Timeline = make_run(system, seed=root, replication=replication, requests=requests)[1]
+    return timeline
 
 
 def replay(
@@ -159,13 +172,16 @@ def replay(
     replication: int,
     requests: int,
     corner: str = "",
+    engine: str | None = None,
 ) -> Run:
     """Make one run of an experiment again, by the label of its point."""
     from virtperf.design import axis
 
     pairs = [axis(text) for text in point.split() if "=" in text]
     made = make(scenario, {address: levels[0] for address, levels in pairs}, band=bool(corner))
-    return run_one(made.corners.get(corner, made.system), seed, replication, requests)
+    system = made.corners.get(corner, made.system)
+    name, _ = choose(scenario.run.engine if engine is None else engine, [system])
+    return run_one(system, seed, replication, requests, name)
 
 
 def _run(
@@ -227,8 +243,10 @@ def _notes(given: Request, points: list[Point], lengths: Iterable[int]) -> Itera
         yield from point.notes
     for name, device in given.scenario.device.items():
         yield from (f"device {name}, assumed: {says}" for says in device.assumed)
+    if given.note:
+        yield given.note
     length = min(lengths, default=0)
     if given.planned and length:
         yield f"{length:,} requests per replication, planned from theory's event count"
-        if length <= LEAST:
+        if length <= PACE[given.engine].least:
             yield "the planned length is the shortest allowed: this call takes longer than planned"

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from virtperf.errors import ParameterError, SimulationError, UnknownNameError
 from virtperf.experiment import assemble
-from virtperf.experiment.plan import BUDGET_S, SINGLE_BUDGET_S, Point, planned_requests
-from virtperf.experiment.work import ENGINES, Failure, Unit
+from virtperf.experiment.engines import choose, known
+from virtperf.experiment.plan import PACE, Point, planned_requests
+from virtperf.experiment.work import Failure, Unit
 from virtperf.tables import Run
 
 if TYPE_CHECKING:
     from virtperf.scenario import Scenario
+
+SHORTEST = 400  # requests of a run that Ctrl-C ended, for it to count
 
 
 class Request:
@@ -25,15 +28,16 @@ class Request:
         seed: int | None,
         replications: int | None,
         requests: int | Mapping[str, int] | None,
-        engine: str,
+        engine: str | None,
     ) -> None:
-        self.scenario, self.engine = scenario, engine
+        self.scenario = scenario
+        self.asked = scenario.run.engine if engine is None else engine
+        self.engine = self.note = ""
         self.seed = scenario.run.seed if seed is None else seed
         self.replications = scenario.run.replications if replications is None else replications
         self.requests = scenario.run.requests if requests is None else requests
         self.planned = self.requests is None
-        if engine not in ENGINES:
-            raise UnknownNameError("engine", engine, ENGINES)
+        known(self.asked)
         lengths = self.requests.values() if isinstance(self.requests, Mapping) else [self.requests]
         checks = [("replications", self.replications, 1), ("seed", self.seed, 0)]
         for field, value, least in (*checks, *(("requests", length, 1) for length in lengths)):
@@ -50,12 +54,14 @@ class Request:
             return self.requests
         points = [p for p in points if not p.theory.saturated]
         units = [self.replications + len(p.corners) for p in points]
-        seconds = BUDGET_S if self.replications > 1 else SINGLE_BUDGET_S
-        events = [p.events for p in points]
-        return planned_requests(events, units, cores=os.cpu_count() or 1, seconds=seconds)
+        pace, events = PACE[self.engine], [p.events for p in points]
+        seconds = pace.budget_s if self.replications > 1 else pace.single_s
+        cores = os.cpu_count() or 1
+        return planned_requests(events, units, cores=cores, seconds=seconds, pace=pace)
 
     def units(self, points: list[Point]) -> list[Unit]:
-        """Return every run to be made."""
+        """Return every run to be made, having chosen the engine that makes them."""
+        self.engine, self.note = choose(self.asked, (point.system for point in points))
         units = []
         for point in (p for p in points if not p.theory.saturated):
             shared = {"point": point.label, "seed": self.seed, "engine": self.engine}
@@ -66,6 +72,11 @@ class Request:
                 run = {"replication": replication, "corner": corner, "system": system}
                 units.append(Unit(**shared, **run, requests=length, cost=point.events))  # type: ignore[arg-type]
         return units
+
+
+def finished(run: Run) -> int:
+    """Return how many requests a run has seen the end of."""
+    return sum(run.snapshots[-1].completed)
 
 
 class Collector:
@@ -81,11 +92,14 @@ class Collector:
         self.corners: dict[str, dict[str, Run]] = {label: {} for label in self.points}
         self.parts: dict[str, assemble.Rows] = {}
         self.failures: list[Failure] = []
+        self.stopped: dict[str, list[str]] = {}
 
     def add(self, unit: Unit, outcome: Run | Failure) -> None:
         """Take one finished unit."""
         if isinstance(outcome, Failure):
             self.failures.append(outcome)
+        elif finished(outcome) < unit.requests and not self._worth_keeping(unit, outcome):
+            pass  # missing, as one that never began
         elif unit.corner:
             self.corners[unit.point][unit.corner] = outcome
         else:
@@ -93,6 +107,15 @@ class Collector:
         self.waiting[unit.point] -= 1
         if not self.waiting[unit.point]:
             self._reduce(unit.point)
+
+    def _worth_keeping(self, unit: Unit, run: Run) -> bool:
+        """Whether a run that was stopped says something; then it is flagged."""
+        done = finished(run)
+        if unit.corner or done < SHORTEST:
+            return False
+        says = f"replication {unit.replication} was stopped after {done:,} of {unit.requests:,}"
+        self.stopped.setdefault(unit.point, []).append(f"{says} requests")
+        return True
 
     def _reduce(self, label: str) -> None:
         rows = self.parts.setdefault(label, assemble.Rows())
@@ -106,6 +129,7 @@ class Collector:
         if missing := sorted(set(range(self.given.replications)) - set(runs)):
             says = f"replications missing: {', '.join(map(str, missing))}"
             rows.flags.append((label, "partial", says))
+        rows.flags += [(label, "partial", says) for says in self.stopped.get(label, [])]
         failed = [failure for failure in self.failures if failure.unit.point == label]
         if runs:
             assemble.add_point(rows, name, point, runs, corners)

@@ -16,12 +16,33 @@ if TYPE_CHECKING:
 
 Over: TypeAlias = str | Sequence[str] | Mapping[str, Sequence[Any]]
 
-EVENT_COST_US = 14.0
-"""Wall time of one timed event of the reference engine on a slow core: about twice what a recent
-desktop core needs, so that a plan made with it ends early rather than late."""
-LEAST, MOST = 400, 20_000
-BUDGET_S = 25.0
-SINGLE_BUDGET_S = 8.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How quick an engine is, and how long its runs shall be.
+
+    Attributes
+    ----------
+    event_us : float
+        Wall time of one timed event on a slow core: about twice what a recent desktop core needs,
+        so that a plan made with it ends early rather than late.
+    least, most : int
+        Requests per run.
+    budget_s, single_s : float
+        Wall time for a call, and for one that makes a single run of each point.
+    """
+
+    event_us: float
+    least: int
+    most: int
+    budget_s: float
+    single_s: float
+
+
+PACE = {
+    "sim": Pace(event_us=14.0, least=400, most=20_000, budget_s=25.0, single_s=8.0),
+    "fast": Pace(event_us=0.3, least=4_000, most=400_000, budget_s=15.0, single_s=5.0),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +158,7 @@ def _gaps(scenario: "Scenario") -> list[str]:
 
 
 def planned_requests(
-    events: Sequence[float], units: Sequence[int], *, cores: int, seconds: float
+    events: Sequence[float], units: Sequence[int], *, cores: int, seconds: float, pace: Pace
 ) -> int:
     """Choose the length of every run so that all of them end in time.
 
@@ -151,15 +172,16 @@ def planned_requests(
         Runs that go on at a time.
     seconds : float
         Wall time for all.
+    pace : Pace
+        Of the engine.
 
     Returns
     -------
     int
-        Requests per run, the same for all points (so that they meet the same draws), from 400 to
-        20,000.
+        Requests per run, the same for all points (so that they meet the same draws).
     """
     total = sum(cost * count for cost, count in zip(events, units, strict=True))
     rounds = sum(units) / cores
     idle = -(-sum(units) // cores) / rounds  # the last round may leave cores idle
-    per_request_us = max(total * EVENT_COST_US * idle / cores, 1e-3)
-    return round(min(MOST, max(LEAST, seconds * 1e6 / per_request_us)))
+    per_request_us = max(total * pace.event_us * idle / cores, 1e-3)
+    return round(min(pace.most, max(pace.least, seconds * 1e6 / per_request_us)))

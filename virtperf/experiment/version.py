@@ -5,7 +5,17 @@ from hashlib import blake2b
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-_DECIDE = ("path.py", "dist", "rng.py", "tables", "rules", "assembly", "technique", "build.py")
+_DECIDE = (
+    "path.py",
+    "dist",
+    "rng.py",
+    "draws.py",
+    "tables",
+    "rules",
+    "assembly",
+    "technique",
+    "build.py",
+)
 
 
 @cache

@@ -5,6 +5,7 @@ again, so that it can be compiled. `layout` says what the state of a run consist
 """
 
 from virtperf.fast.engine import record, run
+from virtperf.fast.machine import why_not
 from virtperf.fast.warmup import warm_up
 
-__all__ = ["record", "run", "warm_up"]
+__all__ = ["record", "run", "warm_up", "why_not"]

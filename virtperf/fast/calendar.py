@@ -42,7 +42,7 @@ def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
 
 @inlined
 def _set(s: Any, key: int, delay: int, ref: int, slot: int) -> None:
-    """Put an alarm where the one that has just happened stood, else at the end; let it find its place."""
+    """Put an alarm where the one stood that has just happened, else at the end, and sort it in."""
     s.alarms += 1
     time, size = s.now + delay, s.scheduled
     if s.vacant:
@@ -143,5 +143,3 @@ def cause(s: Any, what: int, ref: int) -> None:
     row = events(s)[s.caused % s.events_rows]
     row.what, row.ref = what, ref
     s.caused += 1
-
-

@@ -23,6 +23,8 @@ from unittest.mock import patch
 import numba
 from numba.core import codegen
 
+_njit: Any = numba.njit
+_config: Any = numba.config
 F = TypeVar("F", bound=Callable[..., Any])
 
 CHECKED = os.environ.get("VIRTPERF_CHECKED", "") not in ("", "0")
@@ -38,24 +40,24 @@ def compiled(function: F) -> F:
 
     It allocates nothing, so numba need not count references (`_nrt`).
     """
-    made: F = numba.njit(function, **_OPTIONS, **_INSIDE)
+    made: F = _njit(function, **_OPTIONS, **_INSIDE)
     return made
 
 
 def inlined(function: F) -> F:
     """Compile a function into each that calls it: where the call would cost as much as it does."""
-    made: F = numba.njit(function, **_OPTIONS, **_INSIDE, forceinline=not CHECKED)
+    made: F = _njit(function, **_OPTIONS, **_INSIDE, forceinline=not CHECKED)
     return made
 
 
 def entry(function: F) -> F:
     """Compile the function that Python calls, and keep the result, with all that it calls."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder())
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(folder())
     try:
-        made: F = numba.njit(function, **_OPTIONS, cache=True)
+        made: F = _njit(function, **_OPTIONS, cache=True)
     finally:
-        numba.config.CACHE_DIR = before
+        _config.CACHE_DIR = before
     return made
 
 

@@ -178,7 +178,12 @@ class Attempt:
 
 
 def _attempt(
-    system: System, seed: int, replication: int, requests: int, spans: int, progress: Progress | None
+    system: System,
+    seed: int,
+    replication: int,
+    requests: int,
+    spans: int,
+    progress: Progress | None,
 ) -> Attempt:
     """Make a run; where tables were too small, make it again with larger ones."""
     warm_up()

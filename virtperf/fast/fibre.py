@@ -7,7 +7,7 @@ fibre of its own and one for each guest task that the guest may put aside.
 
 from typing import Any
 
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import inlined
 from virtperf.fast.layout import DEPTH, fibres, frames
 from virtperf.fast.status import FULL, fail
 

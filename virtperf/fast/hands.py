@@ -456,5 +456,3 @@ def send(s: Any, w: Any, f: Any) -> int:
     r.home = NONE
     hand_over(s, bell, r, f.kept)
     return end(s, w)
-
-

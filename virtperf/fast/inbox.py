@@ -14,7 +14,7 @@ _publish, _withdraw = compiled(rule.publish), compiled(rule.withdraw)
 
 @inlined
 def push(s: Any, inbox: Any, r: Any) -> None:
-    """Let a request wait here, before those that nobody has begun to serve if it was here before."""
+    """Let a request wait here: before those that nobody has begun to serve, if it was begun."""
     w = workers(s)[inbox.worker]
     mark(s, r, w)
     r.behind = NONE

@@ -70,7 +70,7 @@ BELL = _row(
 STATION = _row(
     "index kind servers wake wait_account discipline"
     # ---
-    " busy busy_sum busy_since queued queued_sum queued_since first final holder level alarms"
+    " busy busy_sum busy_since queued queued_sum queued_since first final holder level alarms most"
 )
 SOURCE = _row(
     "index inbox outstanding open think classes draws"

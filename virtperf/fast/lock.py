@@ -13,7 +13,11 @@ from virtperf.fast.layout import NONE, stations, waiters, workers
 from virtperf.fast.waits import lock_answer
 from virtperf.rules import lock as rule
 
-_may_take, _inherits, _wakes = map(compiled, (rule.may_take, rule.inherits, rule.wakes))
+_may_take, _inherits, _wakes = (
+    compiled(rule.may_take),
+    compiled(rule.inherits),
+    compiled(rule.wakes),
+)
 spins = compiled(rule.spins)
 
 

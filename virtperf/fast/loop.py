@@ -25,7 +25,7 @@ from virtperf.fast.calendar import (
     close_up,
     first_alarm,
 )
-from virtperf.fast.compiling import compiled, inlined, entry
+from virtperf.fast.compiling import compiled, entry, inlined
 from virtperf.fast.doorbell import bell_alarm
 from virtperf.fast.fibre import LIVE, call
 from virtperf.fast.flow import go_on

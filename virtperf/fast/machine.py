@@ -1,6 +1,7 @@
 """A system's tables, and those of a run of it, as compiled code reads them."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from virtperf.errors import SimulationError
 from virtperf.fast.calendar import MOST_OWNERS
 from virtperf.fast.layout import DEPTH, NONE, STATE, TABLES
+from virtperf.fast.policy import COMPILED
 from virtperf.tables import StationKind, System
 from virtperf.tables.batches import SCALARS
 from virtperf.tables.histogram import bucket
@@ -16,6 +18,16 @@ from virtperf.units import MAX_TICKS
 
 BUCKETS = bucket(int(MAX_TICKS)) + 1
 CLOSED = 4  # snapshots that may wait to be put away
+
+
+def why_not(system: System) -> str:
+    """Return why the compiled engine cannot run a system; "" if it can."""
+    if system.pool.policy not in COMPILED:
+        return f"the policy {system.pool.policy} is not among those that are compiled"
+    most = max(len(system.workers), len(system.stations), len(system.bells), system.pool.pcpus)
+    if most >= MOST_OWNERS:
+        return f"there are more than {MOST_OWNERS:,} of a kind"
+    return ""
 
 
 class Machine:
@@ -33,9 +45,8 @@ class Machine:
     """
 
     def __init__(self, system: System, requests: int, room: int, spans: int = 0) -> None:
-        most = max(len(system.workers), len(system.stations), len(system.bells), system.pool.pcpus)
-        if most >= MOST_OWNERS:
-            raise SimulationError(f"{system.name}: more than {MOST_OWNERS:,} of a kind")
+        if reason := why_not(system):
+            raise SimulationError(f"{system.name}: {reason}")
         self.system = system
         self.tables: dict[str, NDArray[Any]] = {}
         self._state = np.zeros(1, STATE)
@@ -121,11 +132,11 @@ class Machine:
                 for i, row in enumerate(system.workers)
             ),
         )
-        after = {a: b for chain in tasks.values() for a, b in zip(chain, chain[1:], strict=False)}
+        after = {a: b for chain in tasks.values() for a, b in pairwise(chain)}
         self._rows(
             "inboxes",
             (
-                {name: getattr(row, name) for name in "worker level batch lock poll".split()}
+                {name: getattr(row, name) for name in ["worker", "level", "batch", "lock", "poll"]}
                 | {"start": row.poll_start, "sibling": after.get(i, NONE)}
                 | {"window": 0 if row.poll_start else row.poll}
                 | _span("prologue", row.prologue)
@@ -144,10 +155,11 @@ class Machine:
         self.put("places", np.zeros(count + system.pool.pcpus, "i8"))
 
     def _build_bells(self) -> None:
+        names = ("inbox", "rule", "counter", "timer", "count")
         self._rows(
             "bells",
             (
-                {name: getattr(row, name) for name in "inbox rule counter timer count".split()}
+                {name: getattr(row, name) for name in names}
                 | {"pay_first": [pay.first for pay in row.pay], "delay": row.delay}
                 | {"pay_last": [pay.last for pay in row.pay]}
                 | {"debt_first": [debt.first for debt in row.debt]}
@@ -186,9 +198,7 @@ class Machine:
             fields = TABLES[name].names or ()
             self._rows(name, ({f: getattr(row, f) for f in fields} for row in rows))
         names = "worker period tickless klass"
-        self._rows(
-            "timers", ({f: getattr(row, f) for f in names.split()} for row in system.timers)
-        )
+        self._rows("timers", ({f: getattr(row, f) for f in names.split()} for row in system.timers))
 
     # -- what a run needs -------------------------------------------------------------------
 
@@ -209,8 +219,12 @@ class Machine:
         rows = {"requests": 1, "booked": self.get("accounts"), "drawn": self.get("width")}
         more = len(self.tables["requests"])
         for name, width in rows.items():
-            self.put(name, np.concatenate([self.tables[name], np.zeros(more * width, TABLES[name])]))
-        self.put("agenda", np.concatenate([self.tables["agenda"], np.zeros(more, TABLES["agenda"])]))
+            self.put(
+                name, np.concatenate([self.tables[name], np.zeros(more * width, TABLES[name])])
+            )
+        self.put(
+            "agenda", np.concatenate([self.tables["agenda"], np.zeros(more, TABLES["agenda"])])
+        )
         self.put("events", np.zeros(len(self.tables["events"]) + more, TABLES["events"]))
         self.set(room=2 * more - more // 2, caused=0, happened=0)
 
@@ -242,14 +256,38 @@ class Machine:
         self.set(recording=spans > 0, spans_left=spans, tape_end=NONE)
 
 
-_NOBODY = {
-    *"worker last intruder first final tape holder next pcpu need task process_of".split(),
-    *"fresh_first fresh_final again_first again_final deferred_first deferred_final".split(),
-    *"sibling bells behind holder head tail stopped event rung_bell interrupt tasks".split(),
-} - {"event"}
+_NOBODY = frozenset(  # fields that refer to a row, where none is meant at first
+    {
+        "worker",
+        "last",
+        "intruder",
+        "first",
+        "final",
+        "tape",
+        "holder",
+        "next",
+        "pcpu",
+        "need",
+        "task",
+        "process_of",
+        "sibling",
+        "bells",
+        "fresh_first",
+        "fresh_final",
+        "again_first",
+        "again_final",
+        "deferred_first",
+        "deferred_final",
+        "behind",
+        "head",
+        "tail",
+        "stopped",
+        "rung_bell",
+        "interrupt",
+        "tasks",
+    }
+)
 
 
 def _span(name: str, steps: tuple[int, int]) -> dict[str, int]:
     return {f"{name}_first": steps[0], f"{name}_last": steps[1]}
-
-

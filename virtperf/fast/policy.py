@@ -9,14 +9,16 @@ from typing import Any
 from virtperf.fast.compiling import compiled
 from virtperf.rules.policies import POLICIES
 
+COMPILED = dict(POLICIES)  # one that is added later is not: only SimPy's engine can follow it
+
 
 def _choice(name: str, otherwise: Any) -> Callable[..., Any]:
     """Return a function of (policy, the rule's arguments) that calls the rule `name` of a policy.
 
     Policies without such a rule do what `otherwise` does.
     """
-    chain = compiled(otherwise)
-    for number, policy in POLICIES.items():
+    chain: Callable[..., Any] = compiled(otherwise)
+    for number, policy in COMPILED.items():
         if hasattr(policy, name):
             chain = _either(number, compiled(getattr(policy, name)), chain)
     return chain

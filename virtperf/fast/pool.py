@@ -3,8 +3,8 @@
 from typing import Any
 
 from virtperf.fast import policy
-from virtperf.fast.calendar import SLICE, alarm, alarm_of_policy, cause, take_back
 from virtperf.fast.calendar import CARRY_ON as GOES_ON
+from virtperf.fast.calendar import SLICE, alarm, alarm_of_policy, cause, take_back
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
@@ -252,5 +252,3 @@ def resume_now(s: Any, w: Any) -> None:
     w.away = 0
     enter(s, w, INTERRUPT if w.level else RUNNING)
     carry_on(s, w)
-
-

@@ -51,7 +51,7 @@ def _unwind(s: Any, w: Any, fibre: int) -> None:
                 end_of_switch(s, w, f)
             if f.request != NONE:
                 settle(s, requests(s)[f.request], w)
-        elif code == NEST and f.request != NONE or code == ASIDE and f.at == 1:
+        elif (code == NEST and f.request != NONE) or (code == ASIDE and f.at == 1):
             settle(s, requests(s)[f.request], w)
         elif code == HOLD and f.at == 1:
             if not f.sleeps:
@@ -87,10 +87,7 @@ def _settle_request(s: Any, r: Any) -> None:
     waited = s.now - r.since
     if r.place == SERVED:
         book(s, r, r.account, waited)
-    elif r.place == QUEUED:
-        book(s, r, stations(s)[r.station].wait_account, waited)
-    elif r.place == PARKED:
+    elif r.place == QUEUED or r.place == PARKED:
         book(s, r, stations(s)[r.station].wait_account, waited)
     elif r.aside_account != NONE:
         book(s, r, r.aside_account, waited)
-

@@ -72,7 +72,8 @@ def take_credit(s: Any, r: Any, step: Any) -> int:
     r.since, r.place, r.station = s.now, PARKED, step.target
     append(s, stock, r)
     more_queued(s, stock, 1)
-    if stock.queued & (stock.queued - 1) == 0:
+    if stock.queued > stock.most:
+        stock.most = 2 * stock.queued - 1
         s.wish = s.crowded = 1  # is it a deadlock?
     return 0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from virtperf.fast.calendar import RESUME, WORKER, alarm, cause, take_back
 from virtperf.fast.clocks import enter_account
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import inlined
 from virtperf.fast.layout import NONE, inboxes, pcpus
 from virtperf.fast.status import BROKEN, fail
 

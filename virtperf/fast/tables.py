@@ -108,4 +108,5 @@ def reader(state: "np.dtype[Any]", name: str, dtype: "np.dtype[Any]") -> Callabl
 
         return table(s), generate
 
-    return view
+    made: Any = view
+    return made

@@ -68,5 +68,3 @@ def _rouse(s: Any, w: Any, sleeps: int, wait: int) -> None:
         cause(s, RESUME, w.index)
     else:
         cause(s, NOTHING, NONE)  # it has not gone to sleep yet, and will see
-
-

@@ -417,5 +417,3 @@ def hand_all_over(s: Any, w: Any, f: Any) -> int:
         if _send(s, w, r, r.deferred):
             return GOES_ON
     return end(s, w)
-
-

@@ -12,7 +12,7 @@ def report(
     out: str | Path,
     scenarios: Sequence[str | Path] | None = None,
     *,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Callable[[float, int, str], None] | None = None,
 ) -> Path:
     """Write ``index.html``: what a load sees natively, emulated and through virtio.
 

@@ -22,7 +22,7 @@ SLOW = {"emulated-ide": 560}  # 26 exits a request: five times the events of any
 RECORDED = 300  # requests of which the last 200 us are drawn
 DEFAULT = ("first-light", "first-light-qd32")
 
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[float, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

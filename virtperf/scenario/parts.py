@@ -279,5 +279,7 @@ class RunPlan(Frozen):
     """Independent replications."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Root of all randomness."""
+    engine: Literal["fast", "sim"] | None = None
+    """Engine that makes the runs, compiled or SimPy; by default the fast one where it can."""
     timeline: Count | None = None
     """Requests to record, in ``results/timeline`` if ``--out`` names no folder."""

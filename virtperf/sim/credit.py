@@ -19,7 +19,7 @@ class Credits:
     resume : callable
         Takes up a request that has got its credit.
     crowded : callable
-        Called when the number of those who wait has doubled: a chance to look for a deadlock.
+        Called when more wait than ever, at each doubling: a chance to look for a deadlock.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Credits:
         self.busy = Occupancy(env)
         self.queued = Occupancy(env)
         self.queue: deque[Request] = deque()
+        self.most = 0  # that may wait before it is time to look again
 
     def take(self) -> bool:
         """Take a credit if one is left."""
@@ -49,8 +50,8 @@ class Credits:
         request.since = self.env.now
         self.queue.append(request)
         self.queued.add(1)
-        waiting = len(self.queue)
-        if waiting & (waiting - 1) == 0:
+        if len(self.queue) > self.most:
+            self.most = 2 * len(self.queue) - 1
             self.crowded()
 
     def give(self) -> None:

@@ -5,7 +5,6 @@ import simpy
 from virtperf.errors import SimulationError
 from virtperf.sim.clock import Clock
 from virtperf.sim.credit import Credits
-from virtperf.sim.deadlock import refuse_credit_cycle
 from virtperf.sim.doorbell import Doorbell, WorkSteps
 from virtperf.sim.inbox import Inbox
 from virtperf.sim.ledger import check, check_request
@@ -20,6 +19,7 @@ from virtperf.sim.timer import Timer
 from virtperf.sim.wait import Wait
 from virtperf.sim.worker import Worker
 from virtperf.tables import NONE, Kind, Run, Sequence, Snapshot, StationKind, StepRow, System
+from virtperf.tables.deadlock import refuse_credit_cycle
 
 IDLE_TICKS = 1_000_000
 

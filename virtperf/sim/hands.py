@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from virtperf.sim.deadlock import refuse_cycle
 from virtperf.sim.doorbell import Doorbell, Steps, WorkSteps
 from virtperf.sim.guest import RunQueue
 from virtperf.sim.inbox import ORDINARY, Inbox
@@ -15,6 +14,7 @@ from virtperf.sim.request import Request
 from virtperf.sim.thread import BLOCKED, READY, RUNNING, Thread
 from virtperf.sim.wait import Held, Need, Wait
 from virtperf.tables import NONE, Hold, Kind, StepRow, WorkerRow
+from virtperf.tables.deadlock import refuse_cycle
 
 if TYPE_CHECKING:
     from virtperf.sim.engine import Machine

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from virtperf.rules import lock as rule
 from virtperf.sim.clock import Clock, Owner, Ticker
-from virtperf.sim.deadlock import refuse_cycle
 from virtperf.sim.occupancy import Occupancy
 from virtperf.sim.wait import Held
 from virtperf.tables import NONE, StationRow
+from virtperf.tables.deadlock import refuse_cycle
 
 if TYPE_CHECKING:
     from virtperf.sim.hands import Hands

@@ -1,19 +1,22 @@
-"""Finds those who wait for each other for ever, and tells who waits for whom."""
+"""Finds those who wait for each other for ever, and tells who waits for whom.
+
+It looks at workers, requests and stocks of credits as `virtperf.sim` has them; another engine
+shows its own state in this form.
+"""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 from virtperf.errors import DeadlockError
-from virtperf.sim.inbox import ORDINARY
-from virtperf.tables import NONE
+from virtperf.tables.rows import NONE
 
-if TYPE_CHECKING:
-    from virtperf.sim.credit import Credits
-    from virtperf.sim.hands import Hands
-    from virtperf.sim.request import Request
+ORDINARY = 0
+Worker: TypeAlias = Any  # sim.hands.Hands, or what looks like it
+Request: TypeAlias = Any  # sim.request.Request, or what looks like it
+Credits: TypeAlias = Any  # sim.credit.Credits, or what looks like it
 
 
-def refuse_cycle(worker: "Hands") -> None:
+def refuse_cycle(worker: Worker) -> None:
     """Refuse that `worker` waits for what, in the end, waits for it.
 
     It waits for a lock or for the answers of a join. A cycle closes with the last wait in it, when
@@ -28,7 +31,7 @@ def refuse_cycle(worker: "Hands") -> None:
         raise DeadlockError(f"deadlock: {'; '.join(told)}")
 
 
-def _way_back(worker: "Hands", home: "Hands", seen: set["Hands"]) -> list[str]:
+def _way_back(worker: Worker, home: Worker, seen: set[Worker]) -> list[str]:
     """Return who waits for whom from `worker` on until `home` comes round; [] if it never does."""
     for other, why in _needs(worker):
         if other is home:
@@ -40,7 +43,7 @@ def _way_back(worker: "Hands", home: "Hands", seen: set["Hands"]) -> list[str]:
     return []
 
 
-def _needs(worker: "Hands") -> Iterator[tuple["Hands", str]]:
+def _needs(worker: Worker) -> Iterator[tuple[Worker, str]]:
     """Yield those without whom `worker` cannot go on, and why; of them, who waits as well."""
     above = _above(worker)
     if above is not None and above.need is not None:
@@ -63,12 +66,12 @@ def _needs(worker: "Hands") -> Iterator[tuple["Hands", str]]:
             yield other, f"{worker.row.name} waits for an answer of {other.row.name}"
 
 
-def _waits(worker: "Hands", level: int) -> bool:
+def _waits(worker: Worker, level: int) -> bool:
     """Whether `level` of `worker` cannot go on before something comes."""
-    return worker.need is not None and worker.need.level >= level
+    return bool(worker.need is not None and worker.need.level >= level)
 
 
-def _above(worker: "Hands") -> "Hands | None":
+def _above(worker: Worker) -> Worker:
     """Return the host interrupt work that stands above `worker`."""
     intruder = worker.pcpu.intruder if worker.pcpu is not None else None
     if intruder is None or intruder is worker:
@@ -76,7 +79,7 @@ def _above(worker: "Hands") -> "Hands | None":
     return worker.machine.workers[intruder.index]
 
 
-def refuse_credit_cycle(credits: Iterable["Credits"], requests: Iterable["Request"]) -> None:
+def refuse_credit_cycle(credits: Iterable[Credits], requests: Iterable[Request]) -> None:
     """Refuse a state in which requests wait for credits that only such requests could give back.
 
     Parameters
@@ -102,23 +105,23 @@ def refuse_credit_cycle(credits: Iterable["Credits"], requests: Iterable["Reques
 
 
 def _moves(
-    stock: "Credits",
-    holders: Iterable["Request"],
-    parked: dict["Request", "Credits"],
-    stuck: set["Credits"],
+    stock: Credits,
+    holders: Iterable[Request],
+    parked: dict[Request, Credits],
+    stuck: set[Credits],
 ) -> bool:
     """Whether some credit of `stock` may still come back: not all are held by who is stuck.
 
     A side path may give back what its request took.
     """
     held = [request for request in holders if parked.get(request) in stuck and not request.aside]
-    return len(held) < stock.row.servers
+    return len(held) < int(stock.row.servers)
 
 
 def _story(
-    stuck: set["Credits"],
-    holders: dict["Credits", list["Request"]],
-    parked: dict["Request", "Credits"],
+    stuck: set[Credits],
+    holders: dict[Credits, list[Request]],
+    parked: dict[Request, Credits],
 ) -> str:
     """Follow one holder from stock to stock until it comes round."""
     stock = min(stuck, key=lambda s: s.row.name)
