@@ -35,13 +35,23 @@ DISCIPLINES = ("ticket", "unfair", "mutex-direct", "mutex-barging")
 class RandomSystem:
     """One system; `scale` multiplies all its times, `spare` adds parts that nobody uses.
 
+    Closed sources have up to `depth` requests outstanding.
+
     Every step of work on a path has an account of its own, and is listed in `work` with its
     length in ticks: what was cut into pieces must add up to it.
     """
 
-    def __init__(self, seed: int, *, scale: int = 1, spare: bool = False, timers: bool = True):
+    def __init__(
+        self,
+        seed: int,
+        *,
+        scale: int = 1,
+        spare: bool = False,
+        timers: bool = True,
+        depth: int = 4,
+    ):
         self.rng = Random(seed)
-        self.scale, self.timers = scale, timers
+        self.scale, self.timers, self.depth = scale, timers, depth
         self.work: dict[str, int] = {}
         self.sides = 0
         self._build()
@@ -177,7 +187,8 @@ class RandomSystem:
         if closed:
             thinks = rng.random() < 0.5 or not all(takes_time(p) for _, p in classes.values())
             think = Empirical((0.0, self._ns(2_000)), (1.0, 1.0)) if thinks else None
-            self.assembly.source(name, classes, to=home, outstanding=rng.randint(1, 4), think=think)
+            outstanding = rng.randint(1, self.depth)
+            self.assembly.source(name, classes, to=home, outstanding=outstanding, think=think)
         else:
             gap = self._time(20_000, 60_000)
             self.assembly.source(name, classes, to=home, gap=gap)

@@ -33,12 +33,18 @@ class Attempt:
         See `run`.
     room : int
         Rows there are for what a system does not bound.
-    spans : int
-        Spans that are recorded.
+    spans : int, optional
+        Spans that are recorded; by default nothing is.
     """
 
     def __init__(
-        self, system: System, seed: int, replication: int, requests: int, room: int, spans: int
+        self,
+        system: System,
+        seed: int,
+        replication: int,
+        requests: int,
+        room: int,
+        spans: int | None,
     ) -> None:
         self.system, self.requests = system, requests
         self.machine = Machine(system, requests, room, spans)
@@ -182,7 +188,7 @@ def _attempt(
     seed: int,
     replication: int,
     requests: int,
-    spans: int,
+    spans: int | None,
     progress: Progress | None,
 ) -> Attempt:
     """Make a run; where tables were too small, make it again with larger ones."""
@@ -240,7 +246,7 @@ def run(
         If nothing is left to happen before the requests are through, or a table grows past all
         bounds.
     """
-    return _attempt(system, seed, replication, requests, 0, progress).result()
+    return _attempt(system, seed, replication, requests, None, progress).result()
 
 
 def record(

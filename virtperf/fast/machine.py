@@ -17,7 +17,7 @@ from virtperf.tables.histogram import bucket
 from virtperf.units import MAX_TICKS
 
 BUCKETS = bucket(int(MAX_TICKS)) + 1
-CLOSED = 4  # snapshots that may wait to be put away
+PER_CLOSED = 64  # rows of room for each snapshot that may wait to be put away
 
 
 def why_not(system: System) -> str:
@@ -40,11 +40,11 @@ class Machine:
         The run ends when this many have finished.
     room : int
         Requests, alarms and events that there is room for, beside what the system says.
-    spans : int
-        Spans that are recorded; 0: nothing is.
+    spans : int, optional
+        Spans that are recorded; by default nothing is.
     """
 
-    def __init__(self, system: System, requests: int, room: int, spans: int = 0) -> None:
+    def __init__(self, system: System, requests: int, room: int, spans: int | None = None) -> None:
         if reason := why_not(system):
             raise SimulationError(f"{system.name}: {reason}")
         self.system = system
@@ -59,8 +59,8 @@ class Machine:
         self._build_stations()
         self._build_load()
         self._build_room(room)
-        self._build_totals()
-        self._build_tape(spans)
+        self._build_totals(max(4, room // PER_CLOSED))
+        self._build_tape(spans, room)
 
     def set(self, **fields: int) -> None:
         """Set fields of the state."""
@@ -80,15 +80,21 @@ class Machine:
     def _rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Make a table of rows; what a row does not say is 0, or NONE where that is nobody."""
         filled = list(rows)
-        table = np.zeros(len(filled), TABLES[name])
-        for field in set(TABLES[name].names or ()) & _NOBODY:
-            table[field] = NONE
+        table = self._blank(name, len(filled))
         for i, row in enumerate(filled):
             for field, value in row.items():
                 table[field][i] = value
-        if "index" in (TABLES[name].names or ()):
-            table["index"] = range(len(filled))
+
+    def _blank(self, name: str, count: int) -> "NDArray[Any]":
+        """Make a table of `count` rows that say nothing yet."""
+        table = np.zeros(count, TABLES[name])
+        fields = set(TABLES[name].names or ())
+        for field in fields & _NOBODY:
+            table[field] = NONE
+        if "index" in fields:
+            table["index"] = np.arange(count)
         self.put(name, table)
+        return table
 
     # -- what the system says ---------------------------------------------------------------
 
@@ -148,10 +154,10 @@ class Machine:
         count = len(system.workers)
         self._rows("waiters", ({"level": n % 2} for n in range(2 * count)))
         self.tables["waiters"]["index"] = np.arange(2 * count) // 2
-        self._rows("needs", [{}] * (2 * count))
+        self._blank("needs", 2 * count)
         fibres = count + len(system.inboxes)
-        self._rows("fibres", [{}] * fibres)
-        self._rows("frames", [{}] * (fibres * DEPTH))
+        self._blank("fibres", fibres)
+        self._blank("frames", fibres * DEPTH)
         self.put("places", np.zeros(count + system.pool.pcpus, "i8"))
 
     def _build_bells(self) -> None:
@@ -205,12 +211,12 @@ class Machine:
     def _build_room(self, room: int) -> None:
         system = self.system
         count = room + sum(row.outstanding for row in system.sources)
-        self._rows("requests", [{}] * count)
+        self._blank("requests", count)
         self.put("booked", np.zeros(count * len(system.accounts), "i8"))
         self.put("drawn", np.zeros(count * self.get("width"), "i8"))
         owners = 2 * len(system.workers) + 2 * system.pool.pcpus + len(system.timers) + 1
-        self._rows("agenda", [{}] * (count + owners + len(system.sources) + room))
-        self._rows("events", [{}] * (2 * len(system.workers) + count + room))
+        self._blank("agenda", count + owners + len(system.sources) + room)
+        self._blank("events", 2 * len(system.workers) + count + room)
         self.put("feed", np.zeros(0, "i8"))
         self.set(free_request=NONE, room=count - count // 4)
 
@@ -228,7 +234,7 @@ class Machine:
         self.put("events", np.zeros(len(self.tables["events"]) + more, TABLES["events"]))
         self.set(room=2 * more - more // 2, caused=0, happened=0)
 
-    def _build_totals(self) -> None:
+    def _build_totals(self, closed: int) -> None:
         system = self.system
         groups, accounts = len(system.groups), len(system.accounts)
         sizes = {
@@ -240,20 +246,20 @@ class Machine:
             "side_residence": len(system.sides),
             "ends": SCALARS,
             "sums": SCALARS,
-            "histograms": CLOSED * groups * BUCKETS,
+            "histograms": closed * groups * BUCKETS,
         }
         for name, size in sizes.items():
             self.put(name, np.zeros(size, "i8"))
         cpu = system.pool.pcpus * accounts
         width = 2 + 2 * groups + len(system.counters) + 2 * len(system.sides)
         width += groups * accounts + cpu + 2 * len(system.stations)
-        self.put("looks", np.zeros(CLOSED * width, "i8"))
+        self.put("looks", np.zeros(closed * width, "i8"))
         self.set(look_width=width)
 
-    def _build_tape(self, spans: int) -> None:
-        self._rows("spans", [{}] * spans)
-        self._rows("arrows", [{}] * (16 * spans))
-        self.set(recording=spans > 0, spans_left=spans, tape_end=NONE)
+    def _build_tape(self, spans: int | None, room: int) -> None:
+        self._blank("spans", spans or 0)
+        self._blank("arrows", 0 if spans is None else 2 * spans + room)
+        self.set(recording=spans is not None, spans_left=spans or 0, tape_end=NONE)
 
 
 _NOBODY = frozenset(  # fields that refer to a row, where none is meant at first

@@ -87,7 +87,8 @@ class View:
     @cached_property
     def workers(self) -> list[Any]:
         """All workers, with what each needs."""
-        made = [Shown(row=row, index=i, machine=self) for i, row in enumerate(self.system.workers)]
+        rows = enumerate(self.system.workers)
+        made: list[Any] = [Shown(row=row, index=i, machine=self) for i, row in rows]
         table, pcpus = self.tables["workers"], self.tables["pcpus"]
         for i, worker in enumerate(made):
             p = table["pcpu"][i]

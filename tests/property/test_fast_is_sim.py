@@ -1,0 +1,86 @@
+"""Both engines say the same of any system, to the last bit, ties included."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.engines import both
+from tests.random_systems import RandomSystem
+from virtperf import catalog, fast, sim, simulate
+from virtperf.build import build
+from virtperf.errors import VirtperfError
+from virtperf.scenario import Scenario
+
+pytestmark = pytest.mark.property
+SEEDS = st.integers(0, 10_000_000)
+SCENARIOS = catalog.names("scenarios")
+
+
+def same(seed: int, *, depth: int, requests: int) -> None:
+    system = RandomSystem(seed, depth=depth).system()
+    compiled, reference = both(system, seed=seed % 10 + 1, replication=seed % 3, requests=requests)
+    assert compiled == reference
+
+
+@settings(max_examples=40)
+@given(seed=SEEDS)
+def test_on_systems_that_nobody_thought_of(seed):
+    same(seed, depth=4, requests=200)
+
+
+@settings(max_examples=10)
+@given(seed=SEEDS)
+def test_at_depth_32(seed):
+    same(seed, depth=32, requests=600)
+
+
+@pytest.mark.slow
+@settings(max_examples=400)
+@given(seed=SEEDS)
+def test_on_many_more(seed):
+    same(seed, depth=4, requests=300)
+
+
+@pytest.mark.slow
+@settings(max_examples=100)
+@given(seed=SEEDS)
+def test_on_many_more_at_depth_32(seed):
+    same(seed, depth=32, requests=1_000)
+
+
+@pytest.mark.slow
+@settings(max_examples=25)
+@given(seed=SEEDS)
+def test_over_a_run_whose_batches_merge(seed):
+    same(seed, depth=4, requests=5_000)
+
+
+@settings(max_examples=25)
+@given(seed=SEEDS, spans=st.integers(0, 2_000))
+def test_recordings_are_the_same_too(seed, spans):
+    system = RandomSystem(seed).system()
+    words = {"seed": 1, "replication": 0, "requests": 60, "spans": spans}
+    try:
+        _, reference = sim.record(system, **words)
+    except VirtperfError:
+        return
+    assert fast.record(system, **words)[1] == reference
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_on_shipped_scenarios(name):
+    compiled, reference = both(build(Scenario.load(name)), requests=600)
+    assert compiled == reference
+    assert "error" not in reference
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_whole_tables_of_shipped_scenarios(name):
+    """Corners of the parameter ranges included."""
+    words = {"requests": 2_400, "replications": 3}
+    compiled, reference = (
+        simulate(Scenario.load(name), engine=engine, **words) for engine in ("fast", "sim")
+    )
+    for table in ("data", "points", "requests", "cpu", "cdf", "band", "bounds", "flags", "nulls"):
+        assert getattr(compiled, table).equals(getattr(reference, table)), table
