@@ -99,8 +99,12 @@ def _to_ticks(times_ns: NDArray[np.float64], purpose: str) -> NDArray[np.int64]:
     import numpy as np
 
     scaled = np.asarray(times_ns, dtype=np.float64) * TICKS_PER_NS
-    good = (scaled >= 0) & (scaled < MAX_TICKS)
-    if not good.all():
+    least = scaled.min(initial=1.0)
+    if not (least >= 0 and scaled.max(initial=0.0) < MAX_TICKS):  # nor if one is not a number
+        good = (scaled >= 0) & (scaled < MAX_TICKS)
         culprit = float(scaled[~good][0] / TICKS_PER_NS)
         raise ParameterError("draw", purpose, "a time from 0 ns to 106 days", culprit)
-    return np.where(scaled > 0, np.maximum(1, np.rint(scaled)), 0).astype(np.int64)
+    whole = np.rint(scaled)
+    if least < 1:
+        whole[(scaled > 0) & (whole < 1)] = 1
+    return whole.astype(np.int64)

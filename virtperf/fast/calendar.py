@@ -86,11 +86,11 @@ def _sink(s: Any, i: int, size: int, time: int, key: int) -> int:
         below = 2 * i + 1
         if below >= size:
             return i
+        if below + 1 < size:  # without a branch that nobody could foresee
+            one, other = heap[below], heap[below + 1]
+            tie = (other.time == one.time) & (other.key < one.key)
+            below += (other.time < one.time) | tie
         row = heap[below]
-        if below + 1 < size:
-            other = heap[below + 1]
-            if other.time < row.time or (other.time == row.time and other.key < row.key):
-                below, row = below + 1, other
         if time < row.time or (time == row.time and key < row.key):
             return i
         _put(s, i, row.time, row.key, row.ref, row.slot)

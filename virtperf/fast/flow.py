@@ -94,18 +94,19 @@ def finish(s: Any, r: Any, step: Any) -> int:
     """
     latency, total = s.now - r.created, 0
     side = r.group if r.side else step.target
-    first = r.index * s.accounts
+    accounts, mine = s.accounts, booked(s)
+    first = r.index * accounts
     if side == NONE:
-        to = r.group * s.accounts
-        for account in range(s.accounts):
-            ticks = booked(s)[first + account]
-            booked(s)[first + account] = 0
-            totals(s)[to + account] += ticks
+        to, sums = r.group * accounts, totals(s)
+        for account in range(accounts):
+            ticks = mine[first + account]
+            mine[first + account] = 0
+            sums[to + account] += ticks
             total += ticks
     else:
-        for account in range(s.accounts):
-            total += booked(s)[first + account]
-            booked(s)[first + account] = 0
+        for account in range(accounts):
+            total += mine[first + account]
+            mine[first + account] = 0
         sides(s)[side] += 1
         side_residence(s)[side] += latency
     if total != latency:

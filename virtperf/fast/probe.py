@@ -25,6 +25,7 @@ from virtperf.fast.layout import (
     totals,
 )
 from virtperf.fast.status import FULL, fail
+from virtperf.fast.tables import bit_length
 from virtperf.tables.batches import COARSE, SCALARS
 from virtperf.tables.histogram import BITS
 
@@ -32,9 +33,7 @@ from virtperf.tables.histogram import BITS
 @inlined
 def bucket(ticks: int) -> int:
     """Return the bucket of a duration, as `tables.histogram.bucket` does."""
-    shift, rest = 0, ticks >> (BITS + 1)
-    while rest:
-        shift, rest = shift + 1, rest >> 1
+    shift = max(0, bit_length(ticks) - BITS - 1)
     return (shift << BITS) + (ticks >> shift)
 
 
@@ -100,6 +99,7 @@ def look(s: Any) -> None:
 
 @compiled
 def _copy(s: Any, table: Any, length: int, at: int) -> int:
+    row = looks(s)
     for i in range(length):
-        looks(s)[at + i] = table[i]
+        row[at + i] = table[i]
     return at + length

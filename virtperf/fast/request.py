@@ -38,8 +38,9 @@ def make(s: Any, source: int, klass: int) -> Any:
 def child(s: Any, parent: Any, klass: int) -> Any:
     """Return a request of a side class, with its parent's random times, not yet alive."""
     r = make(s, parent.source, klass)
-    for i in range(s.width):
-        drawn(s)[r.index * s.width + i] = drawn(s)[parent.index * s.width + i]
+    width, times = s.width, drawn(s)
+    for i in range(width):
+        times[r.index * width + i] = times[parent.index * width + i]
     return r
 
 

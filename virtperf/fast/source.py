@@ -41,10 +41,12 @@ def create(s: Any, source: Any) -> int:
             fail(s, FULL, 4)
             return NONE
     source.made_at = k + 1
-    row = source.made + k * (source.draws + 1)
-    r = make(s, source.index, source.classes + feed(s)[row])
-    for i in range(source.draws):
-        drawn(s)[r.index * s.width + i] = feed(s)[row + 1 + i]
+    draws, numbers, times = source.draws, feed(s), drawn(s)
+    row = source.made + k * (draws + 1)
+    r = make(s, source.index, source.classes + numbers[row])
+    to = r.index * s.width
+    for i in range(draws):
+        times[to + i] = numbers[row + 1 + i]
     return begin(s, r, source.inbox)
 
 
