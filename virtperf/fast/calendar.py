@@ -23,28 +23,38 @@ NOTHING, RESUME, GO_ON, CARRY_ON, END = 0, 1, 2, 3, 4  # what an event lets happ
 @inlined
 def alarm(s: Any, kind: int, owner: Any, delay: int, ref: int, slot: int) -> None:
     """Set an alarm of `owner`, a row that counts its alarms."""
+    set_alarm(s, next_key(s, kind, owner), s.now + delay, ref, slot)
+
+
+@inlined
+def next_key(s: Any, kind: int, owner: Any) -> int:
+    """Return what orders the next alarm of `owner` among those of its instant, and count it."""
+    s.alarms += 1
     owner.alarms += 1
-    _set(s, (kind << KIND_SHIFT) | (owner.index << COUNT_BITS) | owner.alarms, delay, ref, slot)
+    return (kind << KIND_SHIFT) | (owner.index << COUNT_BITS) | owner.alarms
 
 
 @compiled
 def alarm_of_task(s: Any, w: Any, delay: int) -> None:
     """Set the alarm of a guest's run queue, which a worker keeps beside its own."""
+    s.alarms += 1
     w.task_alarms += 1
-    _set(s, (TASK << KIND_SHIFT) | (w.index << COUNT_BITS) | w.task_alarms, delay, w.index, FIXED)
+    key = (TASK << KIND_SHIFT) | (w.index << COUNT_BITS) | w.task_alarms
+    set_alarm(s, key, s.now + delay, w.index, FIXED)
 
 
 @compiled
 def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
     """Set the alarm of a policy's clock; `number` is a pCPU, or one more: that of the pool."""
-    _set(s, (TICK << KIND_SHIFT) | (number << COUNT_BITS) | count, delay, number, FIXED)
+    s.alarms += 1
+    key = (TICK << KIND_SHIFT) | (number << COUNT_BITS) | count
+    set_alarm(s, key, s.now + delay, number, FIXED)
 
 
 @inlined
-def _set(s: Any, key: int, delay: int, ref: int, slot: int) -> None:
+def set_alarm(s: Any, key: int, time: int, ref: int, slot: int) -> None:
     """Put an alarm where the one stood that has just happened, else at the end, and sort it in."""
-    s.alarms += 1
-    time, size = s.now + delay, s.scheduled
+    size = s.scheduled
     if s.vacant:
         s.vacant = 0
         _put(s, _sink(s, 0, size, time, key), time, key, ref, slot)

@@ -31,7 +31,8 @@ POOL = _row(
 PCPU = _row(
     "index"
     # ---
-    " worker last dispatched charged timer alarms intruder first final"
+    " worker last dispatched charged intruder first final"
+    " timer alarms key placed"  # of its slice; whether its alarm stands in the agenda
     " account since"  # of its ledger; the times are in `cpu`
     " tape taped holder"  # of its recording: the last span, since when, and who was there
 )

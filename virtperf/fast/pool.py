@@ -4,11 +4,11 @@ from typing import Any
 
 from virtperf.fast import policy
 from virtperf.fast.calendar import CARRY_ON as GOES_ON
-from virtperf.fast.calendar import SLICE, alarm, alarm_of_policy, cause, take_back
+from virtperf.fast.calendar import SLICE, alarm_of_policy, cause, next_key, take_back
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
-from virtperf.fast.stretch import carry_on, happen, unset, urgent
+from virtperf.fast.stretch import OPEN, SET, carry_on, happen, place_slice, unset, urgent
 
 NEVER = -1
 
@@ -70,6 +70,8 @@ def _queue(s: Any, pool: Any, w: Any, woken: int) -> None:
             pcpu = pcpus(s)[p]
             if pcpu.timer == NEVER and pcpu.worker != NONE:
                 _arm(s, pool, pcpu)
+                if workers(s)[pcpu.worker].alarm in (OPEN, SET):  # else its fibre runs now
+                    place_slice(s, pcpu)
 
 
 @compiled
@@ -101,7 +103,9 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
     pcpu = pcpus(s)[w.pcpu]
     _charge(s, pool, pcpu)
     if pcpu.timer != NEVER:
-        take_back(s, s.workers_rows + pcpu.index)
+        if pcpu.placed:
+            take_back(s, s.workers_rows + pcpu.index)
+            pcpu.placed = 0
         pcpu.timer = NEVER
         pool.armed -= 1
     pool.idle += 1
@@ -137,7 +141,7 @@ def _arm(s: Any, pool: Any, pcpu: Any) -> None:
         slice_ = policy.slice_of(pool.policy, pool, workers(s), pcpu.worker)
         left = max(0, pcpu.dispatched + slice_ - s.now)
         pcpu.timer = s.now + left
-        alarm(s, SLICE, pcpu, left, pcpu.index, s.workers_rows + pcpu.index)
+        pcpu.key = next_key(s, SLICE, pcpu)
         pool.armed += 1
 
 
@@ -145,7 +149,7 @@ def _arm(s: Any, pool: Any, pcpu: Any) -> None:
 def slice_end(s: Any, p: int) -> None:
     """End the slice if somebody waits still."""
     pool, pcpu = pools(s)[0], pcpus(s)[p]
-    pcpu.timer = NEVER
+    pcpu.timer, pcpu.placed = NEVER, 0
     pool.armed -= 1
     if policy.wanted(pool.policy, pool, workers(s), p):
         _preempt(s, pool, pcpu)
@@ -190,6 +194,7 @@ def _intrude(s: Any, w: Any) -> None:
     pcpu.intruder, w.pcpu = w.index, pcpu.index
     if pcpu.worker != NONE:
         stop(s, workers(s)[pcpu.worker])
+        place_slice(s, pcpu)
 
 
 @compiled

@@ -6,10 +6,10 @@ its fibre go on. Mirrors the lower half of `sim.thread`.
 
 from typing import Any
 
-from virtperf.fast.calendar import RESUME, WORKER, alarm, cause, take_back
+from virtperf.fast.calendar import RESUME, WORKER, alarm, cause, set_alarm, take_back
 from virtperf.fast.clocks import enter_account
 from virtperf.fast.compiling import inlined
-from virtperf.fast.layout import NONE, inboxes, pcpus
+from virtperf.fast.layout import NONE, inboxes, pcpus, workers
 from virtperf.fast.status import BROKEN, fail
 
 NEVER = -1
@@ -68,6 +68,21 @@ def carry_on(s: Any, w: Any) -> None:
         if w.alarm != OPEN:
             fail(s, BROKEN, w.index)
         _set(s, w, end - s.now)
+    place_slice(s, pcpu)
+
+
+@inlined
+def place_slice(s: Any, pcpu: Any) -> None:
+    """Put the alarm of a slice into the agenda, unless the worker's own comes first.
+
+    Most stretches end before their slice: so few of these alarms are set for nothing.
+    """
+    if pcpu.timer == NEVER or pcpu.placed:
+        return
+    w = workers(s)[pcpu.worker]
+    if w.alarm != SET or w.end > pcpu.timer:
+        pcpu.placed = 1
+        set_alarm(s, pcpu.key, pcpu.timer, pcpu.index, s.workers_rows + pcpu.index)
 
 
 @inlined

@@ -103,7 +103,9 @@ def reader(state: "np.dtype[Any]", name: str, dtype: "np.dtype[Any]") -> Callabl
             proxy = cgutils.create_struct_proxy(table)(context, builder)
             for field, offset in zip(("address", "length"), offsets, strict=True):
                 place = builder.gep(start, [context.get_constant(types.intp, offset)])
-                setattr(proxy, field, builder.load(builder.bitcast(place, word.as_pointer())))
+                value = builder.load(builder.bitcast(place, word.as_pointer()))
+                value.set_metadata("invariant.load", builder.module.add_metadata([]))
+                setattr(proxy, field, value)
             return proxy._getvalue()
 
         return table(s), generate
