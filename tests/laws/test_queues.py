@@ -1,8 +1,8 @@
 """Textbook queues at stations and on a worker: no correct engine misses them.
 
 The tolerance is 1.5 Student-t half-widths over ten replications whose first tenth is dropped; a
-second assertion keeps the half-width itself below 1 % (SimPy: 2.5 %), so that the test cannot pass by
-being vague. Run lengths follow from that.
+second assertion keeps the half-width itself below 1 % (SimPy: 2.5 %), so that the test cannot pass
+by being vague. Run lengths follow from that.
 """
 
 import pytest

@@ -54,7 +54,11 @@ class Attempt:
         self._enter(BEGIN)
 
     def _enter(self, what: int) -> int:
-        return int(enter_loop(self.machine.state, what))
+        try:
+            return int(enter_loop(self.machine.state, what))
+        except IndexError as error:  # the checked build alone raises it
+            says = f"a row that there is not was asked for: {error}"
+            raise SimulationError(f"{self.system.name}: {says}") from error
 
     def drive(self, progress: Progress | None) -> int:
         """Run until it is over, or something is wrong; return why it stopped."""

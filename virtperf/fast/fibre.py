@@ -29,7 +29,7 @@ from virtperf.fast.status import FULL, fail
     LOCK,
     STAY,
     HAND_OVER,
-) = range(16)
+) = range(1, 17)
 GOES_ON, WAITS = 0, 1  # what such a function returns: the fibre goes on, or must wait
 
 

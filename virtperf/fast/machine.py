@@ -231,8 +231,17 @@ class Machine:
         self.put(
             "agenda", np.concatenate([self.tables["agenda"], np.zeros(more, TABLES["agenda"])])
         )
-        self.put("events", np.zeros(len(self.tables["events"]) + more, TABLES["events"]))
-        self.set(room=2 * more - more // 2, caused=0, happened=0)
+        self._move_events(len(self.tables["events"]) + more)
+        self.set(room=2 * more - more // 2)
+
+    def _move_events(self, rows: int) -> None:
+        """Put what has been caused, and has not happened, into a longer table."""
+        table, happened = self.tables["events"], self.get("happened")
+        waiting = np.arange(happened, self.get("caused")) % len(table)
+        longer = np.zeros(rows, TABLES["events"])
+        longer[: len(waiting)] = table[waiting]
+        self.put("events", longer)
+        self.set(happened=0, caused=len(waiting))
 
     def _build_totals(self, closed: int) -> None:
         system = self.system
