@@ -118,14 +118,18 @@ def home() -> Path:
 @cache
 def build_name() -> str:
     """Return a name that changes with the layout, the rules, the engine and their compiler."""
-    digest = blake2b(digest_size=8)
-    root = Path(__file__).parents[1]
+    return f"engine-{digest(Path(__file__).parents[1])}"
+
+
+def digest(root: Path) -> str:
+    """Return a hash of all that decides what the engine at `root` is compiled to."""
+    made = blake2b(digest_size=8)
     for part in _SOURCES:
         for file in sorted((root / part).rglob("*.py")):
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+            made.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
     for what in (platform.python_version(), version("numba"), version("numpy"), str(CHECKED)):
-        digest.update(what.encode() + b"\0")
-    return f"engine-{digest.hexdigest()}"
+        made.update(what.encode() + b"\0")
+    return made.hexdigest()
 
 
 def sweep() -> None:
