@@ -162,3 +162,16 @@ def test_help_teaches_by_example_and_loads_nothing_heavy():
 
     assert "virtperf compare first-light --over vm.disk" in done.stdout
     assert "LOADED []" in done.stdout
+
+
+def test_warmup_says_how_long_it_took():
+    done = virtperf("warmup")
+    assert done.exit_code == 0
+    assert "the fast engine is ready; that took 0.0 s" in done.output
+
+
+def test_engines_print_the_same_result():
+    fast, sim = (virtperf("run", "toy", *TINY, "--engine", engine) for engine in ("fast", "sim"))
+    assert fast.exit_code == sim.exit_code == 0
+    assert fast.stdout == sim.stdout
+    assert virtperf("run", "toy", "--engine", "warp").exit_code == 2

@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,9 @@ import pytest
 
 from tests.systems import scenario
 from virtperf.errors import ParameterError, SimulationError, UnknownNameError
-from virtperf.experiment import compare, observe, replay, simulate, work
+from virtperf.experiment import compare, engines, observe, replay, simulate, work
 from virtperf.experiment.plan import PACE, planned_requests
+from virtperf.fast import engine as fast_engine
 from virtperf.plot import request_times
 from virtperf.report.answer import answer
 from virtperf.scenario import Scenario
@@ -355,3 +357,95 @@ def test_a_point_all_of_whose_runs_fail_stays_in_the_table_with_its_reason(monke
     assert answer(result) == ["vm.disk=virtio: every run failed. RuntimeError: boom."]
     failed = result.flags.loc[result.flags["flag"] == "failed", "says"]
     assert [says.count("so do 1 more runs") for says in failed] == [0, 1]
+
+
+# -- engines --------------------------------------------------------------------------------------
+
+
+def test_the_compiled_engine_makes_the_runs_unless_another_is_asked_for(toy):
+    results = {
+        engine: simulate(toy, **TINY, engine=engine).provenance["engine"]
+        for engine in (None, "fast", "sim")
+    }
+    assert results == {None: "fast", "fast": "fast", "sim": "sim"}
+
+
+def test_a_scenario_may_name_its_engine_and_a_call_another(toy):
+    named = toy.with_("run.engine", "sim")
+    assert "engine" in named.to_toml()
+    assert simulate(named, **TINY).provenance["engine"] == "sim"
+    assert simulate(named, **TINY, engine="fast").provenance["engine"] == "fast"
+
+
+def test_what_only_simpy_can_run_is_run_there_and_said_so(toy, monkeypatch):
+    monkeypatch.setattr(engines, "why_not", lambda system: "the policy 99 is not compiled")
+    result = simulate(toy, **TINY)
+    assert result.provenance["engine"] == "sim"
+    assert "engine sim: the policy 99 is not compiled" in result.notes
+    assert not any("engine" in note for note in simulate(toy, **TINY, engine="fast").notes)
+
+
+def test_where_nothing_can_be_compiled_simpy_runs_everything(toy, monkeypatch):
+    def broken():
+        raise OSError("no compiler")
+
+    engines._unusable.cache_clear()
+    monkeypatch.setattr("virtperf.fast.warm_up", broken)
+    result = simulate(toy, **TINY)
+    engines._unusable.cache_clear()
+    assert result.provenance["engine"] == "sim"
+    assert any("cannot be compiled here (OSError: no compiler)" in note for note in result.notes)
+
+
+def test_runs_in_processes_give_the_same_table(toy):
+    """All executors, a pool of processes of our own among them, and none."""
+    words = {name: value for name, value in TINY.items() if name != "executor"}
+    in_processes = simulate(toy, **words, engine="sim")
+    here = simulate(toy, **words)
+    assert in_processes.data.equals(here.data)
+
+
+def test_progress_goes_on_within_a_run(toy, monkeypatch):
+    told = []
+    monkeypatch.setattr(fast_engine, "BUDGET", 2_000)
+    simulate(
+        toy,
+        requests=4_000,
+        replications=2,
+        band=False,
+        progress=lambda done, total, label: told.append(done),
+    )
+    assert told == sorted(told)
+    assert told[-1] == 2
+    assert len([done for done in told if 0 < done < 1]) > 3
+
+
+def test_ctrl_c_within_a_run_keeps_what_it_has_seen(toy, monkeypatch):
+    """The first Ctrl-C ends the run as it stands; its part of the table is flagged."""
+    monkeypatch.setattr(fast_engine, "BUDGET", 20_000)
+
+    presses = iter([signal.SIGINT])
+
+    def press(done, total, label):
+        if done > 0.3 and (number := next(presses, None)):
+            signal.raise_signal(number)
+
+    result = simulate(toy, requests=50_000, replications=2, band=False, progress=press)
+    assert result.interrupted
+    (stopped,) = [says for says in result.flags["says"] if "was stopped after" in says]
+    assert stopped.startswith("replication 0 was stopped after ")
+    assert stopped.endswith(" of 50,000 requests")
+    assert result.value("toy", "latency.mean")[0] > 0
+
+
+def test_a_run_that_was_stopped_at_once_counts_as_missing(toy, monkeypatch):
+    monkeypatch.setattr(fast_engine, "BUDGET", 100)
+
+    presses = iter([signal.SIGINT])
+
+    def press(*step):
+        if number := next(presses, None):
+            signal.raise_signal(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(toy, requests=50_000, replications=1, band=False, progress=press)

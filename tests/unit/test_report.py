@@ -18,7 +18,7 @@ def page(tmp_path_factory):
     patch.setattr(study, "COUNTS", (1, 2))
     patch.setattr("virtperf.report.findings.COUNTS", (1, 2))
     patch.setattr("virtperf.report.page.COUNTS", (1, 2))
-    patch.setattr(study, "SPARE", -1_600)
+    patch.setattr(study, "SPARE", 400 - study.COUNTED)
     patch.setattr("virtperf.report.tables.validation", lambda: (NO_CLAIMS, ["this: that"]))
     try:
         folder = tmp_path_factory.mktemp("report")

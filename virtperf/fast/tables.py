@@ -115,12 +115,14 @@ def reader(state: "np.dtype[Any]", name: str, dtype: "np.dtype[Any]") -> Callabl
 
 
 @intrinsic
-def bit_length(typing: Any, number: Any) -> Any:
-    """Return how many bits a number of at least 0 has, as `int.bit_length` does."""
-
+def _bit_length(typing: Any, number: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         word = context.get_value_type(types.intp)
         zeros = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
         return builder.sub(ir.Constant(word, word.width), zeros)
 
     return types.intp(types.intp), generate
+
+
+bit_length: Any = _bit_length
+"""Return how many bits a number of at least 0 has, as `int.bit_length` does."""

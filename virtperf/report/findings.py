@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from virtperf.plot import CAUSES, cause, request_times
-from virtperf.report.study import COUNTS, Study
+from virtperf.report.study import COUNTED, COUNTS, Study
 from virtperf.result.words import count, digits, plus_minus, quantity, span
 
 if TYPE_CHECKING:
@@ -245,6 +245,6 @@ def _trust(study: Study) -> str:
         f"latency of one request at a time {', '.join(bands)}. The device's times are heavy-tailed:"
         f" {unresolved} of {len(study.crowd.labels)} means under load are not resolved to 2%, so "
         "medians and paired differences lead, and theory's bounds stand beside the rates. A run of "
-        "2,000 requests rarely meets the rarest, slowest ones, so simulated rates may lie above "
-        "the long-run bound. p99: too few samples."
+        f"{COUNTED:,} requests rarely meets the rarest, slowest ones, so simulated rates may lie "
+        "above the long-run bound."
     )

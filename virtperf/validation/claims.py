@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from virtperf.scenario import Scenario
 
 SERVER = "x86-kvm-2020"
-RUN = 3_000  # requests per replication where no input has a heavy tail
-LONG_RUN = 20_000
+RUN = 30_000  # requests per replication where no input has a heavy tail
+LONG_RUN = 200_000
 
 
 def _of(platform: str, names: str) -> tuple[str, ...]:
