@@ -28,6 +28,7 @@ test-all: lint
 	$(BIN)/pytest -n 2
 
 bench: venv
+	$(BIN)/pip install -q -c constraints.txt -e '.[benchmark]'
 	$(BIN)/python -m tests.benchmark
 
 clean:

@@ -17,7 +17,10 @@ def test_a_quick_run_prints_every_figure(capsys):
         "over textbook",
         "slices",
         "features off",
+        "fast over textbook",
         "peak memory",
+        "first use",
+        "a warm process",
         "--help",
     ):
         assert says in printed
