@@ -1,8 +1,8 @@
 """What happens when: the agenda of alarms, and the queue of what they cause in the same instant.
 
-The agenda is a binary heap, ordered by instant, then by whose alarm it is, then by how many that
-one has set: as `sim.clock` orders it, so no order of calls decides anything. The place of an alarm
-that may be taken back is kept, so that it can be.
+The agenda is a heap of four children each, ordered by instant, then by whose alarm it is, then by
+how many that one has set: as `sim.clock` orders it, so no order of calls decides anything. The
+place of an alarm that may be taken back is kept, so that it can be.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ SOURCE, STATION, BELL, LOCK, WORKER, TIMER, SLICE, TASK, TICK = 0, 1, 2, 3, 4, 5
 COUNT_BITS, INDEX_BITS = 40, 19
 KIND_SHIFT = COUNT_BITS + INDEX_BITS
 MOST_OWNERS = 1 << INDEX_BITS
-FIXED = -1  # the slot of an alarm that is never taken back
+FIXED = 0  # the slot of an alarm that is never taken back
 
 NOTHING, RESUME, GO_ON, CARRY_ON, END = 0, 1, 2, 3, 4  # what an event lets happen
 
@@ -51,7 +51,7 @@ def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
     set_alarm(s, key, s.now + delay, number, FIXED)
 
 
-@inlined
+@compiled
 def set_alarm(s: Any, key: int, time: int, ref: int, slot: int) -> None:
     """Put an alarm where the one stood that has just happened, else at the end, and sort it in."""
     size = s.scheduled
@@ -70,8 +70,7 @@ def set_alarm(s: Any, key: int, time: int, ref: int, slot: int) -> None:
 def _put(s: Any, i: int, time: int, key: int, ref: int, slot: int) -> None:
     row = agenda(s)[i]
     row.time, row.key, row.ref, row.slot = time, key, ref, slot
-    if slot != FIXED:
-        places(s)[slot] = i
+    places(s)[slot] = i
 
 
 @inlined
@@ -79,7 +78,7 @@ def _rise(s: Any, i: int, time: int, key: int) -> int:
     """Move what is later down, from place `i` on towards the top; return the place left free."""
     heap = agenda(s)
     while i > 0:
-        above = (i - 1) >> 1
+        above = (i - 1) >> 2
         row = heap[above]
         if row.time < time or (row.time == time and row.key < key):
             break
@@ -93,18 +92,30 @@ def _sink(s: Any, i: int, size: int, time: int, key: int) -> int:
     """Move what is earlier up, from place `i` on towards the bottom; return the place left free."""
     heap = agenda(s)
     while True:
-        below = 2 * i + 1
-        if below >= size:
+        first = 4 * i + 1
+        if first + 3 < size:  # who of four is first is chosen without a branch to be foreseen
+            one = first + _before(heap, first + 1, first)
+            two = first + 2 + _before(heap, first + 3, first + 2)
+            below = one + (two - one) * _before(heap, two, one)
+        elif first < size:
+            below = first
+            for other in range(first + 1, size):
+                if _before(heap, other, below):
+                    below = other
+        else:
             return i
-        if below + 1 < size:  # without a branch that nobody could foresee
-            one, other = heap[below], heap[below + 1]
-            tie = (other.time == one.time) & (other.key < one.key)
-            below += (other.time < one.time) | tie
         row = heap[below]
         if time < row.time or (time == row.time and key < row.key):
             return i
         _put(s, i, row.time, row.key, row.ref, row.slot)
         i = below
+
+
+@inlined
+def _before(heap: Any, i: int, j: int) -> int:
+    """Return 1 if alarm `i` happens before alarm `j`, else 0."""
+    a, b = heap[i], heap[j]
+    return (a.time < b.time) | ((a.time == b.time) & (a.key < b.key))
 
 
 @inlined

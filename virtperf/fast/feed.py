@@ -16,7 +16,7 @@ from virtperf.rng import BLOCK
 from virtperf.tables import NONE
 
 Numbers = NDArray[np.int64]
-MOST_BLOCKS = 4  # drawn at a time; the first time one, for most streams of a run are short
+AHEAD = 16  # blocks drawn ahead in all: more would not stay in the cache
 KINDS = ("made", "gaps", "thinks")
 
 
@@ -29,13 +29,15 @@ class Stream:
         Where the numbers of a row come from.
     least : int
         Rows there must be at once.
+    blocks : int
+        Drawn at a time; the first time one, for most streams of a run are short.
     """
 
-    def __init__(self, columns: list[Iterator[Numbers]], least: int) -> None:
+    def __init__(self, columns: list[Iterator[Numbers]], least: int, blocks: int) -> None:
         self.columns = columns
         self.least = least
-        self.blocks = 1
-        self.length = least + MOST_BLOCKS * BLOCK
+        self.blocks, self.most = 1, blocks
+        self.length = least + blocks * BLOCK
         self.rows: Numbers
 
     @property
@@ -51,7 +53,7 @@ class Stream:
             for number, column in enumerate(self.columns):
                 self.rows[filled : filled + BLOCK, number] = next(column)
             filled += BLOCK
-        self.blocks = min(2 * self.blocks, MOST_BLOCKS)
+        self.blocks = min(2 * self.blocks, self.most)
         return filled
 
 
@@ -71,17 +73,18 @@ class Feed:
         self.least = least
         system = machine.system
         self.streams: dict[tuple[int, str], Stream] = {}
+        each = max(1, AHEAD // (2 * len(system.sources)))
         for i, row in enumerate(system.sources):
 
             def drawn(number: int, name: str = row.name) -> Iterator[Numbers]:
                 return blocks(system, name, number, seed, replication)
 
             made = [kind_blocks(system, row, seed, replication), *map(drawn, range(*row.draws))]
-            self.streams[i, "made"] = Stream(made, least + row.outstanding)
+            self.streams[i, "made"] = Stream(made, least + row.outstanding, each)
             if row.gap != NONE:
-                self.streams[i, "gaps"] = Stream([drawn(row.gap)], least)
+                self.streams[i, "gaps"] = Stream([drawn(row.gap)], least, each)
             if row.think != NONE:
-                self.streams[i, "thinks"] = Stream([drawn(row.think)], least)
+                self.streams[i, "thinks"] = Stream([drawn(row.think)], least, each)
         self._lay_out(machine)
         self.refill()
 

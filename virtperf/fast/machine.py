@@ -158,7 +158,7 @@ class Machine:
         fibres = count + len(system.inboxes)
         self._blank("fibres", fibres)
         self._blank("frames", fibres * DEPTH)
-        self.put("places", np.zeros(count + system.pool.pcpus, "i8"))
+        self.put("places", np.zeros(1 + count + system.pool.pcpus, "i8"))
 
     def _build_bells(self) -> None:
         names = ("inbox", "rule", "counter", "timer", "count")

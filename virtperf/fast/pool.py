@@ -8,7 +8,16 @@ from virtperf.fast.calendar import SLICE, alarm_of_policy, cause, next_key, take
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
-from virtperf.fast.stretch import OPEN, SET, carry_on, happen, place_slice, unset, urgent
+from virtperf.fast.stretch import (
+    OPEN,
+    SET,
+    carry_on,
+    happen,
+    place_slice,
+    slice_slot,
+    unset,
+    urgent,
+)
 
 NEVER = -1
 
@@ -104,7 +113,7 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
     _charge(s, pool, pcpu)
     if pcpu.timer != NEVER:
         if pcpu.placed:
-            take_back(s, s.workers_rows + pcpu.index)
+            take_back(s, slice_slot(s, pcpu))
             pcpu.placed = 0
         pcpu.timer = NEVER
         pool.armed -= 1

@@ -28,7 +28,7 @@ def happen(s: Any, w: Any) -> None:
 def unset(s: Any, w: Any) -> None:
     """Let the alarm have no instant any more."""
     if w.alarm == SET:
-        take_back(s, w.index)
+        take_back(s, 1 + w.index)
         w.alarm = OPEN
 
 
@@ -72,6 +72,12 @@ def carry_on(s: Any, w: Any) -> None:
 
 
 @inlined
+def slice_slot(s: Any, pcpu: Any) -> int:
+    """Return the slot of the alarm of a slice; those of workers come before."""
+    return 1 + s.workers_rows + pcpu.index
+
+
+@inlined
 def place_slice(s: Any, pcpu: Any) -> None:
     """Put the alarm of a slice into the agenda, unless the worker's own comes first.
 
@@ -82,13 +88,13 @@ def place_slice(s: Any, pcpu: Any) -> None:
     w = workers(s)[pcpu.worker]
     if w.alarm != SET or w.end > pcpu.timer:
         pcpu.placed = 1
-        set_alarm(s, pcpu.key, pcpu.timer, pcpu.index, s.workers_rows + pcpu.index)
+        set_alarm(s, pcpu.key, pcpu.timer, pcpu.index, slice_slot(s, pcpu))
 
 
 @inlined
 def _set(s: Any, w: Any, delay: int) -> None:
     w.alarm = SET
-    alarm(s, WORKER, w, delay, w.index, w.index)
+    alarm(s, WORKER, w, delay, w.index, 1 + w.index)
 
 
 @inlined
