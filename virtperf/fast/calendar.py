@@ -99,9 +99,10 @@ def _sink(s: Any, i: int, size: int, time: int, key: int) -> int:
             below = one + (two - one) * _before(heap, two, one)
         elif first < size:
             below = first
-            for other in range(first + 1, size):
-                if _before(heap, other, below):
-                    below = other
+            if first + 1 < size and _before(heap, first + 1, below):
+                below = first + 1
+            if first + 2 < size and _before(heap, first + 2, below):
+                below = first + 2
         else:
             return i
         row = heap[below]

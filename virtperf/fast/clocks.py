@@ -38,7 +38,7 @@ def _read(s: Any, w: Any) -> None:
     w.entered = now
 
 
-@inlined
+@compiled
 def mark(s: Any, r: Any, w: Any) -> None:
     """Remember what the clock of `w` shows: a request begins to wait there."""
     _read(s, w)
@@ -53,7 +53,7 @@ def book(s: Any, r: Any, account: int, ticks: int) -> None:
         booked(s)[r.index * s.accounts + account] += ticks
 
 
-@inlined
+@compiled
 def settle(s: Any, r: Any, w: Any) -> None:
     """Book to a request what the clock of `w` shows since its mark, state by state."""
     _read(s, w)

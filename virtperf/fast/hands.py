@@ -341,7 +341,7 @@ def _block(s: Any, w: Any, f: Any) -> int:
     return end(s, w)
 
 
-@inlined
+@compiled
 def give_up(s: Any, w: Any, state: int) -> None:
     """Give up the pCPU, to sleep or to wait."""
     if w.pcpu != NONE:

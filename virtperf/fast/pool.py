@@ -107,7 +107,7 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     _arm(s, pool, pcpu)
 
 
-@inlined
+@compiled
 def _vacate(s: Any, pool: Any, w: Any) -> Any:
     pcpu = pcpus(s)[w.pcpu]
     _charge(s, pool, pcpu)
@@ -133,7 +133,7 @@ def _preempt(s: Any, pool: Any, pcpu: Any) -> None:
     _next(s, pool, pcpu)
 
 
-@inlined
+@compiled
 def _charge(s: Any, pool: Any, pcpu: Any) -> None:
     policy.account(pool.policy, pool, workers(s), pcpu.worker, s.now - pcpu.charged)
     pcpu.charged = s.now
@@ -229,7 +229,7 @@ def _depart(s: Any, w: Any) -> None:
 # -- told to the thread -----------------------------------------------------------------------
 
 
-@inlined
+@compiled
 def stop(s: Any, w: Any) -> None:
     """Take the CPU from under the thread, which is not told."""
     w.away = 1
@@ -239,7 +239,7 @@ def stop(s: Any, w: Any) -> None:
         enter(s, w, READY)
 
 
-@inlined
+@compiled
 def resume(s: Any, w: Any) -> None:
     """Give the CPU back: plain work that has nothing else to heed goes on where it was."""
     if s.caused != s.happened and w.plain and w.stopped != NEVER:
@@ -248,7 +248,7 @@ def resume(s: Any, w: Any) -> None:
         resume_now(s, w)
 
 
-@inlined
+@compiled
 def resume_now(s: Any, w: Any) -> None:
     """Go on with plain work, else let the thread learn that it has a pCPU."""
     if w.pcpu == NONE:  # it has lost it again

@@ -3,14 +3,14 @@
 from typing import Any
 
 from virtperf.fast.clocks import more_inside
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import compiled
 from virtperf.fast.layout import NONE, classes, credits, drawn, requests
 from virtperf.fast.status import FULL, fail
 
 NOWHERE, QUEUED, SERVED, PARKED = 0, 1, 2, 3  # its place: at a station, in which way
 
 
-@inlined
+@compiled
 def make(s: Any, source: int, klass: int) -> Any:
     """Return a request of a class, not yet alive."""
     i = s.free_request
@@ -44,7 +44,7 @@ def child(s: Any, parent: Any, klass: int) -> Any:
     return r
 
 
-@inlined
+@compiled
 def admit(s: Any, r: Any) -> None:
     """Let a request live from now on."""
     r.created = s.now
@@ -56,7 +56,7 @@ def admit(s: Any, r: Any) -> None:
         more_inside(s, 1)
 
 
-@inlined
+@compiled
 def give_back(s: Any, r: Any) -> None:
     """Forget a request that is over; what it has taken, a side path of it may still return."""
     while r.credits != NONE:

@@ -8,7 +8,7 @@ from typing import Any
 
 from virtperf.fast.calendar import FIXED, SOURCE, TIMER, alarm
 from virtperf.fast.clocks import ASLEEP
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import compiled
 from virtperf.fast.doorbell import arrive
 from virtperf.fast.layout import NONE, classes, drawn, feed, inboxes, timers, workers
 from virtperf.fast.request import admit, child, make
@@ -20,7 +20,7 @@ LOW = 64  # numbers left in a source's feed that are a wish for more
 IDLE_TICKS = 1_000_000
 
 
-@inlined
+@compiled
 def begin(s: Any, r: Any, inbox: int) -> int:
     """Let a request live; return it if it begins at a station, else NONE."""
     admit(s, r)
@@ -30,7 +30,7 @@ def begin(s: Any, r: Any, inbox: int) -> int:
     return NONE
 
 
-@inlined
+@compiled
 def create(s: Any, source: Any) -> int:
     """Make the next request of a source, with the next number of each of its streams."""
     k = source.made_at
@@ -50,7 +50,7 @@ def create(s: Any, source: Any) -> int:
     return begin(s, r, source.inbox)
 
 
-@inlined
+@compiled
 def finished(s: Any, source: Any) -> int:
     """Let a closed source think and make the next request."""
     if source.open:

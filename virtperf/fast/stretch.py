@@ -8,7 +8,7 @@ from typing import Any
 
 from virtperf.fast.calendar import RESUME, WORKER, alarm, cause, set_alarm, take_back
 from virtperf.fast.clocks import enter_account
-from virtperf.fast.compiling import inlined
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, inboxes, pcpus, workers
 from virtperf.fast.status import BROKEN, fail
 
@@ -57,7 +57,7 @@ def stretch(s: Any, w: Any, ticks: int, account: int, plain: int) -> None:
             _set(s, w, ticks)
 
 
-@inlined
+@compiled
 def carry_on(s: Any, w: Any) -> None:
     """Set the alarm for the end of a stretch, unless a slice's timer goes off before it."""
     end = w.end
@@ -77,7 +77,7 @@ def slice_slot(s: Any, pcpu: Any) -> int:
     return 1 + s.workers_rows + pcpu.index
 
 
-@inlined
+@compiled
 def place_slice(s: Any, pcpu: Any) -> None:
     """Put the alarm of a slice into the agenda, unless the worker's own comes first.
 

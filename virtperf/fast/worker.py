@@ -159,7 +159,7 @@ def live(s: Any, w: Any, f: Any) -> int:
     return WAITS
 
 
-@inlined
+@compiled
 def _fall_asleep(s: Any, w: Any) -> None:
     """Ask to be told, and give up the pCPU; the alarm is what wakes."""
     task = w.tasks
