@@ -1,29 +1,28 @@
 """What happens when: the agenda of alarms, and the queue of what they cause in the same instant.
 
 The agenda is a heap of four children each, ordered by instant, then by whose alarm it is, then by
-how many that one has set: as `sim.clock` orders it, so no order of calls decides anything. The
-place of an alarm that may be taken back is kept, so that it can be.
+how many that one has set: as `sim.clock` orders it, so no order of calls decides anything. What may
+be taken back, the end of what runs on a pCPU and that of its slice, is not in it but in `race`.
 """
 
 from typing import Any
 
 from virtperf.fast.compiling import compiled, inlined
-from virtperf.fast.layout import agenda, events, places
+from virtperf.fast.layout import agenda, events
 from virtperf.fast.status import FULL, fail
 
 SOURCE, STATION, BELL, LOCK, WORKER, TIMER, SLICE, TASK, TICK = 0, 1, 2, 3, 4, 5, 8, 9, 10
 COUNT_BITS, INDEX_BITS = 40, 19
 KIND_SHIFT = COUNT_BITS + INDEX_BITS
 MOST_OWNERS = 1 << INDEX_BITS
-FIXED = 0  # the slot of an alarm that is never taken back
 
 NOTHING, RESUME, GO_ON, CARRY_ON, END = 0, 1, 2, 3, 4  # what an event lets happen
 
 
 @inlined
-def alarm(s: Any, kind: int, owner: Any, delay: int, ref: int, slot: int) -> None:
+def alarm(s: Any, kind: int, owner: Any, delay: int, ref: int) -> None:
     """Set an alarm of `owner`, a row that counts its alarms."""
-    set_alarm(s, next_key(s, kind, owner), s.now + delay, ref, slot)
+    _set(s, next_key(s, kind, owner), s.now + delay, ref)
 
 
 @inlined
@@ -40,7 +39,7 @@ def alarm_of_task(s: Any, w: Any, delay: int) -> None:
     s.alarms += 1
     w.task_alarms += 1
     key = (TASK << KIND_SHIFT) | (w.index << COUNT_BITS) | w.task_alarms
-    set_alarm(s, key, s.now + delay, w.index, FIXED)
+    _set(s, key, s.now + delay, w.index)
 
 
 @compiled
@@ -48,112 +47,81 @@ def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
     """Set the alarm of a policy's clock; `number` is a pCPU, or one more: that of the pool."""
     s.alarms += 1
     key = (TICK << KIND_SHIFT) | (number << COUNT_BITS) | count
-    set_alarm(s, key, s.now + delay, number, FIXED)
+    _set(s, key, s.now + delay, number)
 
 
 @compiled
-def set_alarm(s: Any, key: int, time: int, ref: int, slot: int) -> None:
+def _set(s: Any, key: int, time: int, ref: int) -> None:
     """Put an alarm where the one stood that has just happened, else at the end, and sort it in."""
     size = s.scheduled
     if s.vacant:
         s.vacant = 0
-        _put(s, _sink(s, 0, size, time, key), time, key, ref, slot)
+        _put(s, _sink(s, size, time, key), time, key, ref)
         return
     if size == s.agenda_rows:
         fail(s, FULL, 1)
         return
     s.scheduled = size + 1
-    _put(s, _rise(s, size, time, key), time, key, ref, slot)
-
-
-@inlined
-def _put(s: Any, i: int, time: int, key: int, ref: int, slot: int) -> None:
-    row = agenda(s)[i]
-    row.time, row.key, row.ref, row.slot = time, key, ref, slot
-    places(s)[slot] = i
-
-
-@inlined
-def _rise(s: Any, i: int, time: int, key: int) -> int:
-    """Move what is later down, from place `i` on towards the top; return the place left free."""
-    heap = agenda(s)
+    heap, i = agenda(s), size
     while i > 0:
         above = (i - 1) >> 2
         row = heap[above]
         if row.time < time or (row.time == time and row.key < key):
             break
-        _put(s, i, row.time, row.key, row.ref, row.slot)
+        _put(s, i, row.time, row.key, row.ref)
         i = above
-    return i
+    _put(s, i, time, key, ref)
 
 
 @inlined
-def _sink(s: Any, i: int, size: int, time: int, key: int) -> int:
-    """Move what is earlier up, from place `i` on towards the bottom; return the place left free."""
-    heap = agenda(s)
+def _put(s: Any, i: int, time: int, key: int, ref: int) -> None:
+    row = agenda(s)[i]
+    row.time, row.key, row.ref = time, key, ref
+
+
+@inlined
+def _sink(s: Any, size: int, time: int, key: int) -> int:
+    """Move what is earlier up, from the top on; return the place left free."""
+    heap, i = agenda(s), 0
     while True:
         first = 4 * i + 1
         if first + 3 < size:  # who of four is first is chosen without a branch to be foreseen
-            one = first + _before(heap, first + 1, first)
-            two = first + 2 + _before(heap, first + 3, first + 2)
-            below = one + (two - one) * _before(heap, two, one)
+            one = first + before(heap, first + 1, first)
+            two = first + 2 + before(heap, first + 3, first + 2)
+            below = one + (two - one) * before(heap, two, one)
         elif first < size:
             below = first
-            if first + 1 < size and _before(heap, first + 1, below):
+            if first + 1 < size and before(heap, first + 1, below):
                 below = first + 1
-            if first + 2 < size and _before(heap, first + 2, below):
+            if first + 2 < size and before(heap, first + 2, below):
                 below = first + 2
         else:
             return i
         row = heap[below]
         if time < row.time or (time == row.time and key < row.key):
             return i
-        _put(s, i, row.time, row.key, row.ref, row.slot)
+        _put(s, i, row.time, row.key, row.ref)
         i = below
 
 
 @inlined
-def _before(heap: Any, i: int, j: int) -> int:
-    """Return 1 if alarm `i` happens before alarm `j`, else 0."""
-    a, b = heap[i], heap[j]
+def before(table: Any, i: int, j: int) -> int:
+    """Return 1 if alarm `i` of a table happens before alarm `j`, else 0."""
+    a, b = table[i], table[j]
     return (a.time < b.time) | ((a.time == b.time) & (a.key < b.key))
 
 
 @inlined
-def first_alarm(s: Any) -> Any:
-    """Return the next alarm; its place is vacant from now on."""
-    s.vacant = 1
-    return agenda(s)[0]
-
-
-@compiled
 def close_up(s: Any) -> None:
     """Fill the place of the alarm that happened last, if no new one has."""
     if s.vacant:
         s.vacant = 0
-        _remove(s, 0)
-
-
-@compiled
-def _remove(s: Any, i: int) -> None:
-    """Take the alarm at place `i` out of the agenda."""
-    last = s.scheduled - 1
-    s.scheduled = last
-    if i == last:
-        return
-    row, gone = agenda(s)[last], agenda(s)[i]
-    time, key, ref, slot = row.time, row.key, row.ref, row.slot
-    if time < gone.time or (time == gone.time and key < gone.key):
-        i = _rise(s, i, time, key)
-    else:
-        i = _sink(s, i, last, time, key)
-    _put(s, i, time, key, ref, slot)
-
-
-@inlined
-def take_back(s: Any, slot: int) -> None:
-    """Let nothing come of an alarm that has been set."""
-    _remove(s, places(s)[slot])
+        size = s.scheduled - 1
+        s.scheduled = size
+        if size:
+            row = agenda(s)[size]
+            time, key, ref = row.time, row.key, row.ref
+            _put(s, _sink(s, size, time, key), time, key, ref)
 
 
 @inlined

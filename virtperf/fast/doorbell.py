@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from virtperf.fast.calendar import BELL, FIXED, alarm
+from virtperf.fast.calendar import BELL, alarm
 from virtperf.fast.clocks import ASLEEP
 from virtperf.fast.compiling import compiled
 from virtperf.fast.inbox import push
@@ -70,7 +70,7 @@ def ring_from_device(s: Any, bell: Any, r: Any) -> None:
 @compiled
 def _send(s: Any, bell: Any, state: int) -> None:
     if bell.delay[state]:
-        alarm(s, BELL, bell, bell.delay[state], SIGNAL, FIXED)
+        alarm(s, BELL, bell, bell.delay[state], SIGNAL)
     else:
         _signal(s, bell)
 
@@ -109,7 +109,7 @@ def _moderate(s: Any, bell: Any, r: Any) -> None:
     if due == 0:
         _release(s, bell)
     elif due > 0:
-        alarm(s, BELL, bell, due, bell.signals, FIXED)
+        alarm(s, BELL, bell, due, bell.signals)
 
 
 @compiled

@@ -32,7 +32,7 @@ PCPU = _row(
     "index"
     # ---
     " worker last dispatched charged intruder first final"
-    " timer alarms key placed"  # of its slice; whether its alarm stands in the agenda
+    " timer alarms slice_key work work_key"  # when its slice ends, and what runs on it
     " account since"  # of its ledger; the times are in `cpu`
     " tape taped holder"  # of its recording: the last span, since when, and who was there
 )
@@ -105,7 +105,8 @@ REQUEST = _row(
 CREDIT = _row("station behind")  # one that a request holds
 FRAME = _row("code at request step left start inbox count wait sleeps account kept")
 FIBRE = _row("depth")
-ALARM = _row("time key ref slot")
+ALARM = _row("time key ref")
+ENTRANT = _row("time key")  # a pCPU in the race: its next alarm
 EVENT = _row("what ref")
 SPAN = _row("dial start end worker before")
 ARROW = _row("bell sender consumer start end")
@@ -129,9 +130,10 @@ TABLES: dict[str, "np.dtype[Any]"] = {
     "fibres": FIBRE,
     "agenda": ALARM,
     "events": EVENT,
+    "entrants": ENTRANT,
+    "race": WORD,  # who is first of each half, of each half of that, and so on
     "spans": SPAN,
     "arrows": ARROW,
-    "places": WORD,  # in the agenda, of the alarms that may be taken back
     "cpu": WORD,  # pCPU x account
     "booked": WORD,  # request x account
     "drawn": WORD,  # request x random time
@@ -153,6 +155,7 @@ STATE = _row(
     " accounts width groups fibres_of_tasks"  # sizes
     " left seen idle_ticks alarms alive fresh serial crowded"
     " scheduled vacant"  # alarms in the agenda; whether the first has happened
+    " late"  # pCPU whose next alarm is not in the race yet
     " caused happened"  # events caused and handled since the start
     " active"  # worker whose fibre runs
     " in_system in_system_sum in_system_since"
@@ -182,9 +185,10 @@ frames = reader(STATE, "frames", FRAME)
 fibres = reader(STATE, "fibres", FIBRE)
 agenda = reader(STATE, "agenda", ALARM)
 events = reader(STATE, "events", EVENT)
+entrants = reader(STATE, "entrants", ENTRANT)
+race = reader(STATE, "race", WORD)
 spans = reader(STATE, "spans", SPAN)
 arrows = reader(STATE, "arrows", ARROW)
-places = reader(STATE, "places", WORD)
 cpu = reader(STATE, "cpu", WORD)
 booked = reader(STATE, "booked", WORD)
 drawn = reader(STATE, "drawn", WORD)

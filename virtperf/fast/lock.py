@@ -5,7 +5,7 @@ Mirrors `sim.lock`. A waiter is a worker at one of its levels.
 
 from typing import Any
 
-from virtperf.fast.calendar import FIXED, LOCK, alarm
+from virtperf.fast.calendar import LOCK, alarm
 from virtperf.fast.clocks import more_busy, more_queued
 from virtperf.fast.compiling import compiled
 from virtperf.fast.deadlock import refuse_cycle
@@ -103,6 +103,6 @@ def release_lock(s: Any, lock: Any) -> None:
 def _call(s: Any, lock: Any, n: int) -> None:
     _leave_queue(s, lock, n)
     if lock.wake:
-        alarm(s, LOCK, lock, lock.wake, n, FIXED)
+        alarm(s, LOCK, lock, lock.wake, n)
     else:
         lock_answer(s, waiters(s)[n], n)

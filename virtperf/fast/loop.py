@@ -8,7 +8,6 @@ from virtperf.fast.calendar import (
     CARRY_ON,
     COUNT_BITS,
     END,
-    FIXED,
     GO_ON,
     INDEX_BITS,
     KIND_SHIFT,
@@ -20,10 +19,8 @@ from virtperf.fast.calendar import (
     TASK,
     TICK,
     TIMER,
-    WORKER,
     alarm,
     close_up,
-    first_alarm,
 )
 from virtperf.fast.compiling import compiled, entry, inlined
 from virtperf.fast.doorbell import bell_alarm
@@ -32,7 +29,9 @@ from virtperf.fast.flow import go_on
 from virtperf.fast.guest import task_slice_end
 from virtperf.fast.layout import (
     NONE,
+    agenda,
     events,
+    pcpus,
     requests,
     sources,
     stations,
@@ -41,6 +40,7 @@ from virtperf.fast.layout import (
     workers,
 )
 from virtperf.fast.probe import look
+from virtperf.fast.race import FOREVER, leader, run_again, touch
 from virtperf.fast.settle import close
 from virtperf.fast.source import ARRIVES, create, next_gap, set_timer, timer_alarm
 from virtperf.fast.station import served
@@ -94,7 +94,7 @@ def _begin(s: Any) -> None:
         if source.open:
             gap = next_gap(s, source)
             if gap:
-                alarm(s, SOURCE, source, gap, ARRIVES, FIXED)
+                alarm(s, SOURCE, source, gap, ARRIVES)
             else:
                 _arrive(s, source)
         left = source.outstanding
@@ -123,28 +123,44 @@ def _advance(s: Any) -> None:
                 s.status = OVER
         elif s.wish or s.alarms >= budget:
             s.status = PAUSED
-        elif s.scheduled > s.vacant:
+        else:
             close_up(s)
-            first = first_alarm(s)
-            s.now = first.time
+            run_again(s)
+            _next(s)
+
+
+@inlined
+def _next(s: Any) -> None:
+    """Let the next alarm happen: the first of the agenda, or of a pCPU."""
+    fast = leader(s)
+    if s.scheduled:
+        first = agenda(s)[0]
+        if first.time < fast.time or (first.time == fast.time and first.key < fast.key):
+            s.now, s.vacant = first.time, 1
             key, ref = first.key, first.ref
             _happens(s, key >> KIND_SHIFT, (key >> COUNT_BITS) & INDICES, key & COUNTS, ref)
-        else:
-            fail(s, DRY, NONE)
+            return
+    if fast.time == FOREVER:
+        fail(s, DRY, NONE)
+        return
+    s.now = fast.time
+    owner = (fast.key >> COUNT_BITS) & INDICES
+    if fast.key >> KIND_SHIFT == SLICE:
+        pool.slice_end(s, owner)
+        return
+    w = workers(s)[owner]
+    w.alarm = GONE
+    pcpus(s)[w.pcpu].work = FOREVER
+    touch(s, w.pcpu)
+    run_fibre(s, w)
 
 
 @inlined
 def _happens(s: Any, kind: int, owner: int, count: int, ref: int) -> None:
-    """Let an alarm happen."""
-    if kind == WORKER:
-        w = workers(s)[owner]
-        w.alarm = GONE
-        run_fibre(s, w)
-    elif kind == STATION:
+    """Let an alarm of the agenda happen."""
+    if kind == STATION:
         served(s, stations(s)[owner], requests(s)[ref])
         go_on(s, ref)
-    elif kind == SLICE:
-        pool.slice_end(s, owner)
     elif kind == SOURCE:
         source = sources(s)[owner]
         if ref == ARRIVES:
@@ -171,4 +187,4 @@ def _arrive(s: Any, source: Any) -> None:
     while not gap and s.status == RUNNING:
         go_on(s, create(s, source))
         gap = next_gap(s, source)
-    alarm(s, SOURCE, source, gap, ARRIVES, FIXED)
+    alarm(s, SOURCE, source, gap, ARRIVES)

@@ -11,6 +11,7 @@ from virtperf.errors import SimulationError
 from virtperf.fast.calendar import MOST_OWNERS
 from virtperf.fast.layout import DEPTH, NONE, STATE, TABLES
 from virtperf.fast.policy import COMPILED
+from virtperf.fast.race import FOREVER
 from virtperf.tables import StationKind, System
 from virtperf.tables.batches import SCALARS
 from virtperf.tables.histogram import bucket
@@ -112,7 +113,13 @@ class Machine:
         names = "policy slice switch switch_account idle_account tick period"
         pool = {name: getattr(row, name) for name in names.split()}
         self._rows("pools", [pool | {"count": row.pcpus, "idle": row.pcpus}])
-        self._rows("pcpus", [{"account": row.idle_account, "timer": NONE}] * row.pcpus)
+        never = {"timer": FOREVER, "work": FOREVER}
+        self._rows("pcpus", [{"account": row.idle_account} | never] * row.pcpus)
+        entrants = 1 << (row.pcpus - 1).bit_length()
+        self._blank("entrants", entrants)["time"] = FOREVER
+        self.put("race", np.arange(2 * entrants) - entrants)
+        self.tables["race"][:entrants] = 0
+        self.set(late=NONE)
         self.put("cpu", np.zeros(row.pcpus * len(self.system.accounts), "i8"))
 
     def _build_workers(self) -> None:
@@ -158,7 +165,6 @@ class Machine:
         fibres = count + len(system.inboxes)
         self._blank("fibres", fibres)
         self._blank("frames", fibres * DEPTH)
-        self.put("places", np.zeros(1 + count + system.pool.pcpus, "i8"))
 
     def _build_bells(self) -> None:
         names = ("inbox", "rule", "counter", "timer", "count")

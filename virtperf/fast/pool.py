@@ -4,20 +4,12 @@ from typing import Any
 
 from virtperf.fast import policy
 from virtperf.fast.calendar import CARRY_ON as GOES_ON
-from virtperf.fast.calendar import SLICE, alarm_of_policy, cause, next_key, take_back
+from virtperf.fast.calendar import SLICE, alarm_of_policy, cause, next_key
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
-from virtperf.fast.stretch import (
-    OPEN,
-    SET,
-    carry_on,
-    happen,
-    place_slice,
-    slice_slot,
-    unset,
-    urgent,
-)
+from virtperf.fast.race import FOREVER, touch
+from virtperf.fast.stretch import carry_on, happen, unset, urgent
 
 NEVER = -1
 
@@ -77,10 +69,8 @@ def _queue(s: Any, pool: Any, w: Any, woken: int) -> None:
     if pool.armed < pool.count - pool.idle:
         for p in range(pool.count):
             pcpu = pcpus(s)[p]
-            if pcpu.timer == NEVER and pcpu.worker != NONE:
+            if pcpu.timer == FOREVER and pcpu.worker != NONE:
                 _arm(s, pool, pcpu)
-                if workers(s)[pcpu.worker].alarm in (OPEN, SET):  # else its fibre runs now
-                    place_slice(s, pcpu)
 
 
 @compiled
@@ -111,11 +101,9 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
 def _vacate(s: Any, pool: Any, w: Any) -> Any:
     pcpu = pcpus(s)[w.pcpu]
     _charge(s, pool, pcpu)
-    if pcpu.timer != NEVER:
-        if pcpu.placed:
-            take_back(s, slice_slot(s, pcpu))
-            pcpu.placed = 0
-        pcpu.timer = NEVER
+    if pcpu.timer != FOREVER:
+        pcpu.timer = FOREVER
+        touch(s, pcpu.index)
         pool.armed -= 1
     pool.idle += 1
     pcpu.worker, pcpu.last = NONE, w.index
@@ -144,13 +132,13 @@ def _charge(s: Any, pool: Any, pcpu: Any) -> None:
 
 @inlined
 def _arm(s: Any, pool: Any, pcpu: Any) -> None:
-    if pcpu.timer != NEVER or pcpu.worker == NONE:
+    if pcpu.timer != FOREVER or pcpu.worker == NONE:
         return
     if policy.wanted(pool.policy, pool, workers(s), pcpu.index):
         slice_ = policy.slice_of(pool.policy, pool, workers(s), pcpu.worker)
         left = max(0, pcpu.dispatched + slice_ - s.now)
-        pcpu.timer = s.now + left
-        pcpu.key = next_key(s, SLICE, pcpu)
+        pcpu.timer, pcpu.slice_key = s.now + left, next_key(s, SLICE, pcpu)
+        touch(s, pcpu.index)
         pool.armed += 1
 
 
@@ -158,7 +146,8 @@ def _arm(s: Any, pool: Any, pcpu: Any) -> None:
 def slice_end(s: Any, p: int) -> None:
     """End the slice if somebody waits still."""
     pool, pcpu = pools(s)[0], pcpus(s)[p]
-    pcpu.timer, pcpu.placed = NEVER, 0
+    pcpu.timer = FOREVER
+    touch(s, p)
     pool.armed -= 1
     if policy.wanted(pool.policy, pool, workers(s), p):
         _preempt(s, pool, pcpu)
@@ -203,7 +192,6 @@ def _intrude(s: Any, w: Any) -> None:
     pcpu.intruder, w.pcpu = w.index, pcpu.index
     if pcpu.worker != NONE:
         stop(s, workers(s)[pcpu.worker])
-        place_slice(s, pcpu)
 
 
 @compiled

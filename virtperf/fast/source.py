@@ -6,7 +6,7 @@ go on: so what ends one request and makes the next does not call itself.
 
 from typing import Any
 
-from virtperf.fast.calendar import FIXED, SOURCE, TIMER, alarm
+from virtperf.fast.calendar import SOURCE, TIMER, alarm
 from virtperf.fast.clocks import ASLEEP
 from virtperf.fast.compiling import compiled
 from virtperf.fast.doorbell import arrive
@@ -65,7 +65,7 @@ def finished(s: Any, source: Any) -> int:
         delay = feed(s)[source.thinks + source.thinks_at]
         source.thinks_at += 1
         if delay:
-            alarm(s, SOURCE, source, delay, THINKS, FIXED)
+            alarm(s, SOURCE, source, delay, THINKS)
             return NONE
     return create(s, source)
 
@@ -111,7 +111,7 @@ def timer_alarm(s: Any, t: int) -> int:
 @compiled
 def set_timer(s: Any, timer: Any) -> None:
     """Let a timer go off at the next multiple of its period."""
-    alarm(s, TIMER, timer, timer.period, timer.index, FIXED)
+    alarm(s, TIMER, timer, timer.period, timer.index)
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from virtperf.fast.calendar import FIXED, GO_ON, STATION, alarm, cause
+from virtperf.fast.calendar import GO_ON, STATION, alarm, cause
 from virtperf.fast.clocks import book, more_busy, more_queued
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.doorbell import arrive
@@ -36,7 +36,7 @@ def serve(s: Any, r: Any, step: Any) -> None:
 def _start(s: Any, station: Any, r: Any) -> None:
     more_busy(s, station, 1)
     r.place = SERVED
-    alarm(s, STATION, station, r.ticks, r.index, FIXED)
+    alarm(s, STATION, station, r.ticks, r.index)
 
 
 @compiled

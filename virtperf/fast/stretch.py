@@ -6,10 +6,11 @@ its fibre go on. Mirrors the lower half of `sim.thread`.
 
 from typing import Any
 
-from virtperf.fast.calendar import RESUME, WORKER, alarm, cause, set_alarm, take_back
+from virtperf.fast.calendar import RESUME, WORKER, cause, next_key
 from virtperf.fast.clocks import enter_account
 from virtperf.fast.compiling import compiled, inlined
-from virtperf.fast.layout import NONE, inboxes, pcpus, workers
+from virtperf.fast.layout import NONE, inboxes, pcpus
+from virtperf.fast.race import FOREVER, touch
 from virtperf.fast.status import BROKEN, fail
 
 NEVER = -1
@@ -28,8 +29,10 @@ def happen(s: Any, w: Any) -> None:
 def unset(s: Any, w: Any) -> None:
     """Let the alarm have no instant any more."""
     if w.alarm == SET:
-        take_back(s, 1 + w.index)
         w.alarm = OPEN
+        p = w.pcpu if w.pcpu != NONE else w.last
+        pcpus(s)[p].work = FOREVER
+        touch(s, p)
 
 
 @inlined
@@ -53,7 +56,7 @@ def stretch(s: Any, w: Any, ticks: int, account: int, plain: int) -> None:
     if ticks != NEVER:
         end = s.now + ticks
         w.end = end
-        if pcpu.timer == NEVER or pcpu.timer >= end or pcpu.worker != w.index:
+        if pcpu.timer >= end or pcpu.worker != w.index:
             _set(s, w, ticks)
 
 
@@ -64,37 +67,18 @@ def carry_on(s: Any, w: Any) -> None:
     if end == NEVER or w.pcpu == NONE or w.alarm == SET or w.stopped != NEVER:
         return
     pcpu = pcpus(s)[w.pcpu]
-    if pcpu.timer == NEVER or pcpu.timer >= end:
+    if pcpu.timer >= end:
         if w.alarm != OPEN:
             fail(s, BROKEN, w.index)
         _set(s, w, end - s.now)
-    place_slice(s, pcpu)
-
-
-@inlined
-def slice_slot(s: Any, pcpu: Any) -> int:
-    """Return the slot of the alarm of a slice; those of workers come before."""
-    return 1 + s.workers_rows + pcpu.index
-
-
-@compiled
-def place_slice(s: Any, pcpu: Any) -> None:
-    """Put the alarm of a slice into the agenda, unless the worker's own comes first.
-
-    Most stretches end before their slice: so few of these alarms are set for nothing.
-    """
-    if pcpu.timer == NEVER or pcpu.placed:
-        return
-    w = workers(s)[pcpu.worker]
-    if w.alarm != SET or w.end > pcpu.timer:
-        pcpu.placed = 1
-        set_alarm(s, pcpu.key, pcpu.timer, pcpu.index, slice_slot(s, pcpu))
 
 
 @inlined
 def _set(s: Any, w: Any, delay: int) -> None:
     w.alarm = SET
-    alarm(s, WORKER, w, delay, w.index, 1 + w.index)
+    pcpu = pcpus(s)[w.pcpu]
+    pcpu.work, pcpu.work_key = s.now + delay, next_key(s, WORKER, w)
+    touch(s, pcpu.index)
 
 
 @inlined

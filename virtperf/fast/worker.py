@@ -67,14 +67,13 @@ from virtperf.fast.layout import (
     fibres,
     frames,
     inboxes,
-    pcpus,
     requests,
     steps,
 )
 from virtperf.fast.source import spawn
 from virtperf.fast.station import cost, serve
 from virtperf.fast.status import RUNNING as LOOPS
-from virtperf.fast.stretch import OPEN, place_slice, ran, stretch, told
+from virtperf.fast.stretch import OPEN, ran, stretch, told
 from virtperf.rules import poll as poll_rule
 
 _window, _adapted = compiled(poll_rule.window), compiled(poll_rule.adapted)
@@ -124,8 +123,6 @@ def run_fibre(s: Any, w: Any) -> None:
         elif code == ASIDE:
             outcome = aside(s, w, f)
     s.active = NONE
-    if w.pcpu != NONE and pcpus(s)[w.pcpu].worker == w.index:
-        place_slice(s, pcpus(s)[w.pcpu])
 
 
 # -- life -------------------------------------------------------------------------------------
