@@ -99,12 +99,19 @@ def _to_ticks(times_ns: NDArray[np.float64], purpose: str) -> NDArray[np.int64]:
     import numpy as np
 
     scaled = np.asarray(times_ns, dtype=np.float64) * TICKS_PER_NS
-    least = scaled.min(initial=1.0)
-    if not (least >= 0 and scaled.max(initial=0.0) < MAX_TICKS):  # nor if one is not a number
+    least, most = scaled.min(initial=1.0), scaled.max(initial=0.0)
+    if not (least >= 0 and most < MAX_TICKS):  # nor if one is not a number
         good = (scaled >= 0) & (scaled < MAX_TICKS)
         culprit = float(scaled[~good][0] / TICKS_PER_NS)
         raise ParameterError("draw", purpose, "a time from 0 ns to 106 days", culprit)
-    whole = np.rint(scaled)
-    if least < 1:
-        whole[(scaled > 0) & (whole < 1)] = 1
-    return whole.astype(np.int64)
+    np.rint(scaled, out=scaled) if least >= 1 else _round(scaled)
+    return scaled.astype(np.int64)
+
+
+def _round(scaled: NDArray[np.float64]) -> None:
+    """Round in place, a positive time never to 0."""
+    import numpy as np
+
+    positive = scaled > 0
+    np.rint(scaled, out=scaled)
+    scaled[positive & (scaled < 1)] = 1

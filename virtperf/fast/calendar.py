@@ -130,6 +130,6 @@ def cause(s: Any, what: int, ref: int) -> None:
     if s.caused - s.happened == s.events_rows:
         fail(s, FULL, 2)
         return
-    row = events(s)[s.caused % s.events_rows]
+    row = events(s)[s.caused & (s.events_rows - 1)]  # whose number is a power of two
     row.what, row.ref = what, ref
     s.caused += 1

@@ -108,7 +108,7 @@ def _advance(s: Any) -> None:
     budget = s.alarms + s.budget
     while s.status == RUNNING:
         if s.caused != s.happened:
-            row = events(s)[s.happened % s.events_rows]
+            row = events(s)[s.happened & (s.events_rows - 1)]
             what, ref = row.what, row.ref
             s.happened += 1
             if what == RESUME:

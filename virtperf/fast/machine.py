@@ -115,7 +115,7 @@ class Machine:
         self._rows("pools", [pool | {"count": row.pcpus, "idle": row.pcpus}])
         never = {"timer": FOREVER, "work": FOREVER}
         self._rows("pcpus", [{"account": row.idle_account} | never] * row.pcpus)
-        entrants = 1 << (row.pcpus - 1).bit_length()
+        entrants = _power_of_two(row.pcpus)
         self._blank("entrants", entrants)["time"] = FOREVER
         self.put("race", np.arange(2 * entrants) - entrants)
         self.tables["race"][:entrants] = 0
@@ -222,7 +222,7 @@ class Machine:
         self.put("drawn", np.zeros(count * self.get("width"), "i8"))
         owners = 2 * len(system.workers) + 2 * system.pool.pcpus + len(system.timers) + 1
         self._blank("agenda", count + owners + len(system.sources) + room)
-        self._blank("events", 2 * len(system.workers) + count + room)
+        self._blank("events", _power_of_two(2 * len(system.workers) + count + room))
         self.put("feed", np.zeros(0, "i8"))
         self.set(free_request=NONE, room=count - count // 4)
 
@@ -244,7 +244,7 @@ class Machine:
         """Put what has been caused, and has not happened, into a longer table."""
         table, happened = self.tables["events"], self.get("happened")
         waiting = np.arange(happened, self.get("caused")) % len(table)
-        longer = np.zeros(rows, TABLES["events"])
+        longer = np.zeros(_power_of_two(rows), TABLES["events"])
         longer[: len(waiting)] = table[waiting]
         self.put("events", longer)
         self.set(happened=0, caused=len(waiting))
@@ -312,3 +312,8 @@ _NOBODY = frozenset(  # fields that refer to a row, where none is meant at first
 
 def _span(name: str, steps: tuple[int, int]) -> dict[str, int]:
     return {f"{name}_first": steps[0], f"{name}_last": steps[1]}
+
+
+def _power_of_two(least: int) -> int:
+    """Return the smallest power of two that is not less."""
+    return 1 << (least - 1).bit_length()

@@ -29,9 +29,10 @@ def run_again(s: Any) -> None:
         return
     pcpu, table, nodes = pcpus(s)[s.late], entrants(s), race(s)
     mine = table[s.late]
-    mine.time, mine.key = pcpu.work, pcpu.work_key
-    if pcpu.timer < pcpu.work or (pcpu.timer == pcpu.work and pcpu.slice_key < pcpu.work_key):
-        mine.time, mine.key = pcpu.timer, pcpu.slice_key
+    tie = (pcpu.timer == pcpu.work) & (pcpu.slice_key < pcpu.work_key)
+    slice_ = (pcpu.timer < pcpu.work) | tie
+    mine.time = pcpu.timer if slice_ else pcpu.work
+    mine.key = pcpu.slice_key if slice_ else pcpu.work_key
     i = (s.entrants_rows + s.late) >> 1
     while i:
         one, two = nodes[2 * i], nodes[2 * i + 1]
