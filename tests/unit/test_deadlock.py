@@ -2,15 +2,20 @@
 
 import pytest
 
+from tests.engines import both
 from virtperf.assembly import Assembly
 from virtperf.dist import Cycle, Deterministic
 from virtperf.errors import DeadlockError
 from virtperf.path import Bell, Join, Spawn, end, give, lock, ring, serve, take, unlock, work
-from virtperf.sim import run
 
 
 def go(assembly: Assembly, requests: int = 1_000) -> None:
-    run(assembly.system(), seed=1, replication=0, requests=requests)
+    """Run with both engines, which must say the same."""
+    compiled, reference = both(assembly.system(), requests=requests)
+    assert compiled == reference
+    if "error" in reference:
+        kind, _, says = reference["error"].partition(": ")
+        raise {"DeadlockError": DeadlockError}[kind](says)
 
 
 def threads(*names: str) -> Assembly:
