@@ -35,7 +35,7 @@ DISCIPLINES = ("ticket", "unfair", "mutex-direct", "mutex-barging")
 class RandomSystem:
     """One system; `scale` multiplies all its times, `spare` adds parts that nobody uses.
 
-    Closed sources have up to `depth` requests outstanding.
+    Closed sources have up to `depth` requests outstanding; `wide` ones have many workers and pCPUs.
 
     Every step of work on a path has an account of its own, and is listed in `work` with its
     length in ticks: what was cut into pieces must add up to it.
@@ -49,9 +49,10 @@ class RandomSystem:
         spare: bool = False,
         timers: bool = True,
         depth: int = 4,
+        wide: bool = False,
     ):
         self.rng = Random(seed)
-        self.scale, self.timers, self.depth = scale, timers, depth
+        self.scale, self.timers, self.depth, self.wide = scale, timers, depth, wide
         self.work: dict[str, int] = {}
         self.sides = 0
         self._build()
@@ -68,7 +69,7 @@ class RandomSystem:
 
     def _build(self) -> None:
         rng = self.rng
-        self.pcpus = rng.randint(1, 3)
+        self.pcpus = rng.randint(5, 40) if self.wide else rng.randint(1, 3)
         self.assembly = Assembly(
             "random",
             pcpus=self.pcpus,
@@ -89,12 +90,14 @@ class RandomSystem:
                 self._bell(sender, consumer)
         if self.timers and self.interruptible and rng.random() < 0.5:
             self._timer(rng.choice(self.interruptible))
-        for n in range(rng.randint(1, 3)):
+        for n in range(rng.randint(4, 12) if self.wide else rng.randint(1, 3)):
             self._source(f"load{n}")
 
     def _workers(self) -> None:
         rng = self.rng
-        self.names = [f"w{n}" for n in range(rng.randint(1, 4))]
+        self.names = [
+            f"w{n}" for n in range(rng.randint(6, 16) if self.wide else rng.randint(1, 4))
+        ]
         self.interruptible = []
         self.big: set[str] = set()
         self.homes = list(self.names)

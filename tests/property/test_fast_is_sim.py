@@ -16,8 +16,8 @@ SEEDS = st.integers(0, 10_000_000)
 SCENARIOS = catalog.names("scenarios")
 
 
-def same(seed: int, *, depth: int, requests: int) -> None:
-    system = RandomSystem(seed, depth=depth).system()
+def same(seed: int, *, depth: int, requests: int, wide: bool = False) -> None:
+    system = RandomSystem(seed, depth=depth, wide=wide).system()
     compiled, reference = both(system, seed=seed % 10 + 1, replication=seed % 3, requests=requests)
     assert compiled == reference
 
@@ -32,6 +32,19 @@ def test_on_systems_that_nobody_thought_of(seed):
 @given(seed=SEEDS)
 def test_at_depth_32(seed):
     same(seed, depth=32, requests=600)
+
+
+@settings(max_examples=10)
+@given(seed=SEEDS)
+def test_on_wide_hosts(seed):
+    same(seed, depth=8, requests=1_000, wide=True)
+
+
+@pytest.mark.slow
+@settings(max_examples=100)
+@given(seed=SEEDS)
+def test_on_many_more_wide_hosts(seed):
+    same(seed, depth=8, requests=1_000, wide=True)
 
 
 @pytest.mark.slow

@@ -117,8 +117,10 @@ class Machine:
         self._rows("pcpus", [{"account": row.idle_account} | never] * row.pcpus)
         entrants = _power_of_two(row.pcpus)
         self._blank("entrants", entrants)["time"] = FOREVER
-        self.put("race", np.arange(2 * entrants) - entrants)
-        self.tables["race"][:entrants] = 0
+        race = np.arange(2 * entrants) - entrants
+        for node in range(entrants - 1, 0, -1):  # a node must not know of others than its own
+            race[node] = race[2 * node]
+        self.put("race", race)
         self.set(late=NONE)
         self.put("cpu", np.zeros(row.pcpus * len(self.system.accounts), "i8"))
 
