@@ -13,9 +13,11 @@ from tests.random_systems import RandomSystem
 from virtperf import fast
 from virtperf.errors import SimulationError
 from virtperf.fast.engine import Attempt
+from virtperf.fast.status import TABLES
 from virtperf.fast.warmup import warm_up
 warm_up()
-made = Attempt(RandomSystem(3).system(), 1, 0, 100, 256, None)
+room = dict.fromkeys(TABLES.values(), 256)
+made = Attempt(RandomSystem(3).system(), 1, 0, 100, room, None)
 made.machine.tables["steps"]["target"] += 1_000
 try:
     made.drive(None)
@@ -41,4 +43,4 @@ def test_no_index_is_outside_of_its_table():
 
 
 def test_one_that_is_ends_the_run_with_a_named_error():
-    assert "random: a row that there is not was asked for" in checked("-c", BROKEN)
+    assert "random: a row was asked for that table " in checked("-c", BROKEN)

@@ -17,6 +17,7 @@ from virtperf.fast.engine import Attempt
 from virtperf.fast.layout import DEPTH, TABLES
 from virtperf.fast.loop import ADVANCE
 from virtperf.fast.machine import why_not
+from virtperf.fast.warmup import warm_up
 from virtperf.path import end, serve
 from virtperf.rules.policies import POLICIES
 from virtperf.sim import run as reference
@@ -24,8 +25,9 @@ from virtperf.sim import run as reference
 WORDS = {"seed": 1, "replication": 0}
 
 
-def attempt(built, requests=400, room=256):
-    return Attempt(built, 1, 0, requests, room, None)
+def attempt(built, requests=400):
+    warm_up()
+    return Attempt(built, 1, 0, requests, dict.fromkeys(status.TABLES.values(), 256), None)
 
 
 # -- tables that grow -----------------------------------------------------------------------------

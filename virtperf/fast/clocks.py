@@ -4,6 +4,7 @@ from typing import Any
 
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import STATES, booked, cpu
+from virtperf.fast.status import LATE, fail
 from virtperf.fast.tape import tape_pcpu, tape_worker
 
 # The members of WorkerState, as numbers that compiled code can hold.
@@ -102,3 +103,5 @@ def more_inside(s: Any, change: int) -> None:
     s.in_system_sum += s.in_system * (s.now - s.in_system_since)
     s.in_system_since = s.now
     s.in_system += change
+    if s.in_system_sum < 0:
+        fail(s, LATE, 0)

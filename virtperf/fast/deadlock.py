@@ -15,7 +15,7 @@ from virtperf.fast.layout import (
     steps,
     workers,
 )
-from virtperf.fast.status import DEADLOCK, fail
+from virtperf.fast.status import DEADLOCK, RUNNING, fail
 
 
 @compiled
@@ -114,11 +114,21 @@ def _unanswered(s: Any, parent: int, klass: int) -> int:
     hand = requests(s)[row.request]
     if hand.answers == parent and hand.klass == klass:
         return inbox.worker
-    if row.deaf or inbox.level == 0:
-        i = inbox.fresh_first
-        while i != NONE:
-            r = requests(s)[i]
-            if r.answers == parent and r.klass == klass:
-                return inbox.worker
-            i = r.behind
+    unheard = row.deaf or inbox.level == 0
+    if unheard and (
+        _stands_in(s, inbox.again_first, parent, klass)
+        or _stands_in(s, inbox.fresh_first, parent, klass)
+    ):
+        return inbox.worker
     return NONE
+
+
+@compiled
+def _stands_in(s: Any, i: int, parent: int, klass: int) -> int:
+    """Return whether a call of a join waits in the queue that begins with request `i`."""
+    while i != NONE and s.status == RUNNING:
+        r = requests(s)[i]
+        if r.answers == parent and r.klass == klass:
+            return 1
+        i = r.behind
+    return 0

@@ -1,6 +1,6 @@
 """One run of the compiled engine, as Python sees it: enter the loop, look around, enter again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -31,8 +31,8 @@ class Attempt:
     system : System
     seed, replication, requests : int
         See `run`.
-    room : int
-        Rows there are for what a system does not bound.
+    room : mapping of str to int
+        Rows there are for what a system does not bound, by `status.TABLES`.
     spans : int, optional
         Spans that are recorded; by default nothing is.
     """
@@ -43,12 +43,12 @@ class Attempt:
         seed: int,
         replication: int,
         requests: int,
-        room: int,
+        room: Mapping[str, int],
         spans: int | None,
     ) -> None:
         self.system, self.requests = system, requests
         self.machine = Machine(system, requests, room, spans)
-        self.feed = Feed(self.machine, seed, replication, max(LOW, room))
+        self.feed = Feed(self.machine, seed, replication, max(LOW, room["feed"]))
         self.machine.set(budget=BUDGET)
         self.batches = Batches(self._snapshot(0))
         self._enter(BEGIN)
@@ -57,7 +57,7 @@ class Attempt:
         try:
             return int(enter_loop(self.machine.state, what))
         except IndexError as error:  # the checked build alone raises it
-            says = f"a row that there is not was asked for: {error}"
+            says = f"a row was asked for that table {error} has not"
             raise SimulationError(f"{self.system.name}: {says}") from error
 
     def drive(self, progress: Progress | None) -> int:
@@ -67,6 +67,8 @@ class Attempt:
             self._look_around()
             machine.set(status=status.RUNNING)
             self._enter(ADVANCE)
+            if machine.get("status") not in (status.PAUSED, status.OVER):
+                break
             if progress is not None and progress(self.requests - machine.get("left")):
                 break
         return machine.get("status")
@@ -95,7 +97,7 @@ class Attempt:
         size = self.machine.get("groups") * BUCKETS
         table = self.machine.tables["histograms"]
         table[:size] = table[closed * size : (closed + 1) * size]
-        table[size:] = 0
+        table[size : (closed + 1) * size] = 0
         self.machine.set(closed=0)
 
     def _histograms(self, number: int) -> list[Histogram]:
@@ -182,9 +184,24 @@ class Attempt:
         if why == status.IDLE:
             says = f"timers went off {IDLE_TICKS:,} times, but no request ended"
             raise SimulationError(f"{name}: {says}")
+        if why == status.LATE:
+            says = "instants and their sums no longer fit into 8 bytes; use engine sim"
+            raise SimulationError(f"{name}: {says}")
         if why == status.DRY:
             raise SimulationError(f"{name}: nothing is left to happen")
         raise SimulationError(f"{name}: the engine is in a state that cannot be ({why}, {culprit})")
+
+
+def _never_back(progress: Progress) -> Progress:
+    """Return a progress that does not go back where a run is made again."""
+    most = 0
+
+    def told(finished: int) -> bool:
+        nonlocal most
+        most = max(most, finished)
+        return progress(most)
+
+    return told
 
 
 def _attempt(
@@ -197,16 +214,21 @@ def _attempt(
 ) -> Attempt:
     """Make a run; where tables were too small, make it again with larger ones."""
     warm_up()
-    room = ROOM
+    if progress is not None:
+        progress = _never_back(progress)
+    room = dict.fromkeys(status.TABLES.values(), ROOM)
     while True:
         attempt = Attempt(system, seed, replication, requests, room, spans)
         why = attempt.drive(progress)
         if why != status.FULL:
             break
         full = status.TABLES[attempt.machine.get("culprit")]
-        room *= 8
-        if room > MOST_ROOM:
-            raise SimulationError(f"{system.name}: the table of {full} grows past {room:,} rows")
+        if full == "feed":
+            attempt.feed.refuse()
+        room[full] *= 8
+        if room[full] > MOST_ROOM or full == "frames":
+            says = f"the table of {full} grows past {room[full]:,} rows"
+            raise SimulationError(f"{system.name}: {says}")
     if why not in (status.OVER, status.PAUSED):
         attempt.refuse(why)
     return attempt

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtperf.draws import blocks, kind_blocks
+from virtperf.errors import ParameterError
 from virtperf.fast.machine import Machine
 from virtperf.rng import BLOCK
 from virtperf.tables import NONE
@@ -39,6 +40,7 @@ class Stream:
         self.blocks, self.most = 1, blocks
         self.length = least + blocks * BLOCK
         self.rows: Numbers
+        self.error: ParameterError | None = None  # of a block that nobody has needed yet
 
     @property
     def size(self) -> int:
@@ -49,10 +51,13 @@ class Stream:
         """Keep the rows from `at` to `end` and draw more; return how many there are then."""
         self.rows[: end - at] = self.rows[at:end]
         filled, wanted = end - at, max(self.least, end - at + self.blocks * BLOCK)
-        while filled < wanted and filled + BLOCK <= self.length:
-            for number, column in enumerate(self.columns):
-                self.rows[filled : filled + BLOCK, number] = next(column)
-            filled += BLOCK
+        while filled < wanted and filled + BLOCK <= self.length and self.error is None:
+            try:
+                for number, column in enumerate(self.columns):
+                    self.rows[filled : filled + BLOCK, number] = next(column)
+                filled += BLOCK
+            except ParameterError as error:
+                self.error = error
         self.blocks = min(2 * self.blocks, self.most)
         return filled
 
@@ -106,3 +111,14 @@ class Feed:
                 if stream := self.streams.get((i, kind)):
                     end[i] = stream.refill(int(at[i]), int(end[i]))
                     at[i] = 0
+
+    def refuse(self) -> None:
+        """Raise what kept a stream from being filled.
+
+        Raises
+        ------
+        ParameterError
+        """
+        for stream in self.streams.values():
+            if stream.error is not None:
+                raise stream.error

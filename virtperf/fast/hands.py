@@ -1,13 +1,12 @@
-"""What a worker does with a request in hand: spend time on it, and wait for others with it.
+"""What a worker does with a request in hand: spend time on it, with all that may come between.
 
-Mirrors `sim.hands` and the upper half of `sim.thread`, function by function; each goes on at
-`f.at` of its frame, and calls others by frames of theirs.
+Mirrors the first half of `sim.hands` and the upper half of `sim.thread`, function by function;
+each goes on at `f.at` of its frame, and calls others by frames of theirs.
 """
 
 from typing import Any
 
 from virtperf.fast.clocks import (
-    BLOCKED,
     INTERRUPT,
     READY,
     RUNNING,
@@ -16,16 +15,12 @@ from virtperf.fast.clocks import (
     enter,
     mark,
     settle,
-    settle_blocked,
 )
 from virtperf.fast.compiling import compiled, inlined
-from virtperf.fast.deadlock import need, need_again
-from virtperf.fast.doorbell import decide, hand_over
 from virtperf.fast.fibre import (
     ASIDE,
     CHANGE,
     GOES_ON,
-    HOLD,
     NEST,
     PAY,
     REGAIN,
@@ -38,25 +33,15 @@ from virtperf.fast.fibre import (
 from virtperf.fast.guest import add
 from virtperf.fast.layout import (
     NONE,
-    bells,
     counters,
     inboxes,
     pcpus,
     pools,
     requests,
-    stations,
     steps,
-    waiters,
 )
-from virtperf.fast.lock import join_queue, lock_seen, release_lock, spins, try_lock
-from virtperf.fast.pool import release, request
-from virtperf.fast.request import admit, child
-from virtperf.fast.station import serve, take_up
-from virtperf.fast.stretch import NEVER, OPEN, ran, stretch, told
-from virtperf.fast.waits import LEAVES, SLEEPS, SPINS, of_request, of_waiter
-from virtperf.tables.rows import Hold
-
-ASYNC, BLOCK, SPIN = int(Hold.ASYNC), int(Hold.BLOCK), int(Hold.SPIN)
+from virtperf.fast.pool import request
+from virtperf.fast.stretch import OPEN, ran, stretch, told
 
 # -- time on a CPU ----------------------------------------------------------------------------
 
@@ -267,192 +252,4 @@ def change(s: Any, w: Any, f: Any) -> int:
         w.holds += 1  # a kernel does not reschedule while it switches
         return call_pay(s, w, w.switch_first, w.switch_last, f.request)
     w.holds -= 1
-    return end(s, w)
-
-
-# -- waiting with a request in hand ---------------------------------------------------------------
-
-
-@compiled
-def call_hold(s: Any, w: Any, wait: int, hold: int, masked: int, account: int, r: int) -> int:
-    """Begin to wait, asleep or spinning; request NONE is one that a station books meanwhile."""
-    f = call(s, w, HOLD)
-    f.wait, f.sleeps, f.left, f.account, f.request = wait, hold == BLOCK, masked, account, r
-    return GOES_ON
-
-
-@compiled
-def hold(s: Any, w: Any, f: Any) -> int:
-    """Wait until the wait is over."""
-    if f.sleeps:
-        return _block(s, w, f)
-    return _spin(s, w, f)
-
-
-@compiled
-def _spin(s: Any, w: Any, f: Any) -> int:
-    """Burn the pCPU until the wait is over; interrupts nest, slices end, and the spin goes on."""
-    if f.at == 1:
-        end_of_spin(s, w, f)
-        f.at = 0
-    w.masked = f.left
-    if w.away:
-        return call_regain(s, w, f.request)
-    if w.level == 0 and not f.left and told(s, w):
-        return call_nest(s, w, f.request)
-    if f.wait < 0:
-        seen = lock_seen(s, -f.wait - 1)
-    else:
-        seen = requests(s)[f.wait - 1].over
-    if seen:
-        return end(s, w)
-    f.start, f.at, w.spinning = s.now, 1, 1
-    stretch(s, w, NEVER, w.spin_account, 0)
-    return WAITS
-
-
-@compiled
-def end_of_spin(s: Any, w: Any, f: Any) -> None:
-    """Book a spin to the request in hand."""
-    w.spinning = 0
-    ticks = ran(s, w, f.start)
-    if f.request != NONE:
-        r = requests(s)[f.request]
-        book(s, r, f.account, ticks)
-        book(s, r, w.waits[READY], w.stood)
-
-
-@compiled
-def _block(s: Any, w: Any, f: Any) -> int:
-    """Give up the pCPU until the wait is over, then get one again."""
-    if f.at == 0:
-        if f.wait > 0 and requests(s)[f.wait - 1].over:
-            return end(s, w)
-        f.at = 1
-        if f.request != NONE:
-            mark(s, requests(s)[f.request], w)
-        give_up(s, w, BLOCKED)
-        w.blocked = f.wait
-        return WAITS
-    if f.at == 1 and f.request != NONE:
-        f.at = 2
-        settle_blocked(s, requests(s)[f.request], w, f.account)
-        return call_regain(s, w, f.request)
-    return end(s, w)
-
-
-@compiled
-def give_up(s: Any, w: Any, state: int) -> None:
-    """Give up the pCPU, to sleep or to wait."""
-    if w.pcpu != NONE:
-        release(s, w)
-    enter(s, w, state)
-
-
-@compiled
-def take_lock(s: Any, w: Any, f: Any) -> int:
-    """Take a lock, or wait for it; woken to a free lock, try again."""
-    lock = stations(s)[f.step]
-    if f.at == 1:
-        need_again(s, w, f.kept)
-        if waiters(s)[2 * w.index + w.level].owns:
-            w.holds += 1
-            return end(s, w)
-    if try_lock(s, lock, w.index, w.level):
-        w.holds += 1
-        return end(s, w)
-    f.at = 1
-    blocks = not spins(lock)
-    f.kept = need(s, w, f.left or blocks, requests(s)[f.request], f.step, NONE)
-    n = join_queue(s, lock, w)
-    hold_ = BLOCK if blocks else SPIN
-    return call_hold(s, w, of_waiter(n), hold_, f.left, lock.wait_account, f.request)
-
-
-@compiled
-def unlock(s: Any, w: Any, lock: int) -> None:
-    """Let go of a lock."""
-    w.holds -= 1
-    release_lock(s, stations(s)[lock])
-
-
-@compiled
-def stay(s: Any, w: Any, f: Any) -> int:
-    """Keep a request while a station serves it, which books its time until then."""
-    r, step = requests(s)[f.request], steps(s)[f.step]
-    if f.at == 0:
-        f.at = 1
-        r.stays, r.over, r.left = 1, 0, 1
-        r.sleeps = SLEEPS if step.hold == BLOCK else SPINS
-        serve(s, r, step)
-        return call_hold(s, w, of_request(r.index), step.hold, step.masked, NONE, NONE)
-    if f.at == 1 and w.away:
-        f.at = 2
-        return call_regain(s, w, NONE)
-    settle(s, r, w)
-    return end(s, w)
-
-
-@compiled
-def join(s: Any, w: Any, f: Any) -> int:
-    """Ring several, one after the other, and wait until the last has answered."""
-    r, step = requests(s)[f.request], steps(s)[f.step]
-    if f.at == 0:
-        f.at, f.count = 1, step.target
-        r.over, r.left = 0, step.other
-        r.sleeps = LEAVES if step.hold == ASYNC else SLEEPS if step.hold == BLOCK else SPINS
-    elif f.at == 2:  # the next doorbell has been paid for
-        if f.kept != NONE:
-            w.holds -= 1
-        called = requests(s)[f.start]
-        admit(s, called)
-        hand_over(s, bells(s)[f.inbox], called, f.kept)
-        f.at, f.count = 1, f.count + 1
-    elif f.at == 3:
-        need_again(s, w, f.kept)
-        return end(s, w)
-    if f.count < step.target + step.other:
-        called = child(s, r, f.count)
-        called.answers = r.index
-        f.at, f.start, f.inbox = 2, called.index, steps(s)[called.step].target
-        called.step += 1
-        f.kept = decide(s, bells(s)[f.inbox])
-        return pay_ring(s, w, bells(s)[f.inbox], f.kept, r.index)
-    if step.hold == ASYNC:
-        r.since, r.aside_account = s.now, step.account
-        if r.over:
-            take_up(s, r)
-        return end(s, w)
-    f.at = 3
-    f.kept = need(s, w, step.masked or step.hold == BLOCK, r, NONE, f.step)
-    return call_hold(s, w, of_request(r.index), step.hold, step.masked, step.account, r.index)
-
-
-@compiled
-def pay_ring(s: Any, w: Any, bell: Any, state: int, payer: int) -> int:
-    """Begin to pay for ringing, if the bell rings.
-
-    Nobody else on this vCPU may get between the decision and the hand-over: others rely on a
-    notification that is under way (a guest's driver rings with preemption off).
-    """
-    if state != NONE:
-        w.holds += 1
-        if bell.pay_first[state] < bell.pay_last[state]:
-            return call_pay(s, w, bell.pay_first[state], bell.pay_last[state], payer)
-    return GOES_ON
-
-
-@compiled
-def send(s: Any, w: Any, f: Any) -> int:
-    """Ring a doorbell with a request: decide, pay, hand over."""
-    bell = bells(s)[f.step]
-    if f.at == 0:
-        f.at = 1
-        f.kept = decide(s, bell)
-        return pay_ring(s, w, bell, f.kept, f.request)
-    if f.kept != NONE:
-        w.holds -= 1
-    r = requests(s)[f.request]
-    r.home = NONE
-    hand_over(s, bell, r, f.kept)
     return end(s, w)

@@ -94,7 +94,7 @@ NEED = _row("active deaf request lock step")  # of a level of a worker
 REQUEST = _row(
     "index source klass group side"
     # ---
-    " created step since home alive behind serial"
+    " created step since home alive behind serial order"
     " place station ticks account"  # at a station
     " deferred aside_account aside credits"
     " sleeps left over stays"  # the wait of who keeps it, or for its answers
@@ -153,7 +153,7 @@ STATE = _row(
     "now status culprit"  # why the loop was left, and whose fault it was
     " budget"  # alarms after which it is left in any case
     " accounts width groups fibres_of_tasks"  # sizes
-    " left seen idle_ticks alarms alive fresh serial crowded"
+    " left seen idle_ticks alarms alive fresh serial admitted crowded"
     " scheduled vacant"  # alarms in the agenda; whether the first has happened
     " late"  # pCPU whose next alarm is not in the race yet
     " caused happened"  # events caused and handled since the start

@@ -44,7 +44,7 @@ from virtperf.fast.race import FOREVER, leader, run_again, touch
 from virtperf.fast.settle import close
 from virtperf.fast.source import ARRIVES, create, next_gap, set_timer, timer_alarm
 from virtperf.fast.station import served
-from virtperf.fast.status import DRY, OVER, PAUSED, RUNNING, fail
+from virtperf.fast.status import DRY, LATE, OVER, PAUSED, RUNNING, fail
 from virtperf.fast.stretch import GONE
 from virtperf.fast.waits import lock_answer
 from virtperf.fast.worker import run_fibre
@@ -136,12 +136,18 @@ def _next(s: Any) -> None:
     if s.scheduled:
         first = agenda(s)[0]
         if first.time < fast.time or (first.time == fast.time and first.key < fast.key):
+            if first.time < s.now:
+                fail(s, LATE, 0)
+                return
             s.now, s.vacant = first.time, 1
             key, ref = first.key, first.ref
             _happens(s, key >> KIND_SHIFT, (key >> COUNT_BITS) & INDICES, key & COUNTS, ref)
             return
     if fast.time == FOREVER:
         fail(s, DRY, NONE)
+        return
+    if fast.time < s.now:
+        fail(s, LATE, 0)
         return
     s.now = fast.time
     owner = (fast.key >> COUNT_BITS) & INDICES

@@ -25,8 +25,8 @@ def why_not(system: System) -> str:
     """Return why the compiled engine cannot run a system; "" if it can."""
     if system.pool.policy not in COMPILED:
         return f"the policy {system.pool.policy} is not among those that are compiled"
-    most = max(len(system.workers), len(system.stations), len(system.bells), system.pool.pcpus)
-    if most >= MOST_OWNERS:
+    owners = (system.workers, system.stations, system.bells, system.sources, system.timers)
+    if max(system.pool.pcpus, *map(len, owners)) >= MOST_OWNERS:
         return f"there are more than {MOST_OWNERS:,} of a kind"
     return ""
 
@@ -39,13 +39,15 @@ class Machine:
     system : System
     requests : int
         The run ends when this many have finished.
-    room : int
-        Requests, alarms and events that there is room for, beside what the system says.
+    room : mapping of str to int
+        Rows of each of `status.TABLES` that there are beside those the system asks for.
     spans : int, optional
         Spans that are recorded; by default nothing is.
     """
 
-    def __init__(self, system: System, requests: int, room: int, spans: int | None = None) -> None:
+    def __init__(
+        self, system: System, requests: int, room: Mapping[str, int], spans: int | None = None
+    ) -> None:
         if reason := why_not(system):
             raise SimulationError(f"{system.name}: {reason}")
         self.system = system
@@ -57,11 +59,11 @@ class Machine:
         self._build_pool()
         self._build_workers()
         self._build_bells()
-        self._build_stations()
+        self._build_stations(room["credits"])
         self._build_load()
         self._build_room(room)
-        self._build_totals(max(4, room // PER_CLOSED))
-        self._build_tape(spans, room)
+        self._build_totals(max(4, room["closed"] // PER_CLOSED))
+        self._build_tape(spans, room["arrows"])
 
     def set(self, **fields: int) -> None:
         """Set fields of the state."""
@@ -186,13 +188,14 @@ class Machine:
             at = bells["inbox"][i]
             bells["sibling"][i], inboxes["bells"][at] = inboxes["bells"][at], i
 
-    def _build_stations(self) -> None:
+    def _build_stations(self, room: int) -> None:
         stations = self.system.stations
         names = "kind servers wake wait_account discipline"
         self._rows(
             "stations", ({name: getattr(row, name) for name in names.split()} for row in stations)
         )
         credits = sum(row.servers for row in stations if row.kind == StationKind.CREDIT)
+        credits += room if credits else 0
         self._rows("credits", ({"behind": i + 1} for i in range(credits)))
         self.tables["credits"]["behind"][-1:] = NONE
         self.set(free_credit=0 if credits else NONE)
@@ -216,17 +219,17 @@ class Machine:
 
     # -- what a run needs -------------------------------------------------------------------
 
-    def _build_room(self, room: int) -> None:
+    def _build_room(self, room: Mapping[str, int]) -> None:
         system = self.system
-        count = room + sum(row.outstanding for row in system.sources)
+        count = 1 + room["requests"] + sum(row.outstanding for row in system.sources)
         self._blank("requests", count)
         self.put("booked", np.zeros(count * len(system.accounts), "i8"))
         self.put("drawn", np.zeros(count * self.get("width"), "i8"))
         owners = 2 * len(system.workers) + 2 * system.pool.pcpus + len(system.timers) + 1
-        self._blank("agenda", count + owners + len(system.sources) + room)
-        self._blank("events", _power_of_two(2 * len(system.workers) + count + room))
+        self._blank("agenda", count + owners + len(system.sources) + room["agenda"])
+        self._blank("events", _power_of_two(2 * len(system.workers) + count + room["events"]))
         self.put("feed", np.zeros(0, "i8"))
-        self.set(free_request=NONE, room=count - count // 4)
+        self.set(free_request=NONE, room=count - 1 - count // 4)
 
     def grow(self) -> None:
         """Let there be room for twice as many requests. Nothing else may hold an address."""

@@ -18,10 +18,10 @@ def make(s: Any, source: int, klass: int) -> Any:
         s.free_request = requests(s)[i].behind
     else:
         i = s.fresh
-        if i == s.requests_rows:
+        if i < s.requests_rows - 1:
+            s.fresh += 1
+        else:  # the last row is spare: for what its maker still does before the run is over
             fail(s, FULL, 3)
-            return requests(s)[0]  # whatever becomes of it: the run is over
-        s.fresh += 1
     r, kind = requests(s)[i], classes(s)[klass]
     r.index, r.source, r.klass = i, source, klass
     r.group, r.side, r.step = kind.group, kind.side, kind.path
@@ -49,6 +49,8 @@ def admit(s: Any, r: Any) -> None:
     """Let a request live from now on."""
     r.created = s.now
     r.alive = 1
+    s.admitted += 1
+    r.order = s.admitted
     s.alive += 1
     if s.alive >= s.room:
         s.wish = 1
@@ -71,6 +73,9 @@ def give_back(s: Any, r: Any) -> None:
 def hold(s: Any, r: Any, station: int) -> None:
     """Let a request have one more credit."""
     i = s.free_credit
+    if i == NONE:  # one that has ended may still hold what its side paths give back
+        fail(s, FULL, 8)
+        return
     row = credits(s)[i]
     s.free_credit = row.behind
     row.station, row.behind = station, r.credits

@@ -5,7 +5,7 @@ from typing import Any
 from virtperf.fast.clocks import book, mark, settle, settle_batch, settle_blocked
 from virtperf.fast.compiling import compiled
 from virtperf.fast.fibre import ASIDE, HAND_OVER, HOLD, NEST, REGAIN, SPEND, STAY
-from virtperf.fast.hands import end_of_spin, end_of_stretch, end_of_switch
+from virtperf.fast.hands import end_of_stretch, end_of_switch
 from virtperf.fast.layout import (
     DEPTH,
     NONE,
@@ -18,6 +18,7 @@ from virtperf.fast.layout import (
     workers,
 )
 from virtperf.fast.request import PARKED, QUEUED, SERVED
+from virtperf.fast.waiting import end_of_spin
 
 
 @compiled

@@ -56,7 +56,7 @@ class View:
                 aside=int(table["aside"][i]),
                 credits=[self.stocks[n] for n in self._credits(int(table["credits"][i]))],
             )
-            for i in sorted(alive, key=lambda i: int(table["serial"][i]))
+            for i in sorted(alive, key=lambda i: int(table["order"][i]))
         }
 
     def _credits(self, at: int) -> list[int]:

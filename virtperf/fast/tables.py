@@ -28,10 +28,11 @@ WORD = np.dtype("i8")
 class Table(types.Type):
     """The type of a table: of its rows, and how many bytes there are from one to the next."""
 
-    def __init__(self, dtype: "np.dtype[Any]") -> None:
+    def __init__(self, called: str, dtype: "np.dtype[Any]") -> None:
+        self.called = called
         self.row = numba.from_dtype(dtype)
         self.stride = dtype.itemsize
-        super().__init__(f"Table({self.row})")
+        super().__init__(f"Table({called})")
 
 
 @register_model(Table)
@@ -61,7 +62,7 @@ def _place(context: Any, builder: Any, table: Table, value: Any, index: Any) -> 
     given = cgutils.create_struct_proxy(table)(context, builder, value)
     if CHECKED:
         with builder.if_then(builder.icmp_unsigned(">=", index, given.length), likely=False):
-            context.call_conv.return_user_exc(builder, IndexError, ("outside of a table",))
+            context.call_conv.return_user_exc(builder, IndexError, (table.called,))
     offset = builder.mul(index, context.get_constant(types.intp, table.stride))
     row = context.get_value_type(table.row)
     kind = row if isinstance(table.row, types.Record) else row.as_pointer()
@@ -91,7 +92,7 @@ def reader(state: "np.dtype[Any]", name: str, dtype: "np.dtype[Any]") -> Callabl
     dtype : dtype
         Of a row: a record, or a word.
     """
-    table = Table(dtype)
+    table = Table(name, dtype)
     assert state.fields is not None, "the state is a record"
     offsets = [state.fields[field][1] for field in (name, f"{name}_rows")]
 

@@ -76,6 +76,7 @@ class Clock(simpy.Environment):
         self.agenda: list[tuple[int, int, simpy.Event]] = []
         self.consequences: deque[simpy.Event] = deque()
         self._void = 0
+        self.afterwards: Callable[[], None] | None = None  # to do once before the next alarm
 
     def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0) -> None:
         """Let `event` happen in this instant: an `Alarm` alone knows another."""
@@ -88,6 +89,10 @@ class Clock(simpy.Environment):
         while until.callbacks is not None:
             if consequences:
                 event = consequences.popleft()
+            elif self.afterwards is not None:
+                call, self.afterwards = self.afterwards, None
+                call()
+                continue
             elif agenda:
                 self._now, _, event = heappop(agenda)
             else:

@@ -77,7 +77,7 @@ class Machine:
             if row.kind == StationKind.LOCK:
                 self.locks[index] = Lock(self.env, index, row)
             elif row.kind == StationKind.CREDIT:
-                self.credits[index] = Credits(self.env, row, self.take_up, self._look_for_deadlock)
+                self.credits[index] = Credits(self.env, row, self.take_up, self._crowded)
             else:
                 self.servers[index] = Servers(self.env, index, row, self.go_on)
 
@@ -245,6 +245,10 @@ class Machine:
             self.env.soon(lambda: self.go_on(request))
         else:
             request.home.worker.arrive(request, request.home)
+
+    def _crowded(self) -> None:
+        """Look for a deadlock when all that this instant's alarm has caused is over."""
+        self.env.afterwards = self._look_for_deadlock
 
     def _look_for_deadlock(self) -> None:
         refuse_credit_cycle(self.credits.values(), self.in_flight)
