@@ -397,11 +397,12 @@ def test_where_nothing_can_be_compiled_simpy_runs_everything(toy, monkeypatch):
     assert any("cannot be compiled here (OSError: no compiler)" in note for note in result.notes)
 
 
-def test_runs_in_processes_give_the_same_table(toy):
-    """All executors, a pool of processes of our own among them, and none."""
+@pytest.mark.parametrize("engine", ["fast", "sim"])
+def test_runs_in_processes_give_the_same_table(toy, engine, monkeypatch):
     words = {name: value for name, value in TINY.items() if name != "executor"}
-    in_processes = simulate(toy, **words, engine="sim")
-    here = simulate(toy, **words)
+    here = simulate(toy, **words, engine="fast")
+    monkeypatch.setattr(work, "SHORT", 0)  # nothing is too short for processes
+    in_processes = simulate(toy, **words, engine=engine)
     assert in_processes.data.equals(here.data)
 
 
