@@ -26,9 +26,14 @@ def known(engine: str | None) -> None:
 
 
 def choose(engine: str | None, systems: Iterable[System]) -> tuple[str, str]:
-    """Return the engine to use, and, if it is not the fast one though nobody said so, why."""
+    """Return the engine to use, and, if it is not the fast one though nobody said so, why.
+
+    The fast one is ready afterwards: here, so that no process has to compile it beside others.
+    """
     known(engine)
     if engine is not None:
+        if engine == FAST:
+            import_module(ENGINES[FAST]).warm_up()
         return engine, ""
     reason = next(filter(None, map(why_not, systems)), "")
     return (SIM, f"engine sim: {reason}") if reason else (FAST, "")
