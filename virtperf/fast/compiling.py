@@ -18,7 +18,6 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest.mock import patch
 
 import numba
 from numba.core import codegen
@@ -90,12 +89,18 @@ def thrift(name: str) -> Iterator[None]:
         if self._engine.is_symbol_defined(symbol):
             set_env(self, symbol, env)
 
-    with (
-        patch.object(library, "_optimize_final_module", optimize_whole),
-        patch.object(library, "_finalize_final_module", finalize_whole),
-        patch.object(engine, "set_env", set_env_of_whole),
-    ):
+    parts = [
+        (library, "_optimize_final_module", optimize, optimize_whole),
+        (library, "_finalize_final_module", finalize, finalize_whole),
+        (engine, "set_env", set_env, set_env_of_whole),
+    ]
+    for owner, method, _, ours in parts:
+        setattr(owner, method, ours)
+    try:
         yield
+    finally:
+        for owner, method, theirs, _ in parts:
+            setattr(owner, method, theirs)
 
 
 # -- where it is kept -------------------------------------------------------------------------

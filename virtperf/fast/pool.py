@@ -9,9 +9,7 @@ from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
 from virtperf.fast.race import FOREVER, touch
-from virtperf.fast.stretch import carry_on, happen, unset, urgent
-
-NEVER = -1
+from virtperf.fast.stretch import NEVER, carry_on, happen, unset, urgent
 
 
 @compiled
