@@ -68,9 +68,14 @@ def blocks(system: System, source_name: str, number: int, seed: int, replication
     return rng.blocks(seed, replication, purpose, _distribution(system, row).sampler())
 
 
+def chooses(source: SourceRow) -> bool:
+    """Return whether the requests of a source are of several classes, or come in an order."""
+    return source.order != NONE or source.classes.last - source.classes.first > 1
+
+
 def kinds(system: System, source: SourceRow, seed: int, replication: int) -> Iterator[int]:
     """Return the class of each request of a source, 0 the first, one after the other."""
-    if source.order == NONE and source.classes[1] - source.classes[0] == 1:
+    if not chooses(source):
         return repeat(0)
     return _one_at_a_time(kind_blocks(system, source, seed, replication))
 
@@ -80,8 +85,6 @@ def kind_blocks(system: System, source: SourceRow, seed: int, replication: int) 
     if source.order != NONE:
         return _order(system.values[slice(*system.draws[source.order].values)])
     weights = [row.weight for row in system.classes[slice(*source.classes)]]
-    if len(weights) == 1:
-        return _constant(0)
     return _choices(weights, seed, replication, f"{source.name}/class")
 
 

@@ -70,7 +70,7 @@ class Exponential(Independent):
 
     def draw(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
         """Return `n` independent times, in ns."""
-        return rng.exponential(self.mean, n)
+        return rng.standard_exponential(n) * self.mean
 
     def scaled(self, factor: float) -> Exponential:
         """Return the distribution of `factor` times this time."""

@@ -45,7 +45,7 @@ def simulate(
     seed, replications, requests : int, optional
         Root of all randomness, independent runs, and finished requests per run; by default the
         scenario's own. A length that nobody gave is planned from theory's event count, so that
-        the call ends in about half a minute.
+        the call ends in about a quarter of a minute.
     engine : str, optional
         Engine that carries the system through time, ``"fast"`` (compiled) or ``"sim"`` (SimPy);
         by default the scenario's own, else the fast one where it can. Both give the same result.

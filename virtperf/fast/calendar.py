@@ -10,6 +10,7 @@ from typing import Any
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import agenda, events
 from virtperf.fast.status import FULL, fail
+from virtperf.fast.tables import either
 
 SOURCE, STATION, BELL, LOCK, WORKER, TIMER, SLICE, TASK, TICK = 0, 1, 2, 3, 4, 5, 8, 9, 10
 COUNT_BITS, INDEX_BITS = 40, 19
@@ -50,7 +51,7 @@ def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
     _set(s, key, s.now + delay, number)
 
 
-@compiled
+@inlined
 def _set(s: Any, key: int, time: int, ref: int) -> None:
     """Put an alarm where the one stood that has just happened, else at the end, and sort it in."""
     size = s.scheduled
@@ -86,9 +87,9 @@ def _sink(s: Any, size: int, time: int, key: int) -> int:
     while True:
         first = 4 * i + 1
         if first + 3 < size:  # who of four is first is chosen without a branch to be foreseen
-            one = first + before(heap, first + 1, first)
-            two = first + 2 + before(heap, first + 3, first + 2)
-            below = one + (two - one) * before(heap, two, one)
+            one = either(before(heap, first + 1, first), first + 1, first)
+            two = either(before(heap, first + 3, first + 2), first + 3, first + 2)
+            below = either(before(heap, two, one), two, one)
         elif first < size:
             below = first
             if first + 1 < size and before(heap, first + 1, below):
@@ -105,8 +106,8 @@ def _sink(s: Any, size: int, time: int, key: int) -> int:
 
 
 @inlined
-def before(table: Any, i: int, j: int) -> int:
-    """Return 1 if alarm `i` of a table happens before alarm `j`, else 0."""
+def before(table: Any, i: int, j: int) -> bool:
+    """Return whether alarm `i` of a table happens before alarm `j`."""
     a, b = table[i], table[j]
     return (a.time < b.time) | ((a.time == b.time) & (a.key < b.key))
 

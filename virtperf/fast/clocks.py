@@ -39,7 +39,7 @@ def _read(s: Any, w: Any) -> None:
     w.entered = now
 
 
-@compiled
+@inlined
 def mark(s: Any, r: Any, w: Any) -> None:
     """Remember what the clock of `w` shows: a request begins to wait there."""
     _read(s, w)
@@ -54,7 +54,7 @@ def book(s: Any, r: Any, account: int, ticks: int) -> None:
         booked(s)[r.index * s.accounts + account] += ticks
 
 
-@compiled
+@inlined
 def settle(s: Any, r: Any, w: Any) -> None:
     """Book to a request what the clock of `w` shows since its mark, state by state."""
     _read(s, w)

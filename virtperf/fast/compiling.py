@@ -37,14 +37,19 @@ _KEPT = 4  # builds of other versions that stay: another environment may use the
 def compiled(function: F) -> F:
     """Compile a function of the engine when one that calls it is.
 
-    It allocates nothing, so numba need not count references (`_nrt`).
+    It allocates nothing, so numba need not count references (`_nrt`). Whether the compiler copies
+    it into its callers is said in any case, or numba would let it inherit that from one of them.
     """
-    made: F = _njit(function, **_OPTIONS, **_INSIDE)
+    made: F = _njit(function, **_OPTIONS, **_INSIDE, forceinline=False)
     return made
 
 
 def inlined(function: F) -> F:
-    """Compile a function into each that calls it: where the call would cost as much as it does."""
+    """Compile a function into each that calls it: most of what each request goes through.
+
+    A call costs more than it would elsewhere, and all such copies together must not fill the
+    processor's caches: what few requests need is `compiled`.
+    """
     made: F = _njit(function, **_OPTIONS, **_INSIDE, forceinline=not CHECKED)
     return made
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from virtperf.fast.calendar import BELL, alarm
 from virtperf.fast.clocks import ASLEEP
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.inbox import push
 from virtperf.fast.layout import NONE, bells, counters, inboxes, workers
 from virtperf.fast.status import BROKEN, fail
@@ -124,7 +124,7 @@ def _release(s: Any, bell: Any) -> None:
 # -- told to the worker -----------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def tell(s: Any, w: Any, inbox: Any, first: int, last: int) -> None:
     """Tell a worker that `inbox` has work, at a cost of steps `first` to `last` - 1 to itself."""
     inbox.told = 1
@@ -145,7 +145,7 @@ def _notice(s: Any, w: Any) -> None:
         cut(s, w)
 
 
-@compiled
+@inlined
 def arrive(s: Any, r: Any, inbox: Any) -> None:
     """Let a worker have a request that is its own: no doorbell, for its user runs on it."""
     push(s, inbox, r)

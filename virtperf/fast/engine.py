@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from virtperf.errors import SimulationError
 from virtperf.fast import status
 from virtperf.fast.audit import check, refuse
+from virtperf.fast.counts import Counts
 from virtperf.fast.feed import Feed
 from virtperf.fast.loop import ADVANCE, BEGIN, FINISH, enter_loop
 from virtperf.fast.machine import BUCKETS, Machine
@@ -14,7 +13,7 @@ from virtperf.fast.source import IDLE_TICKS, LOW
 from virtperf.fast.stuck import refuse_credit_deadlock, refuse_deadlock
 from virtperf.fast.timeline import read
 from virtperf.fast.warmup import warm_up
-from virtperf.tables import Histogram, Run, Snapshot, System, Timeline
+from virtperf.tables import Run, Snapshot, System, Timeline
 from virtperf.tables.batches import Batches
 
 BUDGET = 1_000_000  # alarms between two looks from Python: a few tenths of a second
@@ -50,12 +49,12 @@ class Attempt:
         self.machine = Machine(system, requests, room, spans)
         self.feed = Feed(self.machine, seed, replication, max(LOW, room["feed"]))
         self.machine.set(budget=BUDGET)
-        self.batches = Batches(self._snapshot(0))
+        self.batches: Batches[Counts] = Batches(self._snapshot(0))
         self._enter(BEGIN)
 
     def _enter(self, what: int) -> int:
         try:
-            return int(enter_loop(self.machine.state, what))
+            return int(enter_loop(self.machine.address, what))
         except IndexError as error:  # the checked build alone raises it
             says = f"a row was asked for that table {error} has not"
             raise SimulationError(f"{self.system.name}: {says}") from error
@@ -92,7 +91,7 @@ class Attempt:
         if not closed:
             return
         for number in range(closed):
-            self.batches.add(self._snapshot(number), self._histograms(number))
+            self.batches.add(self._snapshot(number), self._counts(number))
             self.batches.merge_if_full()
         size = self.machine.get("groups") * BUCKETS
         table = self.machine.tables["histograms"]
@@ -100,14 +99,9 @@ class Attempt:
         table[size : (closed + 1) * size] = 0
         self.machine.set(closed=0)
 
-    def _histograms(self, number: int) -> list[Histogram]:
-        groups = self.machine.get("groups")
-        table = self.machine.tables["histograms"].reshape(-1, groups, BUCKETS)[number]
-        made = []
-        for counts in table:
-            found = np.flatnonzero(counts)
-            made.append(Histogram(dict(zip(found.tolist(), counts[found].tolist(), strict=True))))
-        return made
+    def _counts(self, number: int) -> list[Counts]:
+        table = self.machine.tables["histograms"]
+        return [*map(Counts, table.reshape(-1, self.machine.get("groups"), BUCKETS)[number])]
 
     def _snapshot(self, number: int) -> Snapshot:
         system, width = self.system, self.machine.get("look_width")
@@ -146,8 +140,8 @@ class Attempt:
         machine = self.machine
         self._put_away()
         self._enter(FINISH)
-        last, open_ = self._snapshot(0), self._histograms(0)
-        if last.time > self.batches.snapshots[-1].time or any(h.counts for h in open_):
+        last, open_ = self._snapshot(0), self._counts(0)
+        if last.time > self.batches.snapshots[-1].time or any(len(part.counts) for part in open_):
             self.batches.add(last, open_)
         kept = machine.get("snaps")
         return Run(
@@ -155,7 +149,9 @@ class Attempt:
             sums=tuple(machine.tables["sums"][:kept].tolist()),
             batch=machine.get("batch"),
             snapshots=tuple(self.batches.snapshots),
-            histograms=tuple(map(tuple, self.batches.histograms)),
+            histograms=tuple(
+                tuple(part.histogram() for part in batch) for batch in self.batches.histograms
+            ),
             in_flight=check(machine),
             events=machine.get("alarms"),
             engine="fast",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from virtperf.draws import blocks, kind_blocks
+from virtperf.draws import blocks, chooses, kind_blocks
 from virtperf.errors import ParameterError
 from virtperf.fast.machine import Machine
 from virtperf.rng import BLOCK
@@ -18,7 +18,6 @@ from virtperf.tables import NONE
 
 Numbers = NDArray[np.int64]
 AHEAD = 16  # blocks drawn ahead in all: more would not stay in the cache
-KINDS = ("made", "gaps", "thinks")
 
 
 class Stream:
@@ -74,7 +73,7 @@ class Feed:
     """
 
     def __init__(self, machine: Machine, seed: int, replication: int, least: int) -> None:
-        self.sources = machine.tables["sources"]
+        sources = machine.tables["sources"]
         self.least = least
         system = machine.system
         self.streams: dict[tuple[int, str], Stream] = {}
@@ -84,33 +83,39 @@ class Feed:
             def drawn(number: int, name: str = row.name) -> Iterator[Numbers]:
                 return blocks(system, name, number, seed, replication)
 
-            made = [kind_blocks(system, row, seed, replication), *map(drawn, range(*row.draws))]
+            made = [kind_blocks(system, row, seed, replication)] if chooses(row) else []
+            made += map(drawn, range(*row.draws))
             self.streams[i, "made"] = Stream(made, least + row.outstanding, each)
             if row.gap != NONE:
                 self.streams[i, "gaps"] = Stream([drawn(row.gap)], least, each)
             if row.think != NONE:
                 self.streams[i, "thinks"] = Stream([drawn(row.think)], least, each)
+        self.marks: dict[str, tuple[Numbers, Numbers]] = {}  # the next of each, and the last
+        for kind in dict.fromkeys(kind for _, kind in self.streams):
+            self.marks[kind] = sources[f"{kind}_at"], sources[f"{kind}_end"]
+            for i in range(len(sources)):
+                if (i, kind) not in self.streams:
+                    sources[f"{kind}_end"][i] = least  # never few
         self._lay_out(machine)
         self.refill()
 
     def _lay_out(self, machine: Machine) -> None:
+        sources = machine.tables["sources"]
         table = np.zeros(sum(stream.size for stream in self.streams.values()), np.int64)
         machine.put("feed", table)
         first = 0
         for (i, kind), stream in self.streams.items():
             part = table[first : first + stream.size]
             stream.rows = part.reshape(stream.length, len(stream.columns))
-            self.sources[kind][i] = first
+            sources[kind][i] = first
             first += stream.size
 
     def refill(self) -> None:
         """Draw where few numbers are left."""
-        for kind in KINDS:
-            at, end = self.sources[f"{kind}_at"], self.sources[f"{kind}_end"]
-            for i in np.flatnonzero(end - at < self.least).tolist():
-                if stream := self.streams.get((i, kind)):
-                    end[i] = stream.refill(int(at[i]), int(end[i]))
-                    at[i] = 0
+        for kind, (at, end) in self.marks.items():
+            for i in (end - at < self.least).nonzero()[0].tolist():
+                end[i] = self.streams[i, kind].refill(int(at[i]), int(end[i]))
+                at[i] = 0
 
     def refuse(self) -> None:
         """Raise what kept a stream from being filled.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from virtperf.fast.clocks import mark, more_inside
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.doorbell import ring_from_device
 from virtperf.fast.layout import (
     NONE,
@@ -31,12 +31,16 @@ from virtperf.fast.waits import answer
 WORK, LOCK, UNLOCK, SERVE, RING, FINISH, TAKE, GIVE, CHOOSE, GOTO, SPAWN, JOIN = range(12)
 
 
-@compiled
+@inlined
 def go_on(s: Any, i: int) -> None:
-    """Take the next steps of a request that has been served, or that no worker holds.
+    """Take the next steps of a request, if there is one, that no worker holds."""
+    if i != NONE:
+        _go_on(s, i)
 
-    A side path that it starts goes first; it stands in a pile meanwhile.
-    """
+
+@compiled
+def _go_on(s: Any, i: int) -> None:
+    """Let a request go on; a side path that it starts goes first: it stands in a pile meanwhile."""
     pile = NONE
     while i != NONE and s.status == RUNNING:
         r = requests(s)[i]
@@ -86,7 +90,7 @@ def steer(s: Any, r: Any, step: Any) -> int:
     return 1
 
 
-@compiled
+@inlined
 def finish(s: Any, r: Any, step: Any) -> int:
     """End a request, observe it, and let its source, or whoever waits for it, know.
 

@@ -29,6 +29,7 @@ from virtperf.fast.fibre import (
     WAITS,
     call,
     end,
+    switch,
 )
 from virtperf.fast.guest import add
 from virtperf.fast.layout import (
@@ -47,11 +48,11 @@ from virtperf.fast.stretch import OPEN, ran, stretch, told
 
 
 @inlined
-def call_spend(s: Any, w: Any, step: int, r: int, ticks: int) -> int:
+def begin_spend(s: Any, w: Any, step: int, r: int, ticks: int) -> int:
     """Begin to work `ticks` for a request."""
     f = call(s, w, SPEND)
     f.step, f.request, f.left = step, r, ticks
-    return GOES_ON
+    return spend(s, w, f)
 
 
 @inlined
@@ -105,7 +106,7 @@ def pay(s: Any, w: Any, f: Any) -> int:
     step = steps(s)[n]
     if step.counter != NONE:
         counters(s)[step.counter] += 1
-    return call_spend(s, w, n, f.request, step.ticks)
+    return begin_spend(s, w, n, f.request, step.ticks)
 
 
 @inlined
@@ -140,6 +141,14 @@ def enter_level(s: Any, w: Any, level: int) -> None:
 
 
 # -- without a pCPU ---------------------------------------------------------------------------
+
+
+@inlined
+def begin_regain(s: Any, w: Any, r: int) -> int:
+    """Begin to wait for a pCPU, with a request in hand or none."""
+    f = call(s, w, REGAIN)
+    f.request = r
+    return regain(s, w, f)
 
 
 @inlined
@@ -222,7 +231,7 @@ def aside(s: Any, w: Any, f: Any) -> int:
         mark(s, r, w)
         add(s, w, inboxes(s)[w.task])
         w.expired = 0
-        w.fibre = w.index
+        switch(s, w, w.index)
         return GOES_ON
     if f.at == 1:
         f.at = 2

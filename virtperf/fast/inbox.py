@@ -3,7 +3,7 @@
 from typing import Any
 
 from virtperf.fast.clocks import mark, settle
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.guest import add
 from virtperf.fast.layout import NONE, bells, requests, workers
 from virtperf.fast.tape import tape_take
@@ -12,7 +12,7 @@ from virtperf.rules import doorbell as rule
 _publish, _withdraw = compiled(rule.publish), compiled(rule.withdraw)
 
 
-@compiled
+@inlined
 def push(s: Any, inbox: Any, r: Any) -> None:
     """Let a request wait here: before those that nobody has begun to serve, if it was begun."""
     w = workers(s)[inbox.worker]
@@ -35,7 +35,7 @@ def push(s: Any, inbox: Any, r: Any) -> None:
         add(s, w, inbox)
 
 
-@compiled
+@inlined
 def take(s: Any, inbox: Any, w: Any) -> Any:
     """Take the head; its wait is booked by what the worker did meanwhile."""
     if inbox.again_first != NONE:
@@ -56,7 +56,7 @@ def take(s: Any, inbox: Any, w: Any) -> Any:
     return r
 
 
-@compiled
+@inlined
 def publish(s: Any, inbox: Any) -> None:
     """Ask to be told of the next entry."""
     b = inbox.bells

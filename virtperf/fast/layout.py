@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from virtperf.fast.tables import WORD, reader
+from virtperf.fast.tables import WORD, reader, row_at
 from virtperf.rules.policies import FIELDS
 
 NONE = -1
 STATES, CONSUMERS = 7, 5  # how many members WorkerState and ConsumerState have
-DEPTH = 20  # frames of one fibre: the deepest nesting is 16, a test counts
+DEPTH = 20  # frames of one fibre, and its bottom: the deepest nesting is 16, a test counts
 
 
 def _row(fields: str, **arrays: int) -> "np.dtype[Any]":
@@ -46,7 +46,7 @@ WORKER = _row(
     " masked spinning holds need task process_of"
     " first final since ticked armed expired task_alarms"  # its guest's run queue
     " polling came polled idle_since"
-    " fibre blocked seen below tape taped"
+    " fibre top top_end blocked seen below tape taped"
     f" {' '.join(FIELDS)}",
     times=STATES,
     waits=STATES,
@@ -74,7 +74,7 @@ STATION = _row(
     " busy busy_sum busy_since queued queued_sum queued_since first final holder level alarms most"
 )
 SOURCE = _row(
-    "index inbox outstanding open think classes draws"
+    "index inbox outstanding open think classes choice draws"
     # ---
     " alarms"
     " made made_at made_end"  # what requests need: where it stands in `feed`, the next, the last
@@ -104,7 +104,7 @@ REQUEST = _row(
 )
 CREDIT = _row("station behind")  # one that a request holds
 FRAME = _row("code at request step left start inbox count wait sleeps account kept")
-FIBRE = _row("depth")
+FIBRE = _row("top")  # where its frame on top is, while another fibre runs
 ALARM = _row("time key ref")
 ENTRANT = _row("time key")  # a pCPU in the race: its next alarm
 EVENT = _row("what ref")
@@ -167,6 +167,7 @@ STATE = _row(
     + " ".join(f"{name} {name}_rows" for name in TABLES)
 )
 
+state_at = row_at("state", STATE)
 pools = reader(STATE, "pools", POOL)
 pcpus = reader(STATE, "pcpus", PCPU)
 workers = reader(STATE, "workers", WORKER)

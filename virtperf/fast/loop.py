@@ -34,6 +34,7 @@ from virtperf.fast.layout import (
     pcpus,
     requests,
     sources,
+    state_at,
     stations,
     timers,
     waiters,
@@ -55,12 +56,13 @@ COUNTS = (1 << COUNT_BITS) - 1
 
 
 @entry
-def enter_loop(s: Any, what: int) -> int:
+def enter_loop(address: int, what: int) -> int:
     """Do one thing with a state: one function, so that one thing is compiled, and kept.
 
     Parameters
     ----------
-    s : State
+    address : int
+        Of the state.
     what : int
         `BEGIN` lets the load begin; `ADVANCE` goes on until `s.status` says why it stopped;
         `FINISH` books what is under way and takes a last snapshot.
@@ -70,6 +72,7 @@ def enter_loop(s: Any, what: int) -> int:
     int
         The status.
     """
+    s = state_at(address)
     if what == BEGIN:
         _begin(s)
     elif what == ADVANCE:
@@ -107,14 +110,13 @@ def _begin(s: Any) -> None:
 def _advance(s: Any) -> None:
     budget = s.alarms + s.budget
     while s.status == RUNNING:
+        active = NONE
         if s.caused != s.happened:
             row = events(s)[s.happened & (s.events_rows - 1)]
             what, ref = row.what, row.ref
             s.happened += 1
             if what == RESUME:
-                w = workers(s)[ref]
-                w.alarm = GONE
-                run_fibre(s, w)
+                active = ref
             elif what == GO_ON:
                 go_on(s, ref)
             elif what == CARRY_ON:
@@ -126,39 +128,45 @@ def _advance(s: Any) -> None:
         else:
             close_up(s)
             run_again(s)
-            _next(s)
+            active = _next(s)
+        if active != NONE:
+            w = workers(s)[active]
+            w.alarm = GONE
+            run_fibre(s, w)
 
 
 @inlined
-def _next(s: Any) -> None:
-    """Let the next alarm happen: the first of the agenda, or of a pCPU."""
+def _next(s: Any) -> int:
+    """Let the next alarm happen: the first of the agenda, or of a pCPU.
+
+    Returns the worker whose fibre goes on, or NONE.
+    """
     fast = leader(s)
     if s.scheduled:
         first = agenda(s)[0]
         if first.time < fast.time or (first.time == fast.time and first.key < fast.key):
             if first.time < s.now:
                 fail(s, LATE, 0)
-                return
+                return NONE
             s.now, s.vacant = first.time, 1
             key, ref = first.key, first.ref
             _happens(s, key >> KIND_SHIFT, (key >> COUNT_BITS) & INDICES, key & COUNTS, ref)
-            return
+            return NONE
     if fast.time == FOREVER:
         fail(s, DRY, NONE)
-        return
+        return NONE
     if fast.time < s.now:
         fail(s, LATE, 0)
-        return
+        return NONE
     s.now = fast.time
     owner = (fast.key >> COUNT_BITS) & INDICES
     if fast.key >> KIND_SHIFT == SLICE:
         pool.slice_end(s, owner)
-        return
-    w = workers(s)[owner]
-    w.alarm = GONE
-    pcpus(s)[w.pcpu].work = FOREVER
-    touch(s, w.pcpu)
-    run_fibre(s, w)
+        return NONE
+    p = workers(s)[owner].pcpu
+    pcpus(s)[p].work = FOREVER
+    touch(s, p)
+    return owner
 
 
 @inlined

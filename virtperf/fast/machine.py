@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from virtperf.draws import chooses
 from virtperf.errors import SimulationError
 from virtperf.fast.calendar import MOST_OWNERS
 from virtperf.fast.layout import DEPTH, NONE, STATE, TABLES
@@ -54,6 +55,7 @@ class Machine:
         self.tables: dict[str, NDArray[Any]] = {}
         self._state = np.zeros(1, STATE)
         self.state: Any = self._state[0]
+        self.address = self._state.ctypes.data
         self.set(left=requests, seen=requests, batch=1, buckets=BUCKETS, active=NONE)
         self._sizes()
         self._build_pool()
@@ -144,6 +146,7 @@ class Machine:
                 | _span("wake", row.wake)
                 | _span("switch", row.switch)
                 | {"polls": system.inboxes[row.inbox].poll > 0, "inbox": row.inbox, "fibre": i}
+                | {"top": i * DEPTH, "top_end": (i + 1) * DEPTH}
                 | {"ticked": any(timer.worker == i for timer in system.timers), "away": 1}
                 | {"stopped": NONE, "end": NONE, "alarm": 1}
                 for i, row in enumerate(system.workers)
@@ -167,7 +170,7 @@ class Machine:
         self.tables["waiters"]["index"] = np.arange(2 * count) // 2
         self._blank("needs", 2 * count)
         fibres = count + len(system.inboxes)
-        self._blank("fibres", fibres)
+        self._blank("fibres", fibres)["top"] = np.arange(fibres) * DEPTH
         self._blank("frames", fibres * DEPTH)
 
     def _build_bells(self) -> None:
@@ -207,7 +210,7 @@ class Machine:
             (
                 {"inbox": row.inbox, "outstanding": row.outstanding, "open": row.gap != NONE}
                 | {"think": row.think != NONE, "classes": row.classes.first}
-                | {"draws": row.draws.last - row.draws.first}
+                | {"choice": chooses(row), "draws": row.draws.last - row.draws.first}
                 for row in system.sources
             ),
         )

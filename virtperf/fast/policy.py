@@ -6,7 +6,7 @@ Compiled code cannot look a function up, so each is a chain of questions, put to
 from collections.abc import Callable
 from typing import Any
 
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import inlined
 from virtperf.rules.policies import POLICIES
 
 COMPILED = dict(POLICIES)  # one that is added later is not: only SimPy's engine can follow it
@@ -17,15 +17,15 @@ def _choice(name: str, otherwise: Any) -> Callable[..., Any]:
 
     Policies without such a rule do what `otherwise` does.
     """
-    chain: Callable[..., Any] = compiled(otherwise)
+    chain: Callable[..., Any] = inlined(otherwise)
     for number, policy in COMPILED.items():
         if hasattr(policy, name):
-            chain = _either(number, compiled(getattr(policy, name)), chain)
+            chain = _either(number, inlined(getattr(policy, name)), chain)
     return chain
 
 
 def _either(number: int, rule: Any, otherwise: Any) -> Callable[..., Any]:
-    @compiled
+    @inlined
     def choose(policy: int, *given: Any) -> Any:
         if policy == number:
             return rule(*given)

@@ -23,7 +23,7 @@ def start(s: Any) -> None:
         alarm_of_policy(s, pool.count, 1, pool.period)
 
 
-@compiled
+@inlined
 def request(s: Any, w: Any) -> None:
     """Give `w` a pCPU now, or when its turn comes (then its alarm happens)."""
     if w.host:
@@ -46,7 +46,7 @@ def request(s: Any, w: Any) -> None:
         _queue(s, pool, w, 1)
 
 
-@compiled
+@inlined
 def release(s: Any, w: Any) -> None:
     """Take back the pCPU of `w`, who sleeps or blocks."""
     w.away = 1
@@ -71,7 +71,7 @@ def _queue(s: Any, pool: Any, w: Any, woken: int) -> None:
                 _arm(s, pool, pcpu)
 
 
-@compiled
+@inlined
 def _next(s: Any, pool: Any, pcpu: Any) -> None:
     """Let the next one have `pcpu`; a policy may leave it idle though somebody waits."""
     n = policy.pick(pool.policy, pool, workers(s), pcpu.index)
@@ -95,7 +95,7 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     _arm(s, pool, pcpu)
 
 
-@compiled
+@inlined
 def _vacate(s: Any, pool: Any, w: Any) -> Any:
     pcpu = pcpus(s)[w.pcpu]
     _charge(s, pool, pcpu)
@@ -119,7 +119,7 @@ def _preempt(s: Any, pool: Any, pcpu: Any) -> None:
     _next(s, pool, pcpu)
 
 
-@compiled
+@inlined
 def _charge(s: Any, pool: Any, pcpu: Any) -> None:
     policy.account(pool.policy, pool, workers(s), pcpu.worker, s.now - pcpu.charged)
     pcpu.charged = s.now
@@ -215,7 +215,7 @@ def _depart(s: Any, w: Any) -> None:
 # -- told to the thread -----------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def stop(s: Any, w: Any) -> None:
     """Take the CPU from under the thread, which is not told."""
     w.away = 1
@@ -225,7 +225,7 @@ def stop(s: Any, w: Any) -> None:
         enter(s, w, READY)
 
 
-@compiled
+@inlined
 def resume(s: Any, w: Any) -> None:
     """Give the CPU back: plain work that has nothing else to heed goes on where it was."""
     if s.caused != s.happened and w.plain and w.stopped != NEVER:
@@ -234,7 +234,7 @@ def resume(s: Any, w: Any) -> None:
         resume_now(s, w)
 
 
-@compiled
+@inlined
 def resume_now(s: Any, w: Any) -> None:
     """Go on with plain work, else let the thread learn that it has a pCPU."""
     if w.pcpu == NONE:  # it has lost it again

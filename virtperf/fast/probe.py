@@ -37,7 +37,7 @@ def bucket(ticks: int) -> int:
     return (shift << BITS) + (ticks >> shift)
 
 
-@compiled
+@inlined
 def observe(s: Any, group: int, latency: int) -> None:
     """Count one finished request; the run is over when it was the last."""
     completed(s)[group] += 1

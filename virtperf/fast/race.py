@@ -7,9 +7,9 @@ earlier one takes part in a tournament: each node of a tree knows the winner of 
 
 from typing import Any
 
-from virtperf.fast.calendar import before
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import inlined
 from virtperf.fast.layout import NONE, entrants, pcpus, race
+from virtperf.fast.tables import either
 
 FOREVER = (1 << 63) - 1
 
@@ -22,7 +22,7 @@ def touch(s: Any, p: int) -> None:
         s.late = p
 
 
-@compiled
+@inlined
 def run_again(s: Any) -> None:
     """Let the pCPU whose alarms have changed run against its neighbours, up to the top."""
     if s.late == NONE:
@@ -31,13 +31,19 @@ def run_again(s: Any) -> None:
     mine = table[s.late]
     tie = (pcpu.timer == pcpu.work) & (pcpu.slice_key < pcpu.work_key)
     slice_ = (pcpu.timer < pcpu.work) | tie
-    mine.time = pcpu.timer if slice_ else pcpu.work
-    mine.key = pcpu.slice_key if slice_ else pcpu.work_key
-    i = (s.entrants_rows + s.late) >> 1
-    while i:
-        one, two = nodes[2 * i], nodes[2 * i + 1]
-        nodes[i] = one + (two - one) * before(table, two, one)
+    time = pcpu.timer if slice_ else pcpu.work
+    key = pcpu.slice_key if slice_ else pcpu.work_key
+    mine.time, mine.key = time, key
+    first, i = s.late, s.entrants_rows + s.late
+    while i > 1:
+        other = nodes[i ^ 1]
+        row = table[other]
+        loses = (row.time < time) | ((row.time == time) & (row.key < key))
+        first = either(loses, other, first)
+        time = either(loses, row.time, time)
+        key = either(loses, row.key, key)
         i >>= 1
+        nodes[i] = first
     s.late = NONE
 
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 from virtperf.fast.clocks import more_inside
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, classes, credits, drawn, requests
 from virtperf.fast.status import FULL, fail
 
 NOWHERE, QUEUED, SERVED, PARKED = 0, 1, 2, 3  # its place: at a station, in which way
 
 
-@compiled
+@inlined
 def make(s: Any, source: int, klass: int) -> Any:
     """Return a request of a class, not yet alive."""
     i = s.free_request
@@ -44,7 +44,7 @@ def child(s: Any, parent: Any, klass: int) -> Any:
     return r
 
 
-@compiled
+@inlined
 def admit(s: Any, r: Any) -> None:
     """Let a request live from now on."""
     r.created = s.now
@@ -58,7 +58,7 @@ def admit(s: Any, r: Any) -> None:
         more_inside(s, 1)
 
 
-@compiled
+@inlined
 def give_back(s: Any, r: Any) -> None:
     """Forget a request that is over; what it has taken, a side path of it may still return."""
     while r.credits != NONE:
@@ -106,7 +106,7 @@ def return_one(s: Any, r: Any, station: int) -> int:
     return 0
 
 
-@compiled
+@inlined
 def append(s: Any, queue: Any, r: Any) -> None:
     """Put a request at the tail of the queue of a station."""
     r.behind = NONE
@@ -117,7 +117,7 @@ def append(s: Any, queue: Any, r: Any) -> None:
     queue.final = r.index
 
 
-@compiled
+@inlined
 def pop(s: Any, queue: Any) -> Any:
     """Take the head off the queue of a station, which is not empty."""
     r = requests(s)[queue.first]

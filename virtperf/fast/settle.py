@@ -26,6 +26,7 @@ def close(s: Any) -> None:
     """Book what is under way, waits, or is being served."""
     for n in range(s.workers_rows):
         w = workers(s)[n]
+        fibres(s)[w.fibre].top = w.top
         _unwind(s, w, n)
         task = w.tasks
         while task != NONE:
@@ -42,8 +43,8 @@ def close(s: Any) -> None:
 @compiled
 def _unwind(s: Any, w: Any, fibre: int) -> None:
     """End the calls of a fibre, from the top; each books what it was in."""
-    for n in range(fibres(s)[fibre].depth - 1, -1, -1):
-        f = frames(s)[fibre * DEPTH + n]
+    for n in range(fibres(s)[fibre].top, fibre * DEPTH, -1):
+        f = frames(s)[n]
         code = f.code
         if code == SPEND and f.at == 1:
             end_of_stretch(s, w, f, steps(s)[f.step].account)

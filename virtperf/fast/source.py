@@ -8,7 +8,7 @@ from typing import Any
 
 from virtperf.fast.calendar import SOURCE, TIMER, alarm
 from virtperf.fast.clocks import ASLEEP
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.doorbell import arrive
 from virtperf.fast.layout import NONE, classes, drawn, feed, inboxes, timers, workers
 from virtperf.fast.request import admit, child, make
@@ -20,7 +20,7 @@ LOW = 64  # numbers left in a source's feed that are a wish for more
 IDLE_TICKS = 1_000_000
 
 
-@compiled
+@inlined
 def begin(s: Any, r: Any, inbox: int) -> int:
     """Let a request live; return it if it begins at a station, else NONE."""
     admit(s, r)
@@ -30,7 +30,7 @@ def begin(s: Any, r: Any, inbox: int) -> int:
     return NONE
 
 
-@compiled
+@inlined
 def create(s: Any, source: Any) -> int:
     """Make the next request of a source, with the next number of each of its streams."""
     k = source.made_at
@@ -41,16 +41,16 @@ def create(s: Any, source: Any) -> int:
             fail(s, FULL, 4)
             return NONE
     source.made_at = k + 1
-    draws, numbers, times = source.draws, feed(s), drawn(s)
-    row = source.made + k * (draws + 1)
-    r = make(s, source.index, source.classes + numbers[row])
+    choice, draws, numbers, times = source.choice, source.draws, feed(s), drawn(s)
+    row = source.made + k * (choice + draws)
+    r = make(s, source.index, source.classes + (numbers[row] if choice else 0))
     to = r.index * s.width
     for i in range(draws):
-        times[to + i] = numbers[row + 1 + i]
+        times[to + i] = numbers[row + choice + i]
     return begin(s, r, source.inbox)
 
 
-@compiled
+@inlined
 def finished(s: Any, source: Any) -> int:
     """Let a closed source think and make the next request."""
     if source.open:
@@ -70,7 +70,7 @@ def finished(s: Any, source: Any) -> int:
     return create(s, source)
 
 
-@compiled
+@inlined
 def next_gap(s: Any, source: Any) -> int:
     """Return the time until the next arrival of an open source."""
     left = source.gaps_end - source.gaps_at

@@ -18,7 +18,7 @@ def cost(s: Any, r: Any, step: Any) -> int:
     return drawn(s)[r.index * s.width + step.draw]
 
 
-@compiled
+@inlined
 def serve(s: Any, r: Any, step: Any) -> None:
     """Serve a request as soon as a server is free, then let it go on."""
     station = stations(s)[step.target]
@@ -32,14 +32,14 @@ def serve(s: Any, r: Any, step: Any) -> None:
         append(s, station, r)
 
 
-@compiled
+@inlined
 def _start(s: Any, station: Any, r: Any) -> None:
     more_busy(s, station, 1)
     r.place = SERVED
     alarm(s, STATION, station, r.ticks, r.index)
 
 
-@compiled
+@inlined
 def served(s: Any, station: Any, r: Any) -> None:
     """Start the next request, before the finished one goes on."""
     book(s, r, r.account, s.now - r.since)

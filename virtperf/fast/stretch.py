@@ -8,7 +8,7 @@ from typing import Any
 
 from virtperf.fast.calendar import RESUME, WORKER, cause, next_key
 from virtperf.fast.clocks import enter_account
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import inlined
 from virtperf.fast.layout import NONE, inboxes, pcpus
 from virtperf.fast.race import FOREVER, touch
 from virtperf.fast.status import BROKEN, fail
@@ -60,7 +60,7 @@ def stretch(s: Any, w: Any, ticks: int, account: int, plain: int) -> None:
             _set(s, w, ticks)
 
 
-@compiled
+@inlined
 def carry_on(s: Any, w: Any) -> None:
     """Set the alarm for the end of a stretch, unless a slice's timer goes off before it."""
     end = w.end

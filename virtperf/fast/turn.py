@@ -26,7 +26,7 @@ from virtperf.fast.flow import JOIN as JOIN_STEP
 from virtperf.fast.flow import LOCK as LOCK_STEP
 from virtperf.fast.flow import RING as RING_STEP
 from virtperf.fast.guest import add
-from virtperf.fast.hands import call_change, call_pay, call_regain, call_spend
+from virtperf.fast.hands import begin_regain, begin_spend, call_change, call_pay
 from virtperf.fast.inbox import publish, take
 from virtperf.fast.layout import (
     NONE,
@@ -42,6 +42,7 @@ from virtperf.fast.waiting import ASYNC, unlock
 from virtperf.rules import poll as poll_rule
 
 _adapted = compiled(poll_rule.adapted)
+ENDED = 2  # beside GOES_ON and WAITS: the worker holds the request no more
 AWAKE, WOKEN, NOTICED = 0, 1, 2  # how a worker came to its next turn
 PERFORM, NEXT, LEAVE = 10, 11, 12  # where a turn goes on once it has begun
 
@@ -53,8 +54,9 @@ def turn(s: Any, w: Any, f: Any) -> int:
     while s.status == LOOPS:
         at = f.at
         if at == PERFORM:
-            if _perform(s, w, f, inbox):
-                return GOES_ON
+            outcome = _perform(s, w, f, inbox)
+            if outcome != ENDED:
+                return outcome
             f.at = NEXT
         elif at == NEXT:
             if inbox.waiting and f.count != inbox.batch:
@@ -71,8 +73,10 @@ def turn(s: Any, w: Any, f: Any) -> int:
                 unlock(s, w, inbox.lock)
             _end(s, w, inbox)
             return end(s, w)
-        elif _begin(s, w, f, inbox):
-            return GOES_ON
+        else:
+            outcome = _begin(s, w, f, inbox)
+            if outcome != ENDED:
+                return outcome
     return WAITS
 
 
@@ -86,8 +90,7 @@ def _begin(s: Any, w: Any, f: Any, inbox: Any) -> int:
         f.at = 1
         w.level = inbox.level
         if w.away:
-            call_regain(s, w, NONE)
-            return 1
+            return begin_regain(s, w, NONE)
         enter(s, w, INTERRUPT if inbox.level else RUNNING)
     if f.at == 1:
         f.at = 2
@@ -95,32 +98,32 @@ def _begin(s: Any, w: Any, f: Any, inbox: Any) -> int:
         came, w.came = w.came, AWAKE
         if came == WOKEN and w.wake_first < w.wake_last:
             call_pay(s, w, w.wake_first, w.wake_last, f.request)
-            return 1
+            return GOES_ON
         if came == NOTICED and inbox.pickup_first < inbox.pickup_last:
             call_pay(s, w, inbox.pickup_first, inbox.pickup_last, f.request)
-            return 1
+            return GOES_ON
     if f.at == 2:
         f.at = 3
         if f.inbox != w.process_of and inbox.level == 0:
             call_change(s, w, f.inbox, f.request)
-            return 1
+            return GOES_ON
     if f.at == 3:
         f.at = 4
         first, last = inbox.debt_first, inbox.debt_last
         if first < last:
             inbox.debt_first = inbox.debt_last = 0
             call_pay(s, w, first, last, f.request)
-            return 1
+            return GOES_ON
     if f.at == 4:
         f.at = 5
         if inbox.lock != NONE:
             _call_lock(s, w, inbox.lock, f.request, 1)
-            return 1
+            return GOES_ON
     f.at = PERFORM
     if inbox.prologue_first < inbox.prologue_last:
         call_pay(s, w, inbox.prologue_first, inbox.prologue_last, f.request)
-        return 1
-    return 0
+        return GOES_ON
+    return ENDED
 
 
 @inlined
@@ -156,7 +159,7 @@ def _call_lock(s: Any, w: Any, lock: int, r: int, masked: int) -> None:
 
 @inlined
 def _perform(s: Any, w: Any, f: Any, inbox: Any) -> int:
-    """Take the steps of the request in hand; 1 if a call must end first, 0 if the hold has."""
+    """Take the steps of the request in hand until its hold has `ENDED`, or a call must end."""
     r = requests(s)[f.request]
     while s.status == LOOPS:
         n = r.step
@@ -166,36 +169,35 @@ def _perform(s: Any, w: Any, f: Any, inbox: Any) -> int:
         if kind == WORK:
             if step.counter != NONE:
                 counters(s)[step.counter] += 1
-            call_spend(s, w, n, f.request, cost(s, r, step))
-            return 1
+            return begin_spend(s, w, n, f.request, cost(s, r, step))
         if kind == LOCK_STEP:
             _call_lock(s, w, step.target, f.request, step.masked)
-            return 1
+            return GOES_ON
         if kind == UNLOCK:
             unlock(s, w, step.target)
         elif kind == FINISH:
             go_on(s, finish(s, r, step))
-            return 0
+            return ENDED
         elif step.defer:
             mark(s, r, w)
             _defer(s, inbox, r, n)
-            return 0
+            return ENDED
         elif kind == SERVE or kind == RING_STEP:
             if step.hold == ASYNC:
                 f.at = NEXT
-                return _send(s, w, r, n)
+                return GOES_ON if _send(s, w, r, n) else ENDED
             _call_with(s, w, STAY, n, f.request)
-            return 1
+            return GOES_ON
         elif kind == JOIN_STEP:
             if step.hold == ASYNC:
                 f.at = NEXT
             _call_with(s, w, JOIN, n, f.request)
-            return 1
+            return GOES_ON
         elif kind == SPAWN:
             go_on(s, spawn(s, r, step.target))
         elif not steer(s, r, step):
-            return 0
-    return 1
+            return ENDED
+    return WAITS
 
 
 @inlined

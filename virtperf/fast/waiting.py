@@ -14,7 +14,7 @@ from virtperf.fast.clocks import (
     settle,
     settle_blocked,
 )
-from virtperf.fast.compiling import compiled
+from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.deadlock import need, need_again
 from virtperf.fast.doorbell import decide, hand_over
 from virtperf.fast.fibre import (
@@ -112,7 +112,7 @@ def _block(s: Any, w: Any, f: Any) -> int:
     return end(s, w)
 
 
-@compiled
+@inlined
 def give_up(s: Any, w: Any, state: int) -> None:
     """Give up the pCPU, to sleep or to wait."""
     if w.pcpu != NONE:

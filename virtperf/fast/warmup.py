@@ -8,15 +8,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numba
 from numba import types
 
 from virtperf.fast.compiling import CHECKED, folder, sweep, thrift
-from virtperf.fast.layout import STATE
 from virtperf.fast.loop import enter_loop
 
 Say = Callable[[str], None]
-LINE = "compiling the fast engine: once for this version of virtperf, about half a minute ..."
+LINE = "compiling the fast engine, once for this version of virtperf: some fifteen seconds ..."
 
 
 def warm_up(say: Say | None = None) -> float:
@@ -48,7 +46,7 @@ def _load_or_compile(loop: Any, say: Say) -> None:
         say(LINE if not CHECKED else f"{LINE} with bounds checks")
         sweep()
     with thrift(loop.py_func.__name__):
-        loop.compile((numba.from_dtype(STATE), types.int64))
+        loop.compile((types.int64, types.int64))
 
 
 def _kept(loop: Any) -> bool:

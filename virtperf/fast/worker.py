@@ -10,6 +10,7 @@ from virtperf.fast.clocks import (
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.fibre import (
     ASIDE,
+    BOTTOM,
     CHANGE,
     GOES_ON,
     HAND_OVER,
@@ -29,6 +30,7 @@ from virtperf.fast.fibre import (
     WAITS,
     call,
     end,
+    switch,
 )
 from virtperf.fast.guest import next_task
 from virtperf.fast.hands import (
@@ -42,9 +44,7 @@ from virtperf.fast.hands import (
 )
 from virtperf.fast.inbox import publish, withdraw
 from virtperf.fast.layout import (
-    DEPTH,
     NONE,
-    fibres,
     frames,
     inboxes,
 )
@@ -57,14 +57,14 @@ from virtperf.rules import poll as poll_rule
 _window = compiled(poll_rule.window)
 
 
-@compiled
+@inlined
 def run_fibre(s: Any, w: Any) -> None:
     """Let the fibre of a worker go on until it must wait."""
     s.active = w.index
     w.blocked = 0
     outcome = GOES_ON
     while outcome == GOES_ON and s.status == LOOPS:
-        f = frames(s)[w.fibre * DEPTH + fibres(s)[w.fibre].depth - 1]
+        f = frames(s)[w.top]
         code = f.code
         if code == SPEND:
             outcome = spend(s, w, f)
@@ -80,25 +80,34 @@ def run_fibre(s: Any, w: Any) -> None:
             outcome = send(s, w, f)
         elif code == HAND_OVER:
             outcome = hand_all_over(s, w, f)
-        elif code == POLL:
-            outcome = poll(s, w, f)
-        elif code == NEST:
-            outcome = nest(s, w, f)
-        elif code == LOCK:
-            outcome = take_lock(s, w, f)
-        elif code == HOLD:
-            outcome = hold(s, w, f)
-        elif code == STAY:
-            outcome = stay(s, w, f)
-        elif code == JOIN:
-            outcome = join(s, w, f)
-        elif code == RUN:
-            outcome = run_task(s, w, f)
-        elif code == CHANGE:
-            outcome = change(s, w, f)
-        elif code == ASIDE:
-            outcome = aside(s, w, f)
+        else:
+            outcome = _seldom(s, w, f, code)
     s.active = NONE
+
+
+@compiled
+def _seldom(s: Any, w: Any, f: Any, code: int) -> int:
+    """Let a call go on of which there are few, beside those that each request makes."""
+    if code == POLL:
+        return poll(s, w, f)
+    if code == NEST:
+        return nest(s, w, f)
+    if code == LOCK:
+        return take_lock(s, w, f)
+    if code == HOLD:
+        return hold(s, w, f)
+    if code == STAY:
+        return stay(s, w, f)
+    if code == JOIN:
+        return join(s, w, f)
+    if code == RUN:
+        return run_task(s, w, f)
+    if code == CHANGE:
+        return change(s, w, f)
+    if code == ASIDE:
+        return aside(s, w, f)
+    switch(s, w, w.index)  # a task's turn is over: its worker's own fibre goes on
+    return GOES_ON
 
 
 # -- life -------------------------------------------------------------------------------------
@@ -132,7 +141,7 @@ def live(s: Any, w: Any, f: Any) -> int:
     return WAITS
 
 
-@compiled
+@inlined
 def _fall_asleep(s: Any, w: Any) -> None:
     """Ask to be told, and give up the pCPU; the alarm is what wakes."""
     task = w.tasks
@@ -182,7 +191,8 @@ def run_task(s: Any, w: Any, f: Any) -> int:
     if f.at:
         return end(s, w)
     f.at = 1
-    w.fibre = s.fibres_of_tasks + f.inbox
-    if fibres(s)[w.fibre].depth == 0:
-        call(s, w, TURN).inbox = f.inbox
+    inbox = f.inbox
+    switch(s, w, s.fibres_of_tasks + inbox)
+    if frames(s)[w.top].code == BOTTOM:
+        call(s, w, TURN).inbox = inbox
     return GOES_ON

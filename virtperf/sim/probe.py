@@ -23,7 +23,7 @@ class Probe:
         self.batch = 1
         self.ends: list[int] = []
         self.sums: list[int] = []
-        self.batches = Batches(look())
+        self.batches: Batches[Histogram] = Batches(look())
         self._count = self._sum = 0
         self._open = self._fresh()
 

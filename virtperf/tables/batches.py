@@ -1,15 +1,25 @@
 """How a run is cut into batches, and the snapshots and histograms that are kept of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Generic, Protocol, Self, TypeVar
 
-from virtperf.tables.histogram import Histogram
 from virtperf.tables.observed import Snapshot
 
 SCALARS = 1024  # scalar batches kept
 COARSE = 16  # scalar batches per histogram batch, so 64 of these
 
 
-class Batches:
+class Counted(Protocol):
+    """What counts durations: a histogram, or whatever an engine has instead while it runs."""
+
+    def merge(self, others: Iterable[Self]) -> Self:
+        """Return the sum of this and `others`."""
+
+
+C = TypeVar("C", bound=Counted)
+
+
+class Batches(Generic[C]):
     """Histogram batches, in constant memory: when all are full, neighbours merge.
 
     Parameters
@@ -20,9 +30,9 @@ class Batches:
 
     def __init__(self, first: Snapshot) -> None:
         self.snapshots = [first]
-        self.histograms: list[Sequence[Histogram]] = []
+        self.histograms: list[Sequence[C]] = []
 
-    def add(self, snapshot: Snapshot, histograms: Sequence[Histogram]) -> None:
+    def add(self, snapshot: Snapshot, histograms: Sequence[C]) -> None:
         """Close a batch: how all stands at its end, and its latencies, per group."""
         self.snapshots.append(snapshot)
         self.histograms.append(histograms)
