@@ -14,7 +14,7 @@ from virtperf.fast.compiling import CHECKED, folder, sweep, thrift
 from virtperf.fast.loop import enter_loop
 
 Say = Callable[[str], None]
-LINE = "compiling the fast engine, once for this version of virtperf: some fifteen seconds ..."
+LINE = "compiling the fast engine: once for this version of virtperf, some fifteen seconds ..."
 
 
 def warm_up(say: Say | None = None) -> float:
