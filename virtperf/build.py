@@ -23,12 +23,14 @@ from virtperf.path import (
     unlock,
     work,
 )
-from virtperf.scenario import ClosedLoad, Scenario, Section, Tick, Vm
+from virtperf.scenario import ClosedLoad, Scenario, Section, Tick, Vm, WorkLoad
 from virtperf.tables import System
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique, cpu_technique
+from virtperf.technique.cpu.workload import Workload, unit
 from virtperf.technique.io import Guest, Plan, disk_plan
+from virtperf.technique.memory import memory_technique
 
 GUEST_LOCK, WAKE_UP = "guest lock", "wake-up"
 
@@ -84,22 +86,49 @@ class _Builder:
 
     def _add_vm(self, vm: Vm, name: str) -> None:
         cpu = cpu_technique(vm.cpu.technique, self.costs)
-        plan = disk_plan(vm.disk.technique, self._guest(vm), self.costs)
+        if isinstance(vm.load, WorkLoad):
+            self._add_work(vm, vm.load, name, cpu)
+            return
+        disk, load = vm.on_disk
+        plan = disk_plan(disk.technique, self._guest(vm), self.costs)
         vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
         for vcpu in vcpus:
             self._add_vcpu(vm, vcpu, cpu)
         self._add_threads(name, plan, cpu)
-        if vm.load.lock is not None:
-            self._add_guest_lock(f"{name}.{GUEST_LOCK}", vm.load.lock.discipline)
-        most = matrix.queues(vm.disk.technique) or vm.vcpus
+        if load.lock is not None:
+            self._add_guest_lock(f"{name}.{GUEST_LOCK}", load.lock.discipline)
+        most = matrix.queues(disk.technique) or vm.vcpus
         queues = [
             self._add_queue(vm, name, vcpus[number], plan, cpu)
-            for number in range(min(vm.disk.queues or most, vm.vcpus))
+            for number in range(min(disk.queues or most, vm.vcpus))
         ]
         seen = [self._seen_from(vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)]
-        for number in range(vm.load.jobs):
+        for number in range(load.jobs):
             on = number % vm.vcpus
             self._add_job(vm, f"{name}.job{number}", vcpus[on], seen[on], plan, cpu)
+
+    def _add_work(self, vm: Vm, load: WorkLoad, name: str, cpu: CpuTechnique) -> None:
+        """Add a VM that works and does nothing else: its jobs do unit after unit."""
+        costs = Costs(*self.costs.sets, catalog.workload(load.workload))
+        memory = memory_technique(vm.memory_technique, self.costs)
+        path = unit(Workload(costs), cpu, memory)
+        self.costs.used |= costs.used
+        vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
+        for vcpu in vcpus:
+            self._add_vcpu(vm, vcpu, cpu)
+        for number in range(load.jobs):
+            job, vcpu = f"{name}.job{number}", vcpus[number % vm.vcpus]
+            self.assembly.task(job, vcpu)
+            self.assembly.source(
+                job,
+                {"unit": (1.0, path)},
+                to=job,
+                outstanding=1,
+                think=Deterministic(load.think_ns),
+                names={"vcpu": vcpu},
+                group=vm.name if len(self.scenario.vm) > 1 else "",
+                expand=cpu.expand,
+            )
 
     def _add_vcpu(self, vm: Vm, vcpu: str, cpu: CpuTechnique) -> None:
         """Add a vCPU: its guest's processes come with the load."""
@@ -167,15 +196,16 @@ class _Builder:
 
         Return what local names stand for there.
         """
+        disk, _ = vm.on_disk
         names = {"handler": handler, "handler.interrupt": f"{handler}.interrupt", "vcpu": handler}
-        names |= {"device": vm.disk.device, "link": f"{vm.disk.device}.link"}
+        names |= {"device": disk.device, "link": f"{disk.device}.link"}
         names |= {thread.name: f"{name}.{thread.name}" for thread in plan.threads}
         names |= {called: f"{name}.{called}" for called in (*plan.locks, GUEST_LOCK)}
         if plan.slots is not None:
             names[plan.slots.name] = f"{handler}.{plan.slots.name}"
             self.assembly.credit(names[plan.slots.name], plan.slots.count, called=plan.slots.name)
         senders = _senders(plan)
-        moderation = self.scenario.device[vm.disk.device].moderation
+        moderation = self.scenario.device[disk.device].moderation
         for bell in plan.bells:
             names[bell.name] = f"{handler}.{bell.name}"
             priced = _delivered(bell, cpu) if bell.to == "handler.interrupt" else bell
@@ -218,7 +248,7 @@ class _Builder:
     def _add_job(
         self, vm: Vm, job: str, vcpu: str, names: Mapping[str, str], plan: Plan, cpu: CpuTechnique
     ) -> None:
-        load, paths = vm.load, plan.paths
+        (_, load), paths = vm.on_disk, plan.paths
         if WAKE_UP in names:
             paths = {kind: (*path[:-1], ring(WAKE_UP), end()) for kind, path in paths.items()}
         self.assembly.task(job, vcpu)
@@ -236,22 +266,22 @@ class _Builder:
         )
 
     def _guest(self, vm: Vm) -> Guest:
-        load, costs = vm.load, self.costs
+        (disk, load), costs = vm.on_disk, self.costs
         user, kernel = load.cpu_user, load.cpu_kernel
         for key, given in (("native_user", user), ("native_kernel", kernel)):
             if given is not None:
                 costs.used[f"{vm.name}.load.{key}"] = given
         kernel_ns = costs.ns("native_kernel") if kernel is None else kernel.base
         before = costs.share("submit_share")
-        device = self.scenario.device[vm.disk.device]
-        costs.used[f"device.{vm.disk.device}.channels"] = device.channels_quantity
+        device = self.scenario.device[disk.device]
+        costs.used[f"device.{disk.device}.channels"] = device.channels_quantity
         return Guest(
             user=costs.ns("native_user") if user is None else user.base,
             submit=kernel_ns * before,
             complete=kernel_ns * (1 - before),
             service={kind: device.service_of(kind) for kind in load.shares},
             transfer=0.0 if device.bandwidth is None else 1e9 * load.size_bytes / device.bandwidth,
-            poll=vm.disk.poll_ns,
+            poll=disk.poll_ns,
             section=_section(load.lock),
         )
 

@@ -62,6 +62,13 @@ def platform(name_or_path: str | Path) -> ParameterSet:
     return _shipped(str(name_or_path))
 
 
+def workload(name_or_path: str | Path) -> ParameterSet:
+    """Return a shipped workload by name, or read a workload file; raises as `platform`."""
+    if Path(name_or_path).suffix == ".toml":
+        return ParameterSet.from_toml(name_or_path)
+    return _shipped_workload(str(name_or_path))
+
+
 def text(name: str) -> str:
     """Return a file of models/ that is not of a kind of its own, as text."""
     return (root() / name).read_text(encoding="utf-8")
@@ -84,6 +91,11 @@ def bibliography() -> dict[str, str]:
 @cache
 def _shipped(name: str) -> ParameterSet:
     return ParameterSet.from_toml(path("platforms", name))
+
+
+@cache
+def _shipped_workload(name: str) -> ParameterSet:
+    return ParameterSet.from_toml(path("workloads", name))
 
 
 def _folder(kind: str) -> Path:

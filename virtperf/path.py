@@ -15,6 +15,7 @@ from virtperf.errors import ParameterError
 Kind = Literal["work", "lock", "unlock", "serve", "ring", "take", "give", "end"]
 Hold = Literal["async", "defer", "block", "spin"]
 Target = Literal["kernel", "user", "blocking"]
+Crossing = Literal["exit", "ipi", "timer", "switch", "reflect", "trace", "hypercall", "multicall"]
 Rule = Literal["always", "event-index", "moderated"]
 ConsumerState = Literal["active", "asleep", "polling", "other", "pending"]
 CONSUMER_STATES: tuple[ConsumerState, ...] = ("active", "asleep", "polling", "other", "pending")
@@ -42,12 +43,14 @@ class Step:
     masked : bool
         Whether interrupt work of this worker must wait until the step is over.
     counts : str
-        Counter that moves by one when the step is taken, for example ``"exits.io"``.
+        Counter that moves by `times` when the step is taken, for example ``"exits.io"``.
     purpose : str
         Name of the random stream of a cost that varies; alternatives that use the same purpose
         meet the same draws.
     otherwise : Path
         Where a `take` goes on if no credit is left, to its own end; if empty, the request waits.
+    times : int
+        How many of the same a `work` step stands for: one event may stand for a batch of work.
     outcome : str
         Of an `end`: the request did not succeed, and is counted apart under this name.
     """
@@ -62,12 +65,15 @@ class Step:
     purpose: str = ""
     otherwise: "Path" = ()
     outcome: str = ""
+    times: int = 1
 
     def __post_init__(self) -> None:
         if self.kind != "end" and not self.where:
             raise ParameterError("Step", "where", f"named for a {self.kind} step", self.where)
         if self.kind in ("work", "serve") and not self.account:
             raise ParameterError("Step", "account", f"named for a {self.kind} step", self.account)
+        if self.times < 1 or (self.times > 1 and self.kind != "work"):
+            raise ParameterError("Step", "times", f"1 for a {self.kind} step, or more", self.times)
         if not isinstance(self.cost, Deterministic) and not self.purpose:
             raise ParameterError("Step", "purpose", "named where the cost varies", self.purpose)
         if self.hold in ("block", "spin") and self.kind != "serve":
@@ -80,9 +86,11 @@ class Transition:
 
     Attributes
     ----------
-    name : {'exit', 'ipi', 'timer', 'switch'}
+    name : {'exit', 'ipi', 'timer', 'switch', 'reflect', 'trace', 'hypercall', 'multicall'}
         Leave the guest and come back; send an inter-processor interrupt; arm the next timer
-        tick; let another process run on the vCPU.
+        tick; let another process run on the vCPU; hand a fault on to the guest's kernel; write to
+        a page that the hypervisor watches; call the hypervisor; leave it a call that can wait for
+        others.
     reason : str
         Exit reason, as users of ``perf kvm stat`` know it.
     to : {'kernel', 'user', 'blocking'}
@@ -91,7 +99,7 @@ class Transition:
         The vCPU that crosses; "" is the one that issued the request, or whose work it is.
     """
 
-    name: Literal["exit", "ipi", "timer", "switch"]
+    name: Crossing
     reason: str
     to: Target = "kernel"
     where: str = ""
@@ -216,6 +224,7 @@ def work(
     *,
     masked: bool = False,
     counts: str = "",
+    times: int = 1,
 ) -> Step:
     """Return a step of `ns` nanoseconds on the worker `where`."""
     return Step(
@@ -225,6 +234,7 @@ def work(
         account=account,
         masked=masked,
         counts=counts,
+        times=times,
     )
 
 

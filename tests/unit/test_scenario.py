@@ -250,7 +250,7 @@ MISTAKES = [
     ({"vm0_load": {"mix": {"read": 0}}}, "vm[0].load.mix.read must be above 0, got 0"),
     (
         {"vm0_load": {"kind": "clsoed"}},
-        "vm[0].load.kind must be one of closed, open, trace, got 'clsoed'; did you mean closed?",
+        "vm[0].load.kind must be one of closed, open, trace, work, got 'clsoed'; did you mean closed?",
     ),
     (
         {
@@ -295,7 +295,7 @@ def test_a_mistake_is_answered_with_one_sentence(changes, says):
 
 def test_a_forbidden_combination_is_refused_with_its_reason():
     (problem,) = problems(tables(vm0_cpu={"technique": "direct"}))
-    reason = matrix.why_forbidden("direct", "virtio", "unmodified")
+    reason = matrix.why_forbidden("direct", "unmodified", disk="virtio")
     assert problem == f"vm[0] cannot combine cpu direct, disk virtio, guest unmodified: {reason}"
 
 
@@ -317,7 +317,7 @@ def test_all_problems_of_a_file_come_at_once():
 def test_a_missing_table_is_named():
     data = tables()
     del data["vm"][1]["disk"]
-    assert problems(data) == ("vm[1].disk must be given",)
+    assert problems(data) == ("vm[1].disk must be given unless load.kind is work",)
 
 
 def test_a_scenario_without_vms_is_refused():

@@ -88,7 +88,7 @@ def test_the_matrix_gives_a_reason_for_every_forbidden_cell():
 
 @pytest.mark.parametrize("disk", DISKS)
 def test_the_default_cpu_of_a_disk_goes_with_it(disk):
-    assert matrix.why_forbidden(matrix.default_cpu(disk), disk, "unmodified") is None
+    assert matrix.why_forbidden(matrix.default_cpu(disk), "unmodified", disk=disk) is None
 
 
 def test_a_typo_in_the_matrix_is_answered_with_the_right_name():

@@ -88,4 +88,5 @@ class Book:
             masked=int(step.masked),
             counter=self.counters.number(step.counts) if step.counts else NONE,
             hold=HOLDS[step.hold],
+            times=step.times,
         )

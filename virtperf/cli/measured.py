@@ -76,7 +76,7 @@ def _explained(result: Result, scenario: Scenario, found: dict[str, float | None
 
 def _point(result: Result, scenario: Scenario) -> str:
     """Return the point of the scenario's own technique; virtio where it runs natively."""
-    technique = scenario.vm[0].disk.technique
+    technique = scenario.vm[0].on_disk[0].technique
     wanted = "virtio" if technique == "native" else technique
     named = [label for label in result.labels if f"vm.disk={wanted}" in label.split()]
     return named[0] if named else result.labels[0]

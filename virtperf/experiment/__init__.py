@@ -113,7 +113,7 @@ def compare(
     ParameterError
         If an address needs levels.
     """
-    points = [make(scenario, levels, band=band) for levels in design(over)]
+    points = [make(scenario, levels, band=band) for levels in design(over, scenario)]
     factors = tuple(points[0].levels)
     given = Request(scenario, seed, replications, requests, engine)
     return _run(given, points, factors, executor, progress)

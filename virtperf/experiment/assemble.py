@@ -254,6 +254,6 @@ def _own_numbers(point: Point) -> Iterator[tuple[str, Any]]:
         yield f"device.{name}.channels", device.channels_quantity
     for index, vm in enumerate(point.scenario.vm):
         for key in ("cpu_user", "cpu_kernel"):
-            quantity = getattr(vm.load, key)
+            quantity = getattr(vm.load, key, None)
             if quantity is not None:
                 yield f"vm[{index}].load.{key}", quantity

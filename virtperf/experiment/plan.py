@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from virtperf import catalog
 from virtperf.design import Design, axis, grid, label
-from virtperf.errors import ParameterError
+from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.params import ParameterSet
 from virtperf.tables import System
 
@@ -60,28 +60,44 @@ class Point:
     notes: tuple[str, ...] = ()
 
 
-def design(over: Over) -> Design:
+def design(over: Over, scenario: "Scenario") -> Design:
     """Return the points that `over` asks for; an address alone takes all its levels."""
     if isinstance(over, Mapping):
         return grid(over)
     axes = dict(axis(text) for text in ([over] if isinstance(over, str) else over))
-    return grid({address: levels or all_levels(address) for address, levels in axes.items()})
+    return grid(
+        {address: levels or all_levels(address, scenario) for address, levels in axes.items()}
+    )
 
 
-def all_levels(address: str) -> Sequence[str]:
-    """Return the levels of an address that has a list of them."""
+def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
+    """Return the levels of an address that has a list of them; platforms that have the numbers."""
     from virtperf.technique import matrix
 
     if address.endswith((".disk", ".disk.technique")):
         return matrix.disk_techniques()
     if address.endswith((".cpu", ".cpu.technique")):
         return matrix.cpu_techniques()
+    if address.endswith((".memory", ".memory.technique")):
+        return matrix.memory_techniques()
+    if address.endswith(".workload"):
+        return catalog.names("workloads")
     if address == "host.policy":
         return ("round-robin", "pinned")
     if address == "platform":
-        return catalog.names("platforms")
+        return [name for name in catalog.names("platforms") if _carries(name, scenario)]
     must = f"given levels, for example {address}=1,2,4"
     raise ParameterError("compare", "over", must, address)
+
+
+def _carries(platform: str, scenario: "Scenario") -> bool:
+    """Return whether a platform has every number that a scenario needs."""
+    from virtperf.build import sources
+
+    try:
+        return bool(sources(scenario.with_("platform", platform)))
+    except UnknownNameError:
+        return False
 
 
 def make(scenario: "Scenario", levels: Mapping[str, Any], *, band: bool) -> Point:
@@ -142,19 +158,28 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
 
     notes = []
     for old, new in zip(before.vm, after.vm, strict=True):
-        disk, was, now = new.disk.technique, old.cpu.technique, new.cpu.technique
-        reason = matrix.why_forbidden(was, disk, new.guest)
+        was, now = old.cpu.technique, new.cpu.technique
+        if old.guest != new.guest:
+            notes.append(f"vm.cpu={now} runs with guest={new.guest}: {matrix.requires(now)}")
+        if new.disk is None:
+            continue
+        disk = new.disk.technique
+        reason = matrix.why_forbidden(was, new.guest, disk=disk)
         if was != now and reason is not None:
             notes.append(f"vm.disk={disk} runs with cpu={now}: {reason}")
     return list(dict.fromkeys(notes))
 
 
 def _gaps(scenario: "Scenario") -> list[str]:
-    """Say what the disk techniques in use leave out."""
+    """Say what the techniques in use leave out."""
     from virtperf.technique import matrix
 
-    used = dict.fromkeys(vm.disk.technique for vm in scenario.vm)
-    return [f"{disk}, not modelled: {says}" for disk in used if (says := matrix.not_modelled(disk))]
+    used = dict.fromkeys(("disk", vm.disk.technique) for vm in scenario.vm if vm.disk is not None)
+    for vm in scenario.vm:
+        if vm.disk is None:
+            used["memory", vm.memory_technique] = None
+    said = {name: matrix.not_modelled(kind, name) for kind, name in used}
+    return [f"{name}, not modelled: {says}" for name, says in said.items() if says]
 
 
 def planned_requests(

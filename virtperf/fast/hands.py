@@ -105,7 +105,7 @@ def pay(s: Any, w: Any, f: Any) -> int:
     f.step = n + 1
     step = steps(s)[n]
     if step.counter != NONE:
-        counters(s)[step.counter] += 1
+        counters(s)[step.counter] += step.times
     return begin_spend(s, w, n, f.request, step.ticks)
 
 

@@ -81,7 +81,7 @@ SOURCE = _row(
     " gaps gaps_at gaps_end thinks thinks_at thinks_end"
 )
 CLASS = _row("group path inbox side")
-STEP = _row("kind ticks draw account target defer masked counter hold other")
+STEP = _row("kind ticks draw account target defer masked counter hold other times")
 TIMER = _row(
     "index worker period tickless klass"
     # ---

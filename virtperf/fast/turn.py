@@ -168,7 +168,7 @@ def _perform(s: Any, w: Any, f: Any, inbox: Any) -> int:
         kind = step.kind
         if kind == WORK:
             if step.counter != NONE:
-                counters(s)[step.counter] += 1
+                counters(s)[step.counter] += step.times
             return begin_spend(s, w, n, f.request, cost(s, r, step))
         if kind == LOCK_STEP:
             _call_lock(s, w, step.target, f.request, step.masked)

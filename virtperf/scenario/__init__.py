@@ -7,6 +7,7 @@ from virtperf.scenario.parts import (
     Device,
     Disk,
     Host,
+    Memory,
     Moderation,
     OpenLoad,
     RunPlan,
@@ -14,6 +15,7 @@ from virtperf.scenario.parts import (
     Tick,
     TraceLoad,
     Vm,
+    WorkLoad,
 )
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Device",
     "Disk",
     "Host",
+    "Memory",
     "Moderation",
     "OpenLoad",
     "RunPlan",
@@ -30,4 +33,5 @@ __all__ = [
     "Tick",
     "TraceLoad",
     "Vm",
+    "WorkLoad",
 ]

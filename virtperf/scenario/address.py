@@ -12,8 +12,8 @@ from virtperf.scenario import whole
 from virtperf.technique import matrix
 
 _PART = re.compile(r"([\w-]+)(?:\[(\d+)\])?")
-_SHORT = re.compile(r"(vm(?:\[\d+\])?\.(?:cpu|disk))")
-_TECHNIQUE = re.compile(r"vm(?:\[\d+\])?\.(cpu|disk)(?:\.technique)?")
+_SHORT = re.compile(r"(vm(?:\[\d+\])?\.(?:cpu|memory|disk))")
+_TECHNIQUE = re.compile(r"vm(?:\[\d+\])?\.(cpu|memory|disk)(?:\.technique)?")
 
 Part = tuple[str, int | None]
 
@@ -55,9 +55,11 @@ def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object
         if ".".join(key for key, _ in parts) not in addresses or not _put(data, parts, value):
             raise UnknownNameError("address", address, addresses)
     touched = {match[1] for address in changes if (match := _TECHNIQUE.fullmatch(address))}
-    if "disk" in touched:
-        for vm in data["vm"]:
+    for vm in data["vm"]:
+        if "disk" in touched and "disk" in vm:
             _follow_disk(vm, cpu_too="cpu" not in touched)
+        if "cpu" in touched and "disk" not in vm:
+            _follow_cpu(vm, memory_too="memory" not in touched)
     return data
 
 
@@ -96,3 +98,13 @@ def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
         vm["disk"].pop("poll", None)
     if cpu_too and whole.forbidden(vm):
         vm["cpu"] = {"technique": matrix.default_cpu(disk)}
+
+
+def _follow_cpu(vm: dict[str, Any], *, memory_too: bool) -> None:
+    """Let what hangs on the CPU technique follow it: memory technique, kind of guest."""
+    cpu = vm["cpu"].get("technique")
+    if cpu not in matrix.cpu_techniques() or not whole.forbidden(vm):
+        return
+    vm["guest"] = matrix.default_guest(cpu)
+    if memory_too and whole.forbidden(vm):
+        vm.pop("memory", None)

@@ -230,6 +230,7 @@ def _schema(*types: str, says: str) -> WithJsonSchema:
 
 
 CpuTechnique = Annotated[str, _among(matrix.cpu_techniques), _enum(matrix.cpu_techniques)]
+MemoryTechnique = Annotated[str, _among(matrix.memory_techniques), _enum(matrix.memory_techniques)]
 DiskTechnique = Annotated[str, _among(matrix.disk_techniques), _enum(matrix.disk_techniques)]
 Duration = Annotated[
     float,

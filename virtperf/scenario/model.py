@@ -30,7 +30,7 @@ class Scenario(Frozen):
     """The machine's CPUs."""
     vm: Annotated[Tables[Vm], Field(min_length=1)]
     """The virtual machines."""
-    device: dict[str, Device]
+    device: dict[str, Device] = Field(default_factory=dict)
     """The devices behind the disks, by name."""
     run: RunPlan = RunPlan()
     """Length of the simulation."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from virtperf.dist import Distribution
+from virtperf.errors import ParameterError
 from virtperf.params import Quantity
 from virtperf.scenario.arrivals import Arrivals, PoissonArrivals
 from virtperf.scenario.fields import (
@@ -16,6 +17,7 @@ from virtperf.scenario.fields import (
     CpuTime,
     DiskTechnique,
     Duration,
+    MemoryTechnique,
     PositiveNumber,
     Rate,
     RefusalError,
@@ -24,6 +26,7 @@ from virtperf.scenario.fields import (
 )
 from virtperf.scenario.frozen import Count, Frozen, Tables
 from virtperf.scenario.trace import TraceField
+from virtperf.technique import matrix
 from virtperf.units import MAX_TICKS
 
 Direction = Literal["read", "write"]
@@ -54,6 +57,13 @@ class Cpu(Frozen):
 
     technique: CpuTechnique
     """CPU technique; ``virtperf list techniques`` names them."""
+
+
+class Memory(Frozen):
+    """How the guest's memory is mapped to the machine's."""
+
+    technique: MemoryTechnique
+    """Memory technique; ``virtperf list techniques`` names them."""
 
 
 class Disk(Frozen):
@@ -210,6 +220,26 @@ class TraceLoad(_Load):
         return self.file.gaps(self.speed)
 
 
+class WorkLoad(Frozen):
+    """Each job does units of a workload, one after the other: no disk, just the CPU."""
+
+    kind: Literal["work"]
+    workload: str
+    """Name of a shipped workload, or path of a workload file relative to this one."""
+    jobs: Count = 1
+    """Processes that each do this; they are dealt to the vCPUs in turn."""
+    think: Duration = 0.0
+    """Pause between two units."""
+
+    @property
+    def think_ns(self) -> float:
+        """The pause in ns."""
+        return self.think
+
+
+DiskLoad: TypeAlias = ClosedLoad | OpenLoad | TraceLoad
+
+
 class Vm(Frozen):
     """One or more equal virtual machines."""
 
@@ -227,10 +257,32 @@ class Vm(Frozen):
     """Timer ticks of the guest's kernel; by default there are none."""
     cpu: Cpu
     """How instructions are executed."""
-    disk: Disk
-    """How the disk is reached."""
-    load: Annotated[ClosedLoad | OpenLoad | TraceLoad, Field(discriminator="kind")]
-    """What the guest asks of its disk."""
+    memory: Memory | None = None
+    """How memory is mapped; by default as goes with the CPU technique."""
+    disk: Disk | None = None
+    """How the disk is reached; left out where the load is work alone."""
+    load: Annotated[ClosedLoad | OpenLoad | TraceLoad | WorkLoad, Field(discriminator="kind")]
+    """What the guest asks of its disk, or of its CPU."""
+
+    @property
+    def on_disk(self) -> "tuple[Disk, DiskLoad]":
+        """The disk and its load, of a VM that has them.
+
+        Raises
+        ------
+        ParameterError
+            If its load is work alone.
+        """
+        if self.disk is None or isinstance(self.load, WorkLoad):
+            raise ParameterError(self.name, "load.kind", "closed, open or trace", self.load.kind)
+        return self.disk, self.load
+
+    @property
+    def memory_technique(self) -> str:
+        """The memory technique, given or by default."""
+        if self.memory is not None:
+            return self.memory.technique
+        return matrix.default_memory(self.cpu.technique)
 
 
 class ServiceScale(Frozen):

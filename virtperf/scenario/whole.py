@@ -24,6 +24,7 @@ def problems(data: Tables) -> list[str]:
     """Return what is wrong between the fields of a scenario, one sentence each."""
     return [
         *_platform(data),
+        *_loads(data),
         *_names(data),
         *_devices(data),
         *_combinations(data),
@@ -40,6 +41,9 @@ def beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     for _, vm in _vms(data):
         if isinstance(_at(vm, "load", "file"), str):
             vm["load"]["file"] = str((folder / vm["load"]["file"]).resolve())
+        workload = _at(vm, "load", "workload")
+        if isinstance(workload, str) and workload.endswith(".toml"):
+            vm["load"]["workload"] = str((folder / workload).resolve())
     return data
 
 
@@ -60,12 +64,17 @@ def ends(name: str, device: "Device") -> Iterator[tuple[int, dict[str, Any]]]:
 
 def forbidden(vm: Tables) -> str | None:
     """Return why a VM's techniques do not go together; None also where some are unreadable."""
-    cpu, disk = _at(vm, "cpu", "technique"), _at(vm, "disk", "technique")
-    guest = vm.get("guest", "unmodified")
-    known = (matrix.cpu_techniques(), matrix.disk_techniques(), matrix.GUESTS)
-    if any(choice not in legal for choice, legal in zip((cpu, disk, guest), known, strict=True)):
+    cpu, guest = _at(vm, "cpu", "technique"), vm.get("guest", "unmodified")
+    disk, memory = _at(vm, "disk", "technique"), _at(vm, "memory", "technique")
+    known = (
+        (cpu, matrix.cpu_techniques()),
+        (guest, matrix.GUESTS),
+        (disk, (*matrix.disk_techniques(), None)),
+        (memory, (*matrix.memory_techniques(), None)),
+    )
+    if any(choice not in legal for choice, legal in known):
         return None
-    return matrix.why_forbidden(cpu, disk, guest)
+    return matrix.why_forbidden(cpu, guest, disk=disk, memory=memory)
 
 
 def _platform(data: Tables) -> Iterator[str]:
@@ -77,6 +86,24 @@ def _platform(data: Tables) -> Iterator[str]:
             yield f"platform must be a file that exists, got {platform!r}"
     elif platform not in (known := catalog.names("platforms")):
         yield f"platform{choice_tail(known, platform)}"
+
+
+def _loads(data: Tables) -> Iterator[str]:
+    """Yield where a VM has a disk but no use for it, or the other way round."""
+    for index, vm in _vms(data):
+        work = _at(vm, "load", "kind") == "work"
+        if work and "disk" in vm:
+            yield f"vm[{index}].disk must be left out where load.kind is work"
+        elif not work and "load" in vm and "disk" not in vm:
+            yield f"vm[{index}].disk must be given unless load.kind is work"
+        workload = _at(vm, "load", "workload")
+        if not isinstance(workload, str) or not work:
+            continue
+        if workload.endswith(".toml"):
+            if not Path(workload).is_file():
+                yield f"vm[{index}].load.workload must be a file that exists, got {workload!r}"
+        elif workload not in (known := catalog.names("workloads")):
+            yield f"vm[{index}].load.workload{choice_tail(known, workload)}"
 
 
 def _names(data: Tables) -> Iterator[str]:
@@ -102,8 +129,10 @@ def _combinations(data: Tables) -> Iterator[str]:
     for index, vm in _vms(data):
         cpu, disk = _at(vm, "cpu", "technique"), _at(vm, "disk", "technique")
         if reason := forbidden(vm):
+            others = {"memory": _at(vm, "memory", "technique"), "disk": disk}
+            named = "".join(f"{kind} {name}, " for kind, name in others.items() if name)
             guest = vm.get("guest", "unmodified")
-            yield f"vm[{index}] cannot combine cpu {cpu}, disk {disk}, guest {guest}: {reason}"
+            yield f"vm[{index}] cannot combine cpu {cpu}, {named}guest {guest}: {reason}"
         if _at(vm, "disk", "poll") is not None and disk != "virtio":
             yield f"vm[{index}].disk.poll must be left out unless disk.technique is virtio"
         yield from _queues(f"vm[{index}]", vm)

@@ -52,7 +52,7 @@ class Hands(Thread):
         """Carry out work in the name of `request`."""
         for step in steps:
             if step.counter != NONE:
-                self.machine.counters[step.counter] += 1
+                self.machine.counters[step.counter] += step.times
             yield from self._spend(step.ticks, step, request)
 
     def _spend(self, ticks: int, step: StepRow, request: Request) -> Steps:

@@ -211,7 +211,7 @@ class Worker(Hands):
             kind = step.kind
             if kind == WORK:
                 if step.counter != NONE:
-                    machine.counters[step.counter] += 1
+                    machine.counters[step.counter] += step.times
                 ticks = step.ticks if step.draw == NONE else request.draws[step.draw]
                 yield from self._spend(ticks, step, request)
             elif kind == LOCK:

@@ -269,6 +269,7 @@ class StepRow:
     `target` is a station, a doorbell, a step (goto), a side class (spawn, and the first one of a
     join), or the row of `System.sides` under which an end is booked. `other` is the step to go on
     with where no credit is left, the number of classes of a join, or of branches of a choice.
+    `times` is what work adds to its counter.
     """
 
     kind: int
@@ -281,6 +282,7 @@ class StepRow:
     counter: int
     hold: int = Hold.ASYNC
     other: int = NONE
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

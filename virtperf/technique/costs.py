@@ -13,11 +13,14 @@ class Costs:
     """
 
     def __init__(self, *sets: ParameterSet) -> None:
-        self._sets = sets
+        self.sets = sets
         self.used: dict[str, Quantity] = {}
 
     def _owner(self, key: str) -> ParameterSet:
-        return next((s for s in self._sets if key in s), self._sets[0])
+        return next((s for s in self.sets if key in s), self.sets[0])
+
+    def __contains__(self, key: str) -> bool:
+        return any(key in numbers for numbers in self.sets)
 
     def quantity(self, key: str) -> Quantity:
         """Return a quantity by name."""

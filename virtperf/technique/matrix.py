@@ -27,18 +27,41 @@ def disk_techniques() -> tuple[str, ...]:
     return tuple(_data()["disk"])
 
 
+def memory_techniques() -> tuple[str, ...]:
+    """Return the memory techniques, in the order of the table."""
+    return tuple(_data()["memory"])
+
+
 def title(kind: str, name: str) -> str:
-    """Return what `name` is, in words; `kind` is ``"cpu"`` or ``"disk"``."""
+    """Return what `name` is, in words; `kind` is ``"cpu"``, ``"memory"`` or ``"disk"``."""
     try:
         return str(_data()[kind][name]["title"])
     except KeyError:
         raise UnknownNameError(f"{kind} technique", name, _data()[kind]) from None
 
 
-def not_modelled(disk: str) -> str:
-    """Return what of a disk technique is known and left out, in words; "" if nothing is."""
-    title("disk", disk)
-    return str(_data()["disk"][disk].get("not_modelled", ""))
+def not_modelled(kind: str, name: str) -> str:
+    """Return what of a technique is known and left out, in words; "" if nothing is."""
+    title(kind, name)
+    return str(_data()[kind][name].get("not_modelled", ""))
+
+
+def requires(cpu: str) -> str:
+    """Return what a CPU technique asks of the machine and of the guest, in words."""
+    title("cpu", cpu)
+    return str(_data()["cpu"][cpu]["requires"])
+
+
+def default_memory(cpu: str) -> str:
+    """Return the memory technique that a CPU technique runs with unless told otherwise."""
+    title("cpu", cpu)
+    return str(_data()["cpu"][cpu]["memory"])
+
+
+def default_guest(cpu: str) -> str:
+    """Return the kind of guest that a CPU technique can carry, unmodified if it can."""
+    unmodified, ported = GUESTS
+    return ported if why_forbidden(cpu, unmodified) else unmodified
 
 
 def queues(disk: str) -> int:
@@ -53,15 +76,19 @@ def default_cpu(disk: str) -> str:
     return str(_data()["disk"][disk]["default_cpu"])
 
 
-def why_forbidden(cpu: str, disk: str, guest: str) -> str | None:
-    """Return why three techniques do not go together, or None where they do.
+def why_forbidden(
+    cpu: str, guest: str, *, disk: str | None = None, memory: str | None = None
+) -> str | None:
+    """Return why techniques do not go together, or None where they do.
 
     Parameters
     ----------
-    cpu, disk, guest : str
-        CPU technique, disk technique and kind of guest (``unmodified`` or ``ported``).
+    cpu, guest : str
+        CPU technique and kind of guest (``unmodified`` or ``ported``).
+    disk, memory : str, optional
+        Disk and memory technique; None where there is no disk, or its choice is open.
     """
-    chosen = {"cpu": cpu, "disk": disk, "guest": guest}
+    chosen = {"cpu": cpu, "guest": guest, "disk": disk, "memory": memory}
     for row in _data()["forbidden"]:
         named: Mapping[str, Sequence[str]] = {k: v for k, v in row.items() if k in chosen}
         if all(chosen[key] in legal for key, legal in named.items()):
@@ -73,7 +100,7 @@ def table() -> list[dict[str, str]]:
     """Return one row per combination: ``cpu disk guest allowed reason``."""
     rows = []
     for cpu, disk, guest in product(cpu_techniques(), disk_techniques(), GUESTS):
-        reason = why_forbidden(cpu, disk, guest)
+        reason = why_forbidden(cpu, guest, disk=disk)
         allowed = "yes" if reason is None else "no"
         rows.append(dict(cpu=cpu, disk=disk, guest=guest, allowed=allowed, reason=reason or ""))
     return rows

@@ -133,7 +133,7 @@ class Walk:
         """Spend the time of a work step; locks are free in an empty system."""
         assert self.hand is not None, "the itinerary puts work in a worker's hands"
         step = self.system.steps[index]
-        self._count(step.counter)
+        self._count(step.counter, step.times)
         if step.kind == Kind.WORK:
             worker = self.system.workers[self.hand.worker]
             cost = self._cost(index)
@@ -361,9 +361,9 @@ class Walk:
             self.lap.events += 1
             self.now += spent
 
-    def _count(self, counter: int) -> None:
+    def _count(self, counter: int, times: int = 1) -> None:
         if counter != NONE:
-            self.lap.counters[counter] += 1
+            self.lap.counters[counter] += times
 
     def _polled(self, worker: int, spent: int) -> None:
         self.lap.cpu[self.system.workers[worker].role] += spent

@@ -173,7 +173,7 @@ def _fio_jobs4(given: Given) -> Estimate:
     }
     scenario = given.scenario("first-light").with_all(changes)
     (device,) = scenario.device.values()
-    shares = scenario.vm[0].load.shares.items()
+    shares = scenario.vm[0].on_disk[1].shares.items()
     service = sum(share * device.service_of(kind).mean for kind, share in shares)
     spent = given.simulate(scenario, LONG_RUN).requests
     spent = spent[spent["account"] != "device"]

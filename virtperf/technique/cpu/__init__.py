@@ -6,8 +6,12 @@ from typing import Protocol
 from virtperf.errors import UnknownNameError
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition
 from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.binary_translation import BinaryTranslation
+from virtperf.technique.cpu.code import Code
 from virtperf.technique.cpu.direct import Direct
 from virtperf.technique.cpu.hardware import Hardware
+from virtperf.technique.cpu.paravirtual import Paravirtual
+from virtperf.technique.cpu.trap_emulate import TrapEmulate
 
 
 class CpuTechnique(Protocol):
@@ -15,6 +19,12 @@ class CpuTechnique(Protocol):
 
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
         """Return the steps a transition costs on the worker `where`."""
+
+    def code(self, code: Code, where: str) -> tuple[Step, ...]:
+        """Return the steps that the guest's own instructions take."""
+
+    def operation(self, name: str, where: str) -> tuple[Step, ...]:
+        """Return the steps of one operation of `operations.OPERATIONS`, native cost included."""
 
     def delivery(self) -> Mapping[ConsumerState, Ringing]:
         """Return what an interrupt costs the vCPU it is for, by what that vCPU is doing."""
@@ -31,6 +41,9 @@ class CpuTechnique(Protocol):
 
 _TECHNIQUES: Mapping[str, Callable[[Costs], CpuTechnique]] = {
     "direct": Direct,
+    "trap-emulate": TrapEmulate,
+    "binary-translation": BinaryTranslation,
+    "paravirtual": Paravirtual,
     "hardware": Hardware,
 }
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition
 from virtperf.technique.costs import Costs
-from virtperf.technique.cpu.native import process_switch
+from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.native import native, plain_code, process_switch
 
 
 class Direct:
@@ -23,6 +24,14 @@ class Direct:
         if transition.name == "switch":
             return (process_switch(self._costs, where),)
         return ()
+
+    def code(self, code: Code, where: str) -> tuple[Step, ...]:
+        """Return the instructions as they are."""
+        return plain_code(where, code.user_ns, code.kernel_ns)
+
+    def operation(self, name: str, where: str) -> tuple[Step, ...]:
+        """Return the native cost."""
+        return (native(self._costs, name, where),)
 
     def delivery(self) -> Mapping[ConsumerState, Ringing]:
         """Return no costs: the interrupt is the kernel's own."""

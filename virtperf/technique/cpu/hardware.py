@@ -6,11 +6,24 @@ The three are priced apart: one constant for all exits is the classic mistake.
 """
 
 from collections.abc import Mapping
+from itertools import chain
+from types import MappingProxyType
 
-from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
+from virtperf.path import ConsumerState, Path, Ringing, Step, Target, Transition, leave, rearm, work
 from virtperf.technique.costs import Costs
-from virtperf.technique.cpu.native import process_switch
+from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.native import native, plain_code, process_switch
 
+EXITS: Mapping[str, tuple[str, Target]] = MappingProxyType(
+    {
+        "cpuid": ("cpuid", "kernel"),
+        "msr_write": ("msr-write", "kernel"),
+        "port_read": ("io", "user"),
+        "ipi": ("ipi", "kernel"),
+    }
+)
+"""Operations that always exit: their reason, and how far they travel. All others do not."""
+INJECTION = "vcpu: event injection"
 _FURTHER = {"kernel": None, "user": "exit_user", "blocking": "exit_blocking"}
 
 
@@ -25,17 +38,43 @@ class Hardware:
         """Return the one masked step an exit is: the guest stands still until it is over.
 
         Sending an inter-processor interrupt is a write of the interrupt controller's command
-        register, arming a timer a write of an MSR: both exit. A process switch does not.
+        register, arming a timer a write of an MSR: both exit. A process switch does not. A fault
+        is handed on to the guest with the entry that follows its exit. A write to a page that is
+        watched exits twice: the hypervisor lets the guest do that one instruction, and looks.
         """
         if transition.name == "switch":
             return (process_switch(self._costs, where),)
+        if transition.name == "reflect":
+            return (work(where, self._costs.ns("inject"), INJECTION, masked=True),)
+        times = 2 if transition.name == "trace" else 1
         ns = self._costs.ns("exit_hardware") + self._costs.ns("exit_kernel")
         further = _FURTHER[transition.to]
         if further is not None:
             ns += self._costs.ns(further)
         reason = transition.reason
         account = f"vcpu: exit {reason}"
-        return (work(where, ns, account, masked=True, counts=f"exits.{reason}"),)
+        counts = f"exits.{reason}"
+        return (work(where, ns * times, account, masked=True, counts=counts, times=times),)
+
+    def code(self, code: Code, where: str) -> tuple[Step, ...]:
+        """Return the instructions as they are: user and kernel mode are both the guest's."""
+        return plain_code(where, code.user_ns, code.kernel_ns)
+
+    def operation(self, name: str, where: str) -> tuple[Step, ...]:
+        """Return the exit of an operation that has one, else its native cost.
+
+        A timer interrupt is an exit, its handler natively, the end-of-interrupt, and the exit of
+        arming the next one.
+        """
+        if name in EXITS:
+            reason, to = EXITS[name]
+            return self.expand(leave(reason, to), where)
+        alone = native(self._costs, name, where)
+        if name != "timer":
+            return (alone,)
+        crossings = (leave("preemption-timer", "kernel"), *self.handled(), rearm())
+        crossed = (self.expand(one, where) for one in crossings if isinstance(one, Transition))
+        return (*chain.from_iterable(crossed), alone)
 
     def delivery(self) -> Mapping[ConsumerState, Ringing]:
         """Return the three cases of an interrupt: the vCPU sleeps, runs the guest, or neither.

@@ -2,6 +2,9 @@
 
 from virtperf.path import Step, work
 from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.operations import OPERATIONS
+
+USER, KERNEL = "vcpu: guest user", "vcpu: guest kernel"
 
 
 def process_switch(costs: Costs, where: str) -> Step:
@@ -10,3 +13,14 @@ def process_switch(costs: Costs, where: str) -> Step:
     Its load of CR3 is an exit neither natively nor under nested paging.
     """
     return work(where, costs.ns("process_switch"), "vcpu: process switch", masked=True)
+
+
+def native(costs: Costs, operation: str, where: str) -> Step:
+    """Return what an operation costs where nothing comes between it and the machine."""
+    account = USER if operation == "rdtsc" else KERNEL
+    return work(where, costs.ns(f"native_{OPERATIONS[operation].name}"), account)
+
+
+def plain_code(where: str, user_ns: float, kernel_ns: float) -> tuple[Step, ...]:
+    """Return code that runs as it is."""
+    return (work(where, user_ns, USER), work(where, kernel_ns, KERNEL))

@@ -1,0 +1,65 @@
+"""What a guest does that virtualization may have to notice: the operations a workload counts.
+
+Each has a native cost, the platform's ``native_<name>``; a CPU technique says what it costs under
+it. What a page fault, a page-table write and a load of another address space cost besides is the
+memory technique's to say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Place = Literal["user", "kernel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One kind of operation.
+
+    Attributes
+    ----------
+    name : str
+        Its native cost is the platform's ``native_<name>``.
+    events : str
+        How many there are per unit of a workload, by the workload's own name for it.
+    says : str
+        What the guest does, in words.
+    at : {'user', 'kernel'}
+        Whose code does it.
+    memory : bool
+        Whether the memory technique answers.
+    """
+
+    name: str
+    events: str
+    says: str
+    at: Place = "kernel"
+    memory: bool = False
+
+
+_ALL = (
+    Operation(name="syscall", events="syscalls", says="a system call, and back", at="user"),
+    Operation(name="exception", events="exceptions", says="a fault without memory", at="user"),
+    Operation(name="interrupt_flag", events="interrupt_flag_changes", says="CLI or STI"),
+    Operation(name="popf", events="popfs", says="POPF that restores the interrupt flag"),
+    Operation(name="return", events="returns", says="a call and its return"),
+    Operation(name="cr8_write", events="cr8_writes", says="a new task priority"),
+    Operation(name="rdtsc", events="rdtscs", says="a look at the time-stamp counter"),
+    Operation(name="cpuid", events="cpuids", says="a CPUID instruction"),
+    Operation(name="msr_write", events="msr_writes", says="a write of a model-specific register"),
+    Operation(name="port_read", events="port_reads", says="a read of an I/O port"),
+    Operation(name="timer", events="timer_interrupts", says="a timer interrupt, and its next one"),
+    Operation(name="ipi", events="ipis", says="an inter-processor interrupt to another vCPU"),
+    Operation(name="page_fault", events="page_faults", says="a true page fault", memory=True),
+    Operation(name="pte_write", events="pte_writes", says="a page-table update", memory=True),
+    Operation(
+        name="address_space",
+        events="address_space_switches",
+        says="another process goes on",
+        memory=True,
+    ),
+)
+
+OPERATIONS: Mapping[str, Operation] = MappingProxyType({one.name: one for one in _ALL})
+"""Every operation, by name."""

@@ -1,0 +1,79 @@
+"""Trap and emulate: the guest's kernel runs without privilege, and the hypervisor does the rest.
+
+Every privileged instruction faults; the hypervisor, in ring 0, does what it would have done, and
+goes on behind it. System calls and faults of the guest's users come to the hypervisor too, which
+hands them on. What does not trap is the hole: POPF leaves the interrupt flag as it was, without a
+word, and the guest believes otherwise (see `mechanism.interrupts`).
+"""
+
+from collections.abc import Mapping
+
+from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
+from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.native import native, plain_code, process_switch
+
+HOLES = ("popf",)  # executed without a trap, and differently
+UNTOUCHED = ("return", "rdtsc")  # innocuous, or allowed to user code
+REFLECTED = ("syscall", "exception")
+
+
+class TrapEmulate:
+    """Trap and emulate (see `CpuTechnique`)."""
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+
+    def _trap(self, where: str, reason: str, times: int = 1) -> Step:
+        ns, counts = self._costs.ns("trap") * times, f"exits.{reason}"
+        return work(where, ns, f"vcpu: trap {reason}", masked=True, counts=counts, times=times)
+
+    def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
+        """Return the trap a transition is; a fault that is handed on only changes where it goes."""
+        if transition.name == "switch":
+            return (self._trap(where, "cr3-load"), process_switch(self._costs, where))
+        if transition.name == "reflect":
+            return (work(where, self._costs.ns("trap_reflect"), "vcpu: reflected fault"),)
+        return (self._trap(where, transition.reason),)
+
+    def code(self, code: Code, where: str) -> tuple[Step, ...]:
+        """Return the instructions as they are, in ring 3 and, for the kernel, in ring 1."""
+        return plain_code(where, code.user_ns, code.kernel_ns)
+
+    def operation(self, name: str, where: str) -> tuple[Step, ...]:
+        """Return the trap, unless the operation needs no privilege, or wrongly seems not to.
+
+        A system call or fault goes to the hypervisor, on to the guest's kernel, and traps once
+        more on its way back: IRET is privileged.
+        """
+        alone = native(self._costs, name, where)
+        if name in HOLES:
+            step = work(where, alone.cost.mean, alone.account, counts=f"violations.{name}")
+            return (step,)
+        if name in UNTOUCHED:
+            return (alone,)
+        if name in REFLECTED:
+            reflected = self.expand(Transition(name="reflect", reason=name), where)
+            return (*reflected, alone, self._trap(where, "iret"))
+        if name == "timer":
+            return (self._trap(where, "timer"), alone, self._trap(where, "iret"))
+        return (self._trap(where, name.replace("_", "-")),)
+
+    def delivery(self) -> Mapping[ConsumerState, Ringing]:
+        """Return what an interrupt costs: it comes to the hypervisor, which hands it on."""
+        return {
+            "asleep": Ringing(delay=self._costs.ns("thread_wake_delay")),
+            "other": Ringing(target=(leave("interrupt", "kernel"),)),
+        }
+
+    def expiry(self) -> Mapping[ConsumerState, Ringing]:
+        """Return the same: a timer's interrupt is one."""
+        return self.delivery()
+
+    def halted(self) -> Path:
+        """Return the trap of HLT."""
+        return (leave("hlt", "blocking"),)
+
+    def handled(self) -> Path:
+        """Return the trap of the write that ends an interrupt."""
+        return (leave("eoi", "kernel"),)

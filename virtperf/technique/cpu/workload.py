@@ -1,0 +1,132 @@
+"""A workload as a mix of instructions and operations, and the path of one unit of it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from virtperf.dist import Deterministic
+from virtperf.errors import ParameterError
+from virtperf.path import Choice, Path, Step, Transition, end
+from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.operations import OPERATIONS, Operation
+
+if TYPE_CHECKING:
+    from virtperf.technique.cpu import CpuTechnique
+    from virtperf.technique.memory import MemoryTechnique
+
+CODE = (
+    "instructions kernel_share cycles_per_instruction memory_share block indirect_share footprint"
+)
+
+
+class Workload:
+    """The numbers of one unit of a workload.
+
+    Parameters
+    ----------
+    costs : Costs
+        Of the platform and of the workload: ``instructions``, and so on, as `CODE` names them, and
+        per unit the number of each of `OPERATIONS`; one that is not named does not happen.
+
+    Raises
+    ------
+    ParameterError
+        If a number is negative, or a share above 1.
+    """
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+        self._cycle_ns = 1e9 / costs.quantity("frequency").base
+        for key in CODE.split():
+            self._number(key, share=key.endswith("_share"))
+
+    def _number(self, key: str, *, share: bool = False) -> float:
+        value = self._costs.share(key)
+        if value < 0 or (share and key != "memory_share" and value > 1):
+            raise ParameterError("workload", key, "in [0, 1]" if share else "at least 0", value)
+        return value
+
+    def events(self, operation: Operation) -> float:
+        """Return how many operations of a kind there are per unit."""
+        return self._number(operation.events) if operation.events in self._costs else 0.0
+
+    def code(self) -> Code:
+        """Return the instructions of one unit, operations apart."""
+        total, kernel = self._number("instructions"), self._number("kernel_share")
+        ns = total * self._number("cycles_per_instruction") * self._cycle_ns
+        return Code(
+            user_ns=ns * (1 - kernel),
+            kernel_ns=ns * kernel,
+            user=total * (1 - kernel),
+            kernel=total * kernel,
+            memory_share=self._number("memory_share"),
+            block=max(1.0, self._number("block")),
+            indirect_share=self._number("indirect_share"),
+            footprint=self._number("footprint"),
+        )
+
+
+def unit(workload: Workload, cpu: "CpuTechnique", memory: "MemoryTechnique") -> Path:
+    """Return what one unit of a workload takes on a vCPU under its two techniques.
+
+    Operations of a kind are one step; what is left of a number that is not whole happens by chance.
+    """
+    parts: list[Step | Choice] = list(cpu.code(workload.code(), "vcpu"))
+    for operation in OPERATIONS.values():
+        number = workload.events(operation)
+        if number:
+            parts += _repeated(once(operation, cpu, memory), number, operation.name)
+    return (*_merged(parts), end())
+
+
+def once(operation: Operation, cpu: "CpuTechnique", memory: "MemoryTechnique") -> list[Step]:
+    """Return the steps of one operation."""
+    if not operation.memory:
+        return list(cpu.operation(operation.name, "vcpu"))
+    steps: list[Step] = []
+    for part in _memory_path(memory, operation.name):
+        if isinstance(part, Transition):
+            steps += cpu.expand(part, "vcpu")
+        elif isinstance(part, Step):
+            steps.append(part)
+    return steps
+
+
+def _memory_path(memory: "MemoryTechnique", name: str) -> Path:
+    if name == "page_fault":
+        return memory.page_fault()
+    return memory.pte_write() if name == "pte_write" else memory.address_space()
+
+
+def _repeated(steps: list[Step], number: float, name: str) -> Iterator[Step | Choice]:
+    """Yield what `number` times the steps are."""
+    whole = int(number)
+    if whole:
+        yield from (_times(step, whole) for step in steps)
+    rest = number - whole
+    if rest > 1e-9:
+        ways: tuple[tuple[float, Path], ...] = ((rest, tuple(steps)), (1 - rest, ()))
+        yield Choice(branches=ways, purpose=f"operation/{name}")
+
+
+def _times(step: Step, number: int) -> Step:
+    times = step.times * number if step.counts else 1
+    return replace(step, cost=Deterministic(step.cost.mean * number), times=times)
+
+
+def _merged(parts: Iterable[Step | Choice]) -> Iterator[Step | Choice]:
+    """Yield the parts; steps that are booked and counted alike become one."""
+    sums: dict[tuple[str, str, bool], Step] = {}
+    for part in parts:
+        if isinstance(part, Choice):
+            continue
+        key = part.account, part.counts, part.masked
+        if key not in sums:
+            sums[key] = part
+            continue
+        ns = sums[key].cost.mean + part.cost.mean
+        times = sums[key].times + part.times if part.counts else 1
+        sums[key] = replace(sums[key], cost=Deterministic(ns), times=times)
+    yield from (step for step in sums.values() if step.cost.mean or step.counts)
+    yield from (part for part in parts if isinstance(part, Choice))

@@ -1,0 +1,50 @@
+"""How memory is virtualized, as far as the CPU meets it: a technique names transitions.
+
+It does not price them: the same object costs one thing under binary translation and another under
+hardware assistance. TLBs, walks and tables in memory are not modelled yet.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from virtperf.errors import UnknownNameError
+from virtperf.path import Path
+from virtperf.technique.costs import Costs
+from virtperf.technique.memory.direct import DirectTables
+from virtperf.technique.memory.native import Native
+from virtperf.technique.memory.nested import Nested
+from virtperf.technique.memory.shadow import Shadow
+
+
+class MemoryTechnique(Protocol):
+    """What a VM's memory technique answers, each with a path on the vCPU."""
+
+    def page_fault(self) -> Path:
+        """Return a true page fault: one the guest's kernel handles, until the access succeeds."""
+
+    def pte_write(self) -> Path:
+        """Return the guest's update of one page-table entry."""
+
+    def address_space(self) -> Path:
+        """Return the guest's load of another address space."""
+
+
+_TECHNIQUES: Mapping[str, Callable[[Costs], MemoryTechnique]] = {
+    "native": Native,
+    "shadow": Shadow,
+    "direct": DirectTables,
+    "nested": Nested,
+}
+
+
+def memory_technique(name: str, costs: Costs) -> MemoryTechnique:
+    """Return the memory technique `name`, priced by `costs`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    """
+    if name not in _TECHNIQUES:
+        raise UnknownNameError("memory technique", name, _TECHNIQUES)
+    return _TECHNIQUES[name](costs)

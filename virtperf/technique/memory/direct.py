@@ -1,0 +1,38 @@
+"""Direct page tables of a ported guest: it reads them, and asks the hypervisor to change them.
+
+The hardware walks the guest's own tables, which are read-only to it; each change is checked by the
+hypervisor. A fault comes to the hypervisor first, which hands it on. (Barham et al., SOSP 2003.)
+"""
+
+from virtperf.path import Path, Transition, work
+from virtperf.technique.costs import Costs
+from virtperf.technique.memory.native import KERNEL
+
+
+class DirectTables:
+    """Direct (PV) page tables (see `MemoryTechnique`)."""
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+
+    def _kernel(self, name: str) -> Path:
+        return (work("vcpu", self._costs.ns(f"native_{name}"), KERNEL),)
+
+    def page_fault(self) -> Path:
+        """Return the fault, handed on by the hypervisor, and one update: too few for a batch."""
+        return (
+            Transition(name="reflect", reason="page-fault"),
+            *self._kernel("page_fault"),
+            Transition(name="hypercall", reason="mmu_update"),
+        )
+
+    def pte_write(self) -> Path:
+        """Return an update that waits in the queue for others: it pays its share of a batch."""
+        return (Transition(name="multicall", reason="mmu_update"),)
+
+    def address_space(self) -> Path:
+        """Return the hypercall that loads another base pointer."""
+        return (
+            *self._kernel("address_space"),
+            Transition(name="hypercall", reason="new_baseptr"),
+        )

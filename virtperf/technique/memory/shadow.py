@@ -1,0 +1,83 @@
+"""Shadow page tables: the hypervisor keeps the tables that the hardware walks.
+
+It watches the guest's page-table pages, which are write-protected, and fills a shadow entry when an
+access first needs it. A true fault therefore comes twice: once for the guest's kernel to map the
+page, and once more, hidden from it, for the hypervisor to copy that into the shadow.
+"""
+
+from virtperf.path import Path, Transition, leave, work
+from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.sequence import sequence_ns
+from virtperf.technique.memory.native import KERNEL
+
+ACCOUNT = "vcpu: shadow paging"
+
+WALK = """
+    mov  edi, [vcpu.cr3]
+    mov  eax, [edi + l4]        ; the guest's tables, level by level, each entry checked,
+    test eax, PRESENT           ; and its frame translated to the machine's
+    jz   true_fault
+    look_up the frame of the next table
+    mov  eax, [edi + l3]
+    test eax, PRESENT
+    jz   true_fault
+    look_up the frame of the next table
+    mov  eax, [edi + l2]
+    test eax, PRESENT
+    jz   true_fault
+    look_up the frame of the next table
+    mov  eax, [edi + l1]
+    test eax, PRESENT
+    jz   true_fault
+    look_up the frame of the next table
+"""
+"""Is a fault the guest's own, or hidden: a walk of its tables by software."""
+
+FILL = """
+    mov  ecx, [shadow.l1]
+    and  eax, FLAGS
+    or   eax, ebx
+    mov  [ecx + index], eax
+    inc  [shadow.entries]
+"""
+"""Write the shadow entry."""
+
+
+class Shadow:
+    """Shadow page tables (see `MemoryTechnique`)."""
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+
+    def _kernel(self, name: str) -> Path:
+        return (work("vcpu", self._costs.ns(f"native_{name}"), KERNEL),)
+
+    def _software(self, listing: str) -> Path:
+        return (work("vcpu", sequence_ns(self._costs, listing), ACCOUNT),)
+
+    def page_fault(self) -> Path:
+        """Return the true fault, reflected to the guest, and the hidden one that follows it."""
+        return (
+            leave("page-fault", "kernel"),
+            *self._software(WALK),
+            Transition(name="reflect", reason="page-fault"),
+            *self._kernel("page_fault"),
+            leave("hidden-fault", "kernel"),
+            *self._software(WALK + FILL),
+        )
+
+    def pte_write(self) -> Path:
+        """Return a write to a page that is watched, and the shadow brought up to date."""
+        return (
+            Transition(name="trace", reason="pte-write"),
+            *self._kernel("pte_write"),
+            *self._software(FILL),
+        )
+
+    def address_space(self) -> Path:
+        """Return the load of CR3, which only the hypervisor may do: it takes another shadow."""
+        return (
+            leave("cr3-load", "kernel"),
+            *self._software(FILL),
+            *self._kernel("address_space"),
+        )
