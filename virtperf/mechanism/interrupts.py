@@ -103,7 +103,7 @@ def program(text: str) -> tuple[Op, ...]:
     Raises
     ------
     UnknownNameError, ParameterError
-        If an operation is unknown, or no operation at all.
+        If a line is no operation of this machine.
 
     Examples
     --------
@@ -121,8 +121,8 @@ def program(text: str) -> tuple[Op, ...]:
 def example_popf() -> tuple[tuple[Op, ...], tuple[int, ...]]:
     """Return the classic program and when its interrupt arrives, for `run`.
 
-    A kernel masks interrupts, saves that, lets them in for a while, and restores what it saved
-    before its critical section. The interrupt comes in the middle of that section.
+    Code that runs with interrupts masked saves the flags, lets interrupts in for a while, restores
+    the flags, and so believes them masked again. The interrupt comes after that, before the STI.
     """
     return program("cli; pushf; sti; work 2; popf; work 4; sti; work 1"), (8,)
 
@@ -145,7 +145,7 @@ def run(ops: Sequence[Op], monitor: str, arrivals: Iterable[int] = ()) -> Outcom
     UnknownNameError
         If there is no such monitor.
     ParameterError
-        If a POPF finds nothing on the stack, or an interrupt comes after the end.
+        If a POPF finds nothing on the stack, or an interrupt does not arrive during the program.
 
     Examples
     --------
@@ -213,10 +213,9 @@ class _Machine:
         if self.monitor == "trap-emulate":
             self._without_privilege(op, before)
         elif op.name != "WORK":
-            unmasked = self.flags.virtual and not before.virtual
-            check = ", then checks for pending events" * (
-                unmasked and self.monitor == "paravirtual"
-            )
+            unmasks = self.flags.virtual and not before.virtual
+            checks = self.monitor == "paravirtual" and unmasks
+            check = ", then checks for pending events" if checks else ""
             self._note(f"{op} {_HOW.get(self.monitor, 'executes')}{check}", self.now + 1)
         if not self.flags.agree and before.agree:
             self.cause = f"{op} at {place}"
