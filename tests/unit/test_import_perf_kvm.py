@@ -261,7 +261,9 @@ BAD_ROWS = [
     ("HLT 10 100.00% 100.00% 1.00us 3.00us -2.00us", "Avg time must be a time in us"),
     (f"HLT {'9' * 400} 1.00% 1.00% 1.00us 3.00us 2.00us", "Samples must be a whole number"),
     ("HLT 10 100.00% 100.00% 1.00us 3.00us 2.00us ( +- x% )", "the relative error must be"),
-    ("HLT 10 100.00% 100.00% 1.00us 3.00us 2.00us more", "Avg time must be a time in us"),
+    ("HLT 10 100.00% 100.00% 1.00us 3.00us 2.00us more", "a row must have 7 columns"),
+    ("HLT 10 1.00% 1.00% 1.00us 3.00us 2.00us (+- 2)", "a row must have 7 columns"),
+    ("Total Samples:ten, Total events handled time:1us.", "the sum must be `Total Samples:n,"),
     ("[..]", "a row must have 7 columns"),
 ]
 
@@ -531,7 +533,7 @@ def test_the_command_says_why_there_are_no_rates():
     done = virtperf("import", "perf-kvm", ARM64)
     assert done.exit_code == 0
     assert "exits/s" not in done.stdout
-    assert "no rates: duration_s and vcpus must be given" in done.stdout
+    assert "carries no wall time and no number of vCPUs; give --duration and --vcpus" in done.stdout
 
 
 @pytest.mark.parametrize("path", [EMPTY, EVENTS])

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from virtperf.importers.perf_kvm import ExitProfile
 
 _HEADER = ("VM-EXIT", "Samples", "Samples%", "Time%", "Min", "Max", "Avg")
+_OPTIONS = {"duration_s": "--duration", "vcpus": "--vcpus"}
 _SPANS = ("min_ns", "max_ns", "mean_ns")
 
 
 def show(profile: ExitProfile) -> str:
     """Return a profile as text; Time% is of the time that is not idle."""
     rows = profile.table()
-    rated = not profile.no_rates_because
+    rated = not profile.lacks
     header = (*_HEADER, "exits/s per vCPU") if rated else _HEADER
     body = [
         _cells(row) + ([f"{row['exits_per_s_per_vcpu']:,.1f}"] if rated else []) for row in rows
@@ -58,8 +59,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def _overhead(profile: ExitProfile) -> str:
-    if profile.no_rates_because:
-        return f"no rates: {profile.no_rates_because}"
+    if profile.lacks:
+        options = " and ".join(_OPTIONS[field] for field in profile.lacks)
+        facts = " and no ".join(profile.lacks.values())
+        return f"no rates and no overhead: {profile.source} carries no {facts}; give {options}"
     if any(reason.time_ns is None for reason in profile.reasons):
         return f"no overhead: {profile.source} tells no handling times"
     if not profile.reasons:

@@ -109,14 +109,10 @@ class ExitProfile:
         check_window(self.duration_s, self.vcpus)
 
     @property
-    def no_rates_because(self) -> str:
-        """Why there are no rates, in a sentence; empty if there are."""
+    def lacks(self) -> dict[str, str]:
+        """What must be given before there are rates: fields, and what no file carries."""
         facts = {"duration_s": "wall time", "vcpus": "number of vCPUs"}
-        missing = [name for name in facts if getattr(self, name) is None]
-        if not missing:
-            return ""
-        lacks = " and no ".join(facts[name] for name in missing)
-        return f"{' and '.join(missing)} must be given for rates: {self.source} carries no {lacks}"
+        return {field: fact for field, fact in facts.items() if getattr(self, field) is None}
 
     def shares(self) -> dict[str, Share]:
         """Return each reason's share of the exits and of the handling time that is not idle."""
@@ -178,7 +174,7 @@ class ExitProfile:
     def table(self) -> list[dict[str, Any]]:
         """Return one row per reason; units are in the keys, None stands for unknown."""
         shares = self.shares()
-        rates = {} if self.no_rates_because else self.rates()
+        rates = {} if self.lacks else self.rates()
         rows = (
             (
                 reason.name,
@@ -198,8 +194,9 @@ class ExitProfile:
 
     def _window(self) -> tuple[float, int]:
         if self.duration_s is None or self.vcpus is None:
-            field, _, must = self.no_rates_because.partition(" must be ")
-            raise ParameterError("ExitProfile", field, must, None)
+            carries = f"{self.source} carries no {' and no '.join(self.lacks.values())}"
+            must = f"given for rates: {carries}"
+            raise ParameterError("ExitProfile", " and ".join(self.lacks), must, None)
         return self.duration_s, self.vcpus
 
 

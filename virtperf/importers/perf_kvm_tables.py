@@ -26,7 +26,8 @@ _COLUMN = re.compile(r"\w+ [Tt]ime|\S+(?: \(\w+\))?")
 _ERROR = re.compile(r"\(\s*\+-\s*(\S*?)\s*%\s*\)\s*$")
 _UNKNOWN = re.compile(r"\s*unknown kvm exit code:\s*(\S+)(?: on .*)?")
 _TOTAL = re.compile(
-    r"\s*Total Samples:\s*([0-9]{1,15}), Total events handled time:\s*([0-9]{1,15}(?:\.\d+)?)us\.?\s*"
+    r"\s*Total Samples:\s*([0-9]{1,15}), "
+    r"Total events handled time:\s*([0-9]{1,15}(?:\.\d+)?)us\.?\s*"
 )
 _ONE_VCPU = re.compile(r"\s*Analyze events for .*\bVCPU (\d+):\s*")
 _EXPECTED = re.compile(r"\s*(Analyze events for .*|\d\d:\d\d:\d\d(\.\d+)?)?\s*")
@@ -125,26 +126,33 @@ def _known(table: _Table, line: str, inside: bool) -> bool:
 
 def _row(table: _Table, line: str, columns: Sequence[str]) -> str:
     """Add a row to the table, or return what is wrong with it."""
+    if line.lstrip().startswith("Total Samples:"):
+        return "the sum must be `Total Samples:n, Total events handled time:xus.`"
     error = _ERROR.search(line)
     words = (line[: error.start()] if error else line).split()
     name, cells = words[: -len(columns)], words[-len(columns) :]
     if not name or any(re.fullmatch(r"[\d.]+(us|%)?", word) for word in name[1:]):
         return f"a row must have {len(columns) + 1} columns, and at most `( +- x% )`"
-    for column, cell in zip(columns, cells, strict=True):
-        pattern, must = _CELLS.get(column, _TIME)
-        if not pattern.fullmatch(cell):
-            return f"{column} must be {must}, not {cell!r}"
+    if problem := _problem(columns, cells):
+        return problem
     values = {
         column: float(cell.rstrip("us%")) for column, cell in zip(columns, cells, strict=True)
     }
-    if values["Samples"] < 1:
-        return "Samples must be at least 1"
     relative = error and error[1].lstrip("-")
     if relative and relative != "nan" and not re.fullmatch(r"\d+(\.\d+)?|inf", relative):
         return f"the relative error must be a percentage, not {error and error[1]!r}"
     known = None if not relative or relative in ("nan", "inf") else float(relative) / 100
     table.rows.append((" ".join(name), values, known))
     return ""
+
+
+def _problem(columns: Sequence[str], cells: Sequence[str]) -> str:
+    """Return what is wrong with the first cell that is not as its column must be."""
+    for column, cell in zip(columns, cells, strict=True):
+        pattern, must = _CELLS.get(column, _TIME)
+        if not pattern.fullmatch(cell):
+            return f"{column} must be {must}, not {cell!r}"
+    return "" if int(cells[0]) else "Samples must be at least 1"
 
 
 def _names(table: _Table, warnings: list[str]) -> list[str]:
