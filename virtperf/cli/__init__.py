@@ -350,7 +350,7 @@ def perf_kvm(
         Path | None, typer.Option("--output", "--out", "-o", help="CSV to write.")
     ] = None,
 ) -> None:
-    """Read why guests exited, how often and how long: what virtualization cost there."""
+    """Read why guests exited, how often and how long. Time% leaves out exits of idle guests."""
     from virtperf.cli import exits
     from virtperf.importers.perf_kvm import read_perf_kvm
 
