@@ -83,8 +83,11 @@ app = typer.Typer(
 importers = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Turn a file of another tool into a scenario.",
-    epilog=_examples("virtperf import fio qd1.json qd32.json -o disk.toml"),
+    help="Read a file of another tool.",
+    epilog=_examples(
+        "virtperf import fio qd1.json qd32.json -o disk.toml",
+        "virtperf import perf-kvm exits.txt --duration 10 --vcpus 4",
+    ),
 )
 app.add_typer(importers, name="import")
 
@@ -322,6 +325,40 @@ def fio(
     for line in (*found.flags, *(f"assumed: {says}" for says in found.assumed)):
         typer.echo(f"  - {line}")
     typer.echo(f"next: virtperf compare {output} --over vm.disk")
+
+
+@importers.command(
+    "perf-kvm",
+    epilog=_examples(
+        "perf kvm stat report > exits.txt",
+        "virtperf import perf-kvm exits.txt --duration 10 --vcpus 4 -o exits.csv",
+    ),
+)
+@guarded
+def perf_kvm(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="perf kvm stat, perf script of kvm events, or kvm_service_time."
+        ),
+    ],
+    duration: Annotated[
+        float | None, typer.Option(help="Wall time of the recording, in seconds.")
+    ] = None,
+    vcpus: Annotated[int | None, typer.Option(help="Virtual CPUs recorded.", min=1)] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "--out", "-o", help="CSV to write.")
+    ] = None,
+) -> None:
+    """Read why guests exited, how often and how long. Time% leaves out exits of idle guests."""
+    from virtperf.cli import exits
+    from virtperf.importers.perf_kvm import read_perf_kvm
+
+    profile = read_perf_kvm(file, duration_s=duration, vcpus=vcpus)
+    typer.echo(exits.show(profile))
+    if output is not None:
+        exits.write(profile, output)
+        typer.echo(f"wrote {output}", err=True)
 
 
 @app.command(
