@@ -1,1 +1,4 @@
-"""Mechanisms: state without a clock; they decide which path and how much, engines spend the time."""
+"""Mechanisms: state without a clock.
+
+They decide which path and how much; engines spend the time.
+"""

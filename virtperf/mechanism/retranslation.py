@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from virtperf.errors import ParameterError
-from virtperf.mechanism.program import Block, Program
-from virtperf.mechanism.translator import exact_expansion
+from virtperf.mechanism.block import Block
+from virtperf.mechanism.code_cache import exact_expansion
+from virtperf.mechanism.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,7 @@ class Adaptive:
     References
     ----------
     .. [1] K. Adams and O. Agesen, "A comparison of software and hardware techniques for x86
-       virtualization", ASPLOS 2006, section 3.3 (adaptive binary translation).
+       virtualization", ASPLOS 2006: adaptive binary translation.
     """
 
     def __init__(self, threshold: int, max_sites: int) -> None:

@@ -1,153 +1,15 @@
-"""A dynamic binary translator: code cache, chained exits, jump cache. Counts, no times."""
+"""A dynamic binary translator: chained exits, jump cache, translation on demand. No times."""
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from fractions import Fraction
-from typing import NamedTuple
 
 from virtperf.errors import ParameterError
-from virtperf.mechanism.program import Block, Program
+from virtperf.mechanism.block import Block
+from virtperf.mechanism.code_cache import CodeCache
+from virtperf.mechanism.program import Program
+from virtperf.mechanism.translator_counts import Counts
 
 JUMP_CACHE_ENTRIES = 4096
-
-
-@dataclass(slots=True, kw_only=True)
-class Counts:
-    """What an execution did; a caller multiplies each count by its cost.
-
-    Every exit of a block is one of `chained_exits`, `dispatched_exits`, `indirect_lookups`.
-
-    Attributes
-    ----------
-    translated_blocks, translated_instructions : int
-        Translations, repeated ones included.
-    retranslated_blocks : int
-        Those of blocks that had been translated before.
-    executed_blocks, executed_instructions : int
-        Guest blocks and guest instructions that ran.
-    chained_exits : int
-        Direct exits already patched to their successor.
-    dispatched_exits : int
-        Direct exits that left to the dispatcher, which looked the successor up.
-    indirect_lookups, indirect_misses : int
-        Indirect exits, and those of them that the jump cache did not know.
-    flushes : int
-        How often the full cache was emptied.
-    cache_bytes, peak_bytes : int
-        Levels, not sums: bytes of the cache in use at the end, and the most there ever were.
-    """
-
-    translated_blocks: int = 0
-    translated_instructions: int = 0
-    retranslated_blocks: int = 0
-    executed_blocks: int = 0
-    executed_instructions: int = 0
-    chained_exits: int = 0
-    dispatched_exits: int = 0
-    indirect_lookups: int = 0
-    indirect_misses: int = 0
-    flushes: int = 0
-    cache_bytes: int = 0
-    peak_bytes: int = 0
-
-    def __add__(self, later: "Counts") -> "Counts":
-        """Return the counts of this execution and a `later` one; levels are those after it."""
-        both = {f.name: getattr(self, f.name) + getattr(later, f.name) for f in fields(self)}
-        both["cache_bytes"] = later.cache_bytes
-        both["peak_bytes"] = max(self.peak_bytes, later.peak_bytes)
-        return Counts(**both)
-
-    def repeated(self, times: int) -> "Counts":
-        """Return the counts of `times` such executions; levels stay."""
-        many = {f.name: getattr(self, f.name) * times for f in fields(self)}
-        many["cache_bytes"], many["peak_bytes"] = self.cache_bytes, self.peak_bytes
-        return Counts(**many)
-
-
-class Placement(NamedTuple):
-    """What placing a block took: a flush before it; whether it had been translated earlier."""
-
-    flushed: bool
-    again: bool
-
-
-class CodeCache:
-    """The buffer of translated blocks, filled from one end and emptied as a whole.
-
-    A dropped block leaves its bytes behind until the next flush, as in TCG.
-
-    Parameters
-    ----------
-    capacity_bytes : int
-        Host bytes.
-    expansion : float
-        Host bytes per guest byte.
-
-    Raises
-    ------
-    ParameterError
-        If either is not positive.
-
-    References
-    ----------
-    .. [1] F. Bellard, "QEMU, a fast and portable dynamic translator", USENIX ATC 2005: a full
-       cache is flushed entirely.
-    """
-
-    def __init__(self, capacity_bytes: int, expansion: float) -> None:
-        if capacity_bytes < 1:
-            raise ParameterError("CodeCache", "capacity_bytes", "at least 1", capacity_bytes)
-        self.capacity_bytes = capacity_bytes
-        self.expansion = expansion
-        self._ratio = exact_expansion("CodeCache", expansion)
-        self.used_bytes = self.peak_bytes = 0
-        self.flushes = self.translations = self.retranslations = 0
-        self.resident: set[int] = set()
-        self._ever: set[int] = set()
-
-    def translated_bytes(self, guest_bytes: int) -> int:
-        """Host bytes, rounded up, that `guest_bytes` of code become."""
-        return math.ceil(guest_bytes * self._ratio)
-
-    def place(self, address: int, guest_bytes: int) -> Placement:
-        """Take in the translation of a block; if it does not fit, flush first.
-
-        Raises
-        ------
-        ParameterError
-            If the block is larger than the cache.
-        """
-        size = self.translated_bytes(guest_bytes)
-        if size > self.capacity_bytes:
-            rule = f"at least the {size} bytes of a translated block"
-            raise ParameterError("CodeCache", "capacity_bytes", rule, self.capacity_bytes)
-        flushed = self.used_bytes + size > self.capacity_bytes
-        if flushed:
-            self.resident.clear()
-            self.used_bytes = 0
-        again = address in self._ever
-        self.flushes += flushed
-        self.translations += 1
-        self.retranslations += again
-        self.resident.add(address)
-        self._ever.add(address)
-        self.used_bytes += size
-        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
-        return Placement(flushed, again)
-
-
-def exact_expansion(owner: str, expansion: float) -> Fraction:
-    """Return `expansion` as the decimal that was written: 10 bytes at 1.1 are 11, not 12.
-
-    Raises
-    ------
-    ParameterError
-        Of `owner`, if it is not positive and finite.
-    """
-    if not 0 < expansion < math.inf:
-        raise ParameterError(owner, "expansion", "positive and finite", expansion)
-    return Fraction(str(expansion))
+_State = tuple[int, set[int], set[tuple[int, int]], dict[int, int]]
 
 
 class Translator:
@@ -176,6 +38,7 @@ class Translator:
 
     Examples
     --------
+    >>> from virtperf.mechanism.code_cache import CodeCache
     >>> from virtperf.mechanism.program import loop_program
     >>> ring = loop_program(3, instructions=5, size=20)
     >>> counts = Translator(ring, CodeCache(1000, expansion=4)).execute_loop(ring.blocks, 100)
@@ -254,7 +117,7 @@ class Translator:
         last = self.program.blocks[body[-1]]
         left = passes - 1
         kept, since, age, patience = self._state(copy=True), Counts(), 0, 1
-        while left:
+        while left > 0:
             counts = self._run(body, last)
             total, since = total + counts, since + counts
             left, age = left - 1, age + 1
@@ -281,7 +144,7 @@ class Translator:
             raise ParameterError("Translator", "page", "at least 0", page)
         doomed = [a for a in self._on_page.get(page, ()) if a in self.cache.resident]
         for address in doomed:
-            self.cache.resident.remove(address)
+            self.cache.drop(address)
             for successor in self.program.blocks[address].successors:
                 self._chains.discard((address, successor))
             for previous in self._before.get(address, ()):
@@ -337,12 +200,12 @@ class Translator:
         entries = self.jump_cache_entries
         return entries > 0 and self._jump_cache.get(address % entries) == address
 
-    def _state(self, copy: bool = False) -> tuple[int, int, set[int], object, object]:
-        """All that decides what comes next; how often a block was new can only fall to 0."""
-        cache = self.cache
-        parts = (cache.resident, self._chains, self._jump_cache)
-        resident, chains, jumps = (part.copy() for part in parts) if copy else parts
-        return cache.used_bytes, len(cache._ever), resident, chains, jumps
+    def _state(self, copy: bool = False) -> _State:
+        """All that decides what comes next, once every block at hand has been translated."""
+        cache, chains, jumps = self.cache.resident, self._chains, self._jump_cache
+        if copy:
+            cache, chains, jumps = cache.copy(), chains.copy(), jumps.copy()
+        return self.cache.used_bytes, cache, chains, jumps
 
     def _skip(self, period: Counts, times: int) -> Counts:
         skipped = period.repeated(times)
