@@ -85,6 +85,11 @@ def test_the_cache_counts_skipped_passes_too():
     assert work.cache.retranslations == counts.retranslated_blocks
 
 
+def test_blocks_a_page_apart_do_not_share_a_jump_cache_entry():
+    program = ring(3, "indirect", size=PAGE_BYTES)
+    assert translator(program).execute_loop(program.blocks, 10).indirect_misses == 2
+
+
 def test_an_indirect_loop_misses_the_jump_cache_once_per_block_but_the_first():
     program = ring(3, "indirect")
     counts = translator(program).execute_loop(program.blocks, 100)
@@ -132,6 +137,15 @@ def test_a_written_page_loses_its_blocks_and_the_chains_at_them():
     assert counts.dispatched_exits == 2  # into the new block and out of it
     assert counts.chained_exits == 27
     assert counts.cache_bytes == 4 * 4 * PAGE_BYTES  # the dropped block left its bytes behind
+
+
+def test_the_jump_cache_forgets_the_blocks_of_a_written_page():
+    program = ring(3, "indirect", size=PAGE_BYTES)
+    work = translator(program)
+    work.execute_loop(program.blocks, 10)
+    work.invalidate(1)
+    counts = work.execute_loop(program.blocks, 10)
+    assert (counts.indirect_misses, counts.retranslated_blocks) == (1, 1)
 
 
 def test_a_block_over_two_pages_is_dropped_by_a_write_to_either():

@@ -25,8 +25,8 @@ class Translator:
     cache : CodeCache
         Where translations go. It belongs to this translator alone.
     jump_cache_entries : int
-        Entries of the direct-mapped jump cache; an address takes entry address modulo entries
-        (QEMU's hash mixes in page bits). 0 for none.
+        Entries of the direct-mapped jump cache, 0 for none. An address takes the entry that
+        QEMU's user mode gives it; system mode mixes page number and offset otherwise.
     chain_within_page : bool
         Whether an exit to another page stays unchained, as under TCG's system mode; it then
         counts as dispatched each time.
@@ -47,7 +47,8 @@ class Translator:
 
     References
     ----------
-    .. [1] QEMU, ``accel/tcg/cpu-exec.c``, ``tb_lookup`` and ``tb_add_jump``.
+    .. [1] QEMU, ``accel/tcg/cpu-exec.c``, ``tb_lookup`` and ``tb_add_jump``; ``accel/tcg/tb-hash.h``,
+       ``tb_jmp_cache_hash_func``.
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class Translator:
             for previous in self._before.get(address, ()):
                 self._chains.discard((previous, address))
             if self._jump_cache_knows(address):
-                del self._jump_cache[address % self.jump_cache_entries]
+                del self._jump_cache[self._slot(address)]
         return len(doomed)
 
     def _run(self, blocks: Iterable[int], previous: Block | None) -> Counts:
@@ -194,11 +195,14 @@ class Translator:
             counts.translated_instructions += block.instructions
             counts.retranslated_blocks += again
         if self.jump_cache_entries:
-            self._jump_cache[block.address % self.jump_cache_entries] = block.address
+            self._jump_cache[self._slot(block.address)] = block.address
 
     def _jump_cache_knows(self, address: int) -> bool:
-        entries = self.jump_cache_entries
-        return entries > 0 and self._jump_cache.get(address % entries) == address
+        return self.jump_cache_entries > 0 and self._jump_cache.get(self._slot(address)) == address
+
+    def _slot(self, address: int) -> int:
+        # The page number is mixed in, or page-aligned functions would all share one entry.
+        return (address ^ address // self.jump_cache_entries) % self.jump_cache_entries
 
     def _state(self, copy: bool = False) -> _State:
         """All that decides what comes next, once every block at hand has been translated."""
