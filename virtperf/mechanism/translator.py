@@ -47,8 +47,8 @@ class Translator:
 
     References
     ----------
-    .. [1] QEMU, ``accel/tcg/cpu-exec.c``, ``tb_lookup`` and ``tb_add_jump``; ``accel/tcg/tb-hash.h``,
-       ``tb_jmp_cache_hash_func``.
+    .. [1] QEMU, ``accel/tcg/cpu-exec.c``, ``tb_lookup`` and ``tb_add_jump``;
+       ``accel/tcg/tb-hash.h``, ``tb_jmp_cache_hash_func``.
     """
 
     def __init__(
