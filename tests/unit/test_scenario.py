@@ -249,8 +249,9 @@ MISTAKES = [
     ),
     ({"vm0_load": {"mix": {"read": 0}}}, "vm[0].load.mix.read must be above 0, got 0"),
     (
-        {"vm0_load": {"kind": "clsoed"}},  # noqa: E501
-        "vm[0].load.kind must be one of closed, open, trace, work, got 'clsoed'; did you mean closed?",
+        {"vm0_load": {"kind": "clsoed"}},
+        "vm[0].load.kind must be one of closed, open, trace, work, got 'clsoed'; "
+        "did you mean closed?",
     ),
     (
         {

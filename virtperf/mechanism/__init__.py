@@ -1,1 +1,4 @@
-"""Mechanisms of virtualization as state without a clock: they hold, answer, and spend no time."""
+"""Mechanisms: state without a clock.
+
+They decide which path is taken and how much of it; engines spend the time.
+"""
