@@ -43,6 +43,8 @@ class Claim:
         Relative error that is accepted.
     why : str
         The argument for it.
+    factor : float, optional
+        Accepted as a factor, up or down; replaces `tolerance`.
     within : tuple of float, optional
         Accepted range of the prediction, where the claim is a shape; replaces `tolerance`.
     kind : {'predicted', 'calibrated', 'law'}
@@ -60,6 +62,7 @@ class Claim:
     predict: Callable[[Given], Estimate]
     why: str
     tolerance: float = 0.0
+    factor: float | None = None
     within: tuple[float, float] | None = None
     kind: Kind = "predicted"
     lacks: str = ""

@@ -10,6 +10,7 @@ from math import hypot
 from typing import TYPE_CHECKING
 
 from virtperf.validation.claim import Claim, Estimate
+from virtperf.validation.cpu_claims import CPU_CLAIMS
 from virtperf.validation.given import Given
 
 if TYPE_CHECKING:
@@ -295,4 +296,5 @@ CLAIMS = (
         why="as at depth 1",
         kind="calibrated",
     ),
+    *CPU_CLAIMS,
 )

@@ -36,6 +36,9 @@ class Given:
     def __getitem__(self, name: str) -> float:
         """Return an input in base units: ns, 1/s, or a plain number."""
         self._declared(name)
+        if name not in self._facts:  # a platform's own number, cycles as cycles
+            platform, _, key = name.rpartition(".")
+            return catalog.platform(platform)[key].value
         fact = self._facts[name]
         if fact.value is None:
             raise UnknownNameError("value of input", name, ())
@@ -61,6 +64,26 @@ class Given:
             if key in own:
                 self._declared(f"{scenario.platform}.{key}")
         return build(scenario)
+
+    def operation(
+        self, platform: str, cpu: str, memory: str, operation: str, *, cycles: bool = True
+    ) -> float:
+        """Return what one operation costs under two techniques, in cycles of the platform or ns."""
+        from virtperf.technique.costs import Costs
+        from virtperf.technique.cpu import cpu_technique
+        from virtperf.technique.cpu.operations import OPERATIONS
+        from virtperf.technique.cpu.workload import once
+        from virtperf.technique.memory import memory_technique
+
+        numbers = catalog.platform(platform)
+        costs = Costs(numbers)
+        steps = once(
+            OPERATIONS[operation], cpu_technique(cpu, costs), memory_technique(memory, costs)
+        )
+        for key in costs.used:
+            self._declared(f"{platform}.{key}")
+        ns = sum(step.cost.mean for step in steps)
+        return ns * numbers["frequency"].base / 1e9 if cycles else ns
 
     def simulate(
         self, scenario: Scenario, requests: int, *, replications: int = REPLICATIONS

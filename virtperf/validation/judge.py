@@ -36,6 +36,8 @@ class Outcome:
         if self.claim.within is not None:
             return self.claim.within
         low, high = self.fact.low or self.published, self.fact.high or self.published
+        if self.claim.factor is not None:
+            return low / self.claim.factor, high * self.claim.factor
         return low * (1 - self.claim.tolerance), high * (1 + self.claim.tolerance)
 
     @property

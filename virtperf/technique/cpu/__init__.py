@@ -9,6 +9,7 @@ from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.binary_translation import BinaryTranslation
 from virtperf.technique.cpu.code import Code
 from virtperf.technique.cpu.direct import Direct
+from virtperf.technique.cpu.emulation import Dynamic, Interpreter, Static
 from virtperf.technique.cpu.hardware import Hardware
 from virtperf.technique.cpu.paravirtual import Paravirtual
 from virtperf.technique.cpu.trap_emulate import TrapEmulate
@@ -41,6 +42,9 @@ class CpuTechnique(Protocol):
 
 _TECHNIQUES: Mapping[str, Callable[[Costs], CpuTechnique]] = {
     "direct": Direct,
+    "interpreter": Interpreter,
+    "dbt": Dynamic,
+    "static": Static,
     "trap-emulate": TrapEmulate,
     "binary-translation": BinaryTranslation,
     "paravirtual": Paravirtual,

@@ -21,6 +21,8 @@ class Code:
         Blocks that end in an indirect branch or a return, of all.
     footprint : float
         Different instructions that are executed.
+    image : float
+        Instructions of the whole image, executed or not.
     """
 
     user_ns: float
@@ -31,6 +33,7 @@ class Code:
     block: float
     indirect_share: float
     footprint: float
+    image: float
 
     @property
     def instructions(self) -> float:

@@ -52,6 +52,13 @@ _ALL = (
     Operation(name="timer", events="timer_interrupts", says="a timer interrupt, and its next one"),
     Operation(name="ipi", events="ipis", says="an inter-processor interrupt to another vCPU"),
     Operation(name="page_fault", events="page_faults", says="a true page fault", memory=True),
+    Operation(
+        name="first_touch",
+        events="first_touches",
+        says="an access to a page that is mapped, the first in its address space",
+        at="user",
+        memory=True,
+    ),
     Operation(name="pte_write", events="pte_writes", says="a page-table update", memory=True),
     Operation(
         name="address_space",

@@ -30,7 +30,7 @@ CALLS: Mapping[str, str] = {
 """Operations the port replaced by a hypercall."""
 MASKED = ("interrupt_flag", "popf")
 UNTOUCHED = ("return", "rdtsc", "cr8_write")
-LONG_MODE = 64
+LONG_MODE, BASE_POINTER = 64, "new_baseptr"
 
 
 class Paravirtual:
@@ -46,14 +46,17 @@ class Paravirtual:
         """Return the hypercall a crossing is; one that can wait pays its share of a batch."""
         costs, reason = self._costs, transition.reason
         if transition.name == "switch":
-            base = self._call(where, "new_baseptr", costs.ns("hypercall"))
-            return (base, process_switch(costs, where))
+            base = self.expand(Transition(name="hypercall", reason=BASE_POINTER), where)
+            return (*base, process_switch(costs, where))
         if transition.name == "reflect":
             return (work(where, costs.ns("trap_reflect"), "vcpu: reflected fault"),)
         if transition.name == "multicall":
             share = (costs.ns("hypercall") - costs.ns("pt_update")) / costs.share("multicall_batch")
             return (self._call(where, reason, costs.ns("pt_update") + share, "batched"),)
-        return (self._call(where, reason, costs.ns("hypercall")),)
+        ns = costs.ns("hypercall")
+        if reason == BASE_POINTER:  # one multicall of two: the kernel's stack goes along
+            ns += costs.ns("pt_update")
+        return (self._call(where, reason, ns),)
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return the instructions as they are."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from virtperf.technique.memory import MemoryTechnique
 
 CODE = (
-    "instructions kernel_share cycles_per_instruction memory_share block indirect_share footprint"
+    "instructions kernel_share cycles_per_instruction memory_share block indirect_share "
+    "footprint image"
 )
 
 
@@ -64,6 +65,7 @@ class Workload:
             block=max(1.0, self._number("block")),
             indirect_share=self._number("indirect_share"),
             footprint=self._number("footprint"),
+            image=self._number("image"),
         )
 
 
@@ -94,9 +96,13 @@ def once(operation: Operation, cpu: "CpuTechnique", memory: "MemoryTechnique") -
 
 
 def _memory_path(memory: "MemoryTechnique", name: str) -> Path:
-    if name == "page_fault":
-        return memory.page_fault()
-    return memory.pte_write() if name == "pte_write" else memory.address_space()
+    answers = {
+        "page_fault": memory.page_fault,
+        "first_touch": memory.first_touch,
+        "pte_write": memory.pte_write,
+        "address_space": memory.address_space,
+    }
+    return answers[name]()
 
 
 def _repeated(steps: list[Step], number: float, name: str) -> Iterator[Step | Choice]:

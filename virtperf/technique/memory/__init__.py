@@ -14,6 +14,7 @@ from virtperf.technique.memory.direct import DirectTables
 from virtperf.technique.memory.native import Native
 from virtperf.technique.memory.nested import Nested
 from virtperf.technique.memory.shadow import Shadow
+from virtperf.technique.memory.softmmu import Softmmu
 
 
 class MemoryTechnique(Protocol):
@@ -21,6 +22,9 @@ class MemoryTechnique(Protocol):
 
     def page_fault(self) -> Path:
         """Return a true page fault: one the guest's kernel handles, until the access succeeds."""
+
+    def first_touch(self) -> Path:
+        """Return the first access to a page that the guest has mapped, beyond a TLB miss."""
 
     def pte_write(self) -> Path:
         """Return the guest's update of one page-table entry."""
@@ -31,6 +35,7 @@ class MemoryTechnique(Protocol):
 
 _TECHNIQUES: Mapping[str, Callable[[Costs], MemoryTechnique]] = {
     "native": Native,
+    "softmmu": Softmmu,
     "shadow": Shadow,
     "direct": DirectTables,
     "nested": Nested,

@@ -26,6 +26,10 @@ class DirectTables:
             Transition(name="hypercall", reason="mmu_update"),
         )
 
+    def first_touch(self) -> Path:
+        """Return no steps: the hardware walks the guest's own table."""
+        return ()
+
     def pte_write(self) -> Path:
         """Return an update that waits in the queue for others: it pays its share of a batch."""
         return (Transition(name="multicall", reason="mmu_update"),)

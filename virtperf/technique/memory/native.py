@@ -19,6 +19,10 @@ class Native:
         """Return the kernel's own handling."""
         return self._kernel("page_fault")
 
+    def first_touch(self) -> Path:
+        """Return no steps: the hardware walks the table."""
+        return ()
+
     def pte_write(self) -> Path:
         """Return one store."""
         return self._kernel("pte_write")

@@ -62,9 +62,12 @@ class Shadow:
             *self._software(WALK),
             Transition(name="reflect", reason="page-fault"),
             *self._kernel("page_fault"),
-            leave("hidden-fault", "kernel"),
-            *self._software(WALK + FILL),
+            *self.first_touch(),
         )
+
+    def first_touch(self) -> Path:
+        """Return the hidden fault that copies the entry into the shadow."""
+        return (leave("hidden-fault", "kernel"), *self._software(WALK + FILL))
 
     def pte_write(self) -> Path:
         """Return a write to a page that is watched, and the shadow brought up to date."""

@@ -1,0 +1,122 @@
+"""Emulation of another ISA: by interpretation, by dynamic, or by static binary translation.
+
+The guest's instructions are not the machine's, so each becomes several: fetched and decoded every
+time (interpreter), translated block by block when first executed and kept in a code cache
+(dynamic), or translated as a whole before the start (static). Its loads and stores go through a
+software TLB. No instruction of the guest has a privilege here, so nothing traps: a privileged
+operation is a call of a helper.
+"""
+
+from collections.abc import Mapping
+
+from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
+from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.native import native
+from virtperf.technique.cpu.translation import rates
+
+TRANSLATED, INTERPRETED = "vcpu: translated code", "vcpu: interpreter"
+SOFTMMU, DISPATCH = "vcpu: softmmu", "vcpu: dispatch of blocks"
+TRANSLATION, HELPER = "vcpu: translation", "vcpu: emulator helper"
+
+
+class _Emulator:
+    """What all three have in common: helpers, and interrupts that wait for the end of a block."""
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+
+    def _helper(self, where: str, reason: str) -> Step:
+        ns = self._costs.ns("emulator_helper")
+        return work(where, ns, HELPER, masked=True, counts=f"helpers.{reason}")
+
+    def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
+        """Return the helper's call that a crossing is; a fault handed on is a jump."""
+        if transition.name == "reflect":
+            return ()
+        return (self._helper(where, transition.reason),)
+
+    def _slower(self, step: Step, factor: str, account: str) -> Step:
+        ns = step.cost.mean * self._costs.share(factor)
+        return work(step.where, ns, account)
+
+    def _accesses(self, code: Code, where: str) -> Step:
+        """Return what the software TLB takes, hits and misses together."""
+        per_access = code.memory_share * self._costs.share("softmmu_instructions")
+        return work(where, code.ns * per_access, SOFTMMU)
+
+    def delivery(self) -> Mapping[ConsumerState, Ringing]:
+        """Return what an interrupt costs: it is noticed at the end of a block."""
+        return {
+            "asleep": Ringing(delay=self._costs.ns("thread_wake_delay")),
+            "other": Ringing(target=(leave("interrupt", "kernel"),)),
+        }
+
+    def expiry(self) -> Mapping[ConsumerState, Ringing]:
+        """Return the same: a timer's interrupt is one."""
+        return self.delivery()
+
+    def halted(self) -> Path:
+        """Return the helper of the halt instruction."""
+        return (leave("hlt", "blocking"),)
+
+    def handled(self) -> Path:
+        """Return the helper of the end-of-interrupt."""
+        return (leave("eoi", "kernel"),)
+
+
+class Interpreter(_Emulator):
+    """Interpretation: fetch, decode and carry out each instruction, each time."""
+
+    def code(self, code: Code, where: str) -> tuple[Step, ...]:
+        """Return the interpreter's work; the software TLB is part of it."""
+        ns = code.ns * self._costs.share("interpreter_expansion")
+        return (work(where, ns, INTERPRETED),)
+
+    def operation(self, name: str, where: str) -> tuple[Step, ...]:
+        """Return an operation, interpreted as all else."""
+        return (
+            self._slower(native(self._costs, name, where), "interpreter_expansion", INTERPRETED),
+        )
+
+
+class Dynamic(_Emulator):
+    """Dynamic binary translation, block by block, as QEMU's TCG does it."""
+
+    def code(self, code: Code, where: str) -> tuple[Step, ...]:
+        """Return translated code, memory accesses, dispatch, and what is translated again."""
+        costs, blocks, rate = self._costs, code.instructions / code.block, rates(code, self._costs)
+        found = rate.dispatched * costs.ns("dispatch") + rate.looked_up * costs.ns("jump_cache")
+        again = rate.translated * costs.ns("translate_instruction")
+        return (
+            work(where, code.ns * costs.share("translated_expansion"), TRANSLATED),
+            self._accesses(code, where),
+            work(where, blocks * found, DISPATCH),
+            work(where, blocks * again, TRANSLATION),
+        )
+
+    def operation(self, name: str, where: str) -> tuple[Step, ...]:
+        """Return an operation as the translated code it is, and the helper it calls."""
+        slower = self._slower(native(self._costs, name, where), "translated_expansion", TRANSLATED)
+        return (slower,) if name == "return" else (slower, self._helper(where, name))
+
+
+class Static(Dynamic):
+    """Static binary translation: the whole image before the start, and nothing afterwards.
+
+    It knows no run: code that is never executed is translated too, and where an indirect branch
+    goes to what no analysis foresaw, an interpreter has to help.
+    """
+
+    def code(self, code: Code, where: str) -> tuple[Step, ...]:
+        """Return translated code, memory accesses, look-ups, and the interpreter's share."""
+        costs, indirect = self._costs, code.instructions / code.block * code.indirect_share
+        unforeseen = indirect * costs.share("unforeseen_targets")
+        per_instruction = code.ns / code.instructions if code.instructions else 0.0
+        helped = unforeseen * code.block * per_instruction * costs.share("interpreter_expansion")
+        return (
+            work(where, code.ns * costs.share("translated_expansion"), TRANSLATED),
+            self._accesses(code, where),
+            work(where, indirect * costs.ns("jump_cache"), DISPATCH),
+            work(where, helped, INTERPRETED),
+        )

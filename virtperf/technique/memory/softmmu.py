@@ -1,0 +1,24 @@
+"""The memory of an emulated machine: every access is looked up in a software TLB.
+
+What the accesses cost is part of the code, see the CPU technique; here is what its misses and
+flushes ask for.
+"""
+
+from virtperf.path import Path, leave
+from virtperf.technique.memory.native import Native
+
+
+class Softmmu(Native):
+    """A software TLB (see `MemoryTechnique`)."""
+
+    def page_fault(self) -> Path:
+        """Return the guest's handling between two misses: before it, and of the access again."""
+        return (leave("tlb-miss", "kernel"), *super().page_fault(), leave("tlb-miss", "kernel"))
+
+    def first_touch(self) -> Path:
+        """Return a miss of the software TLB, which walks the guest's table."""
+        return (leave("tlb-miss", "kernel"),)
+
+    def address_space(self) -> Path:
+        """Return the guest's switch, and the flush of the software TLB."""
+        return (*super().address_space(), leave("tlb-flush", "kernel"))
