@@ -1,4 +1,4 @@
-"""The little programs whose interrupt flag is watched: what they are made of, and the classic one."""
+"""The little programs whose interrupt flag is watched: their language, and the classic one."""
 
 import re
 from dataclasses import dataclass
