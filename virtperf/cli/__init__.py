@@ -184,12 +184,11 @@ def popf(
 ) -> None:
     """Show what becomes of a guest's interrupt flag under each kind of monitor."""
     from virtperf.cli import flags
-    from virtperf.plot import save
 
     _writable(out)
     outcomes = flags.outcomes()
     typer.echo(flags.show(outcomes))
-    save(flags.figure(outcomes).axes[0], out / "popf.png")
+    flags.draw(outcomes, out / "popf.png")
     typer.echo(f"wrote {out / 'popf.png'}", err=True)
 
 

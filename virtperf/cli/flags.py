@@ -1,14 +1,9 @@
 """POPF under all kinds of monitors, as a table and as a figure."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from virtperf.cli.isas import columns
 from virtperf.mechanism.interrupts import MONITORS, Outcome, example_popf, run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _TITLE = "POPF without privilege: which monitor sees the flag restored?"
 
@@ -35,11 +30,17 @@ def show(found: list[Outcome]) -> str:
     )
 
 
-def figure(found: list[Outcome]) -> Figure:
-    """Return the flags over time, a panel per monitor."""
-    from virtperf.plot import interrupt_flags
+def draw(found: list[Outcome], path: Path) -> None:
+    """Write the flags over time as a picture, a panel per monitor.
 
-    return interrupt_flags(found, example_popf()[0], title=_TITLE)
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    from virtperf.plot import interrupt_flags, save
+
+    save(interrupt_flags(found, example_popf()[0], title=_TITLE).axes[0], path)
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
