@@ -6,6 +6,7 @@ from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.mechanism.interrupts import (
     MONITORS,
     Delivery,
+    FlagsAt,
     Op,
     Violation,
     example_popf,
@@ -129,3 +130,33 @@ def test_a_run_that_makes_no_sense_is_refused():
         run(program("cli; popf; pushf"), "native")
     with pytest.raises(ParameterError, match="within 0 to 9, got 10"):
         run(RESTORE, "native", [10])
+
+
+def test_the_flags_over_time_part_at_the_lost_popf_and_meet_at_the_next_trap():
+    ops, arrivals = example_popf()
+
+    outcome = run(ops, "trap-emulate", arrivals)
+
+    assert outcome.flags == (
+        FlagsAt(0, True, True),
+        FlagsAt(1, False, False),
+        FlagsAt(3, True, True),
+        FlagsAt(6, False, True),
+        FlagsAt(11, True, True),
+        FlagsAt(12, True, True),
+    )
+    assert outcome.arrivals == (8,)
+
+
+@pytest.mark.parametrize("monitor", CORRECT)
+def test_where_every_change_is_seen_the_flags_never_part(monitor):
+    outcome = run(RESTORE, monitor, [7, 3])
+
+    assert [flags.time for flags in outcome.flags] == [0, 2, 5, 9]
+    assert all(flags.believed == flags.monitor for flags in outcome.flags)
+    assert outcome.arrivals == (3, 7)
+
+
+def test_a_change_by_the_last_instruction_and_no_instruction_at_all_are_told():
+    assert run(program("work 2; cli"), "native").flags == ((0, True, True), (3, False, False))
+    assert run((), "native").flags == ((0, True, True),)

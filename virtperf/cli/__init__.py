@@ -15,6 +15,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 INTERRUPTED = 130
 TIMELINES = Path("results/timeline")
+POPF = Path("results/popf")
 
 
 class Format(StrEnum):
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     techniques = "techniques"
     policies = "policies"
     workloads = "workloads"
+    isas = "isas"
 
 
 def _examples(*lines: str) -> str:
@@ -159,6 +161,35 @@ def show(
     from virtperf.cli import inventory
 
     typer.echo(inventory.show(name))
+
+
+@app.command(epilog=_examples("virtperf isa", "virtperf isa x86-32"))
+@guarded
+def isa(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="An instruction set; a table of all if not given."),
+    ] = None,
+) -> None:
+    """Say whether trap-and-emulate is enough for an instruction set, and if not, why."""
+    from virtperf.cli import isas
+
+    typer.echo(isas.show(name) if name is not None else isas.overview())
+
+
+@app.command(epilog=_examples("virtperf popf", "virtperf popf --out results/mine"))
+@guarded
+def popf(
+    out: Annotated[Path, typer.Option(help="Folder to write popf.png into.")] = POPF,
+) -> None:
+    """Show what becomes of a guest's interrupt flag under each kind of monitor."""
+    from virtperf.cli import flags
+
+    _writable(out)
+    outcomes = flags.outcomes()
+    typer.echo(flags.show(outcomes))
+    flags.draw(outcomes, out / "popf.png")
+    typer.echo(f"wrote {out / 'popf.png'}", err=True)
 
 
 @app.command(

@@ -6,9 +6,11 @@ from pathlib import Path
 from virtperf import catalog
 from virtperf.cli.text import table
 from virtperf.errors import UnknownNameError
+from virtperf.mechanism import isa
 from virtperf.params import ParameterSet, Quantity
 from virtperf.technique import matrix as techniques
 
+KINDS = ("platforms", "scenarios", "techniques", "policies", "workloads", "isas")
 POLICIES = {
     "round-robin": "any worker on any pCPU in turn, one slice at a time",
     "pinned": "worker i on pCPU i mod pcpus",
@@ -17,7 +19,7 @@ POLICIES = {
 
 def listing(kind: str | None) -> str:
     """List one kind of thing, or all kinds."""
-    kinds = [kind] if kind else ["platforms", "scenarios", "techniques", "policies", "workloads"]
+    kinds = [kind] if kind else KINDS
     return "\n\n".join(f"{name}\n{_body(name)}" for name in kinds)
 
 
@@ -36,6 +38,8 @@ def _rows(kind: str) -> Iterator[tuple[str, str]]:
             ("disk", techniques.disk_techniques()),
         ):
             yield from ((f"{family} {name}", techniques.title(family, name)) for name in names)
+    elif kind == "isas":
+        yield from ((name, isa.isa(name).title) for name in isa.names())
     elif kind == "platforms":
         yield from ((name, catalog.platform(name).title) for name in catalog.names(kind))
     elif kind == "scenarios":

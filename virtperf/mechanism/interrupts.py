@@ -6,125 +6,35 @@ counted in instructions. Left out: the handler takes no time and returns with th
 and STI works at once, though the processor waits one more instruction.
 """
 
-import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from virtperf.errors import ParameterError, UnknownNameError
+from virtperf.mechanism.flag_outcome import Delivery, Event, FlagsAt, Outcome, Violation
+from virtperf.mechanism.flag_program import OPERATIONS, Op, example_popf, program
+
+__all__ = [
+    "MONITORS",
+    "OPERATIONS",
+    "Delivery",
+    "Event",
+    "FlagsAt",
+    "Op",
+    "Outcome",
+    "Violation",
+    "example_popf",
+    "program",
+    "run",
+]
 
 MONITORS = ("native", "trap-emulate", "binary-translation", "paravirtual", "hardware")
-OPERATIONS = ("CLI", "STI", "PUSHF", "POPF", "WORK")
-_LINE = re.compile(r"(\w+)(?:\s+(\d+))?")
 _REAL_FLAG = True  # a monitor keeps real interrupts on while a guest without privilege runs
 _HOW = {  # what an instruction for the flag does, where it does not simply execute
     "binary-translation": "works on the virtual flag, in the code cache",
     "paravirtual": "works on the mask byte in shared memory",
     "hardware": "works on the guest's own flag",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Op:
-    """An instruction of the tiny machine; WORK stands for `count` innocuous ones."""
-
-    name: str
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        if self.name not in OPERATIONS:
-            raise UnknownNameError("operation", self.name, OPERATIONS)
-        if self.count < 1 or (self.count > 1 and self.name != "WORK"):
-            raise ParameterError("Op", "count", "at least 1, and 1 for all but WORK", self.count)
-
-    def __str__(self) -> str:
-        return f"WORK {self.count}" if self.name == "WORK" else self.name
-
-
-class Event(NamedTuple):
-    """What happened, after `time` instructions."""
-
-    time: int
-    what: str
-
-
-class Delivery(NamedTuple):
-    """An interrupt, counted from 0 in order of arrival, and when the guest got it."""
-
-    interrupt: int
-    time: int
-
-
-class Violation(NamedTuple):
-    """An interrupt that the guest got, or did not get, against what it believes.
-
-    `kind` is ``"delivered-while-masked"`` or ``"pending-while-enabled"``; `cause` is the
-    instruction that set the two flags apart, with its place in the program, from 0.
-    """
-
-    kind: str
-    interrupt: int
-    time: int
-    cause: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a program did under a monitor.
-
-    Attributes
-    ----------
-    events, deliveries, violations : tuple
-        All that happened, what interrupts the guest got, and which of that it believes impossible.
-    traps : int
-        Instructions that gave control to the monitor; exits for interrupts are not counted.
-    lost_updates : int
-        POPFs whose change of the flag the monitor did not see.
-    leaks : int
-        PUSHFs that stored the real flag.
-    pending : tuple of int
-        Interrupts that were not delivered by the end.
-    """
-
-    monitor: str
-    events: tuple[Event, ...]
-    deliveries: tuple[Delivery, ...]
-    violations: tuple[Violation, ...]
-    traps: int
-    lost_updates: int
-    leaks: int
-    pending: tuple[int, ...]
-
-
-def program(text: str) -> tuple[Op, ...]:
-    """Read a program: operations separated by ``;`` or line ends.
-
-    Raises
-    ------
-    UnknownNameError, ParameterError
-        If a line is no operation of this machine.
-
-    Examples
-    --------
-    >>> [str(op) for op in program("cli; work 3; sti")]
-    ['CLI', 'WORK 3', 'STI']
-    """
-    ops = []
-    for line in filter(None, map(str.strip, re.split(r"[;\n]", text))):
-        if (found := _LINE.fullmatch(line)) is None:
-            raise ParameterError("program", "line", "an operation, or WORK and a number", line)
-        ops.append(Op(found[1].upper(), int(found[2] or 1)))
-    return tuple(ops)
-
-
-def example_popf() -> tuple[tuple[Op, ...], tuple[int, ...]]:
-    """Return the classic program and when its interrupt arrives, for `run`.
-
-    Code that runs with interrupts masked saves the flags, lets interrupts in for a while, restores
-    the flags, and so believes them masked again. The interrupt comes after that, before the STI.
-    """
-    return program("cli; pushf; sti; work 2; popf; work 4; sti; work 1"), (8,)
 
 
 def run(ops: Sequence[Op], monitor: str, arrivals: Iterable[int] = ()) -> Outcome:
@@ -159,7 +69,7 @@ def run(ops: Sequence[Op], monitor: str, arrivals: Iterable[int] = ()) -> Outcom
         raise UnknownNameError("monitor", monitor, MONITORS)
     machine = _Machine(monitor, deque(sorted(arrivals)))
     _check(ops, machine.to_come)
-    machine.pass_time(0)
+    machine.begin()
     for place, op in enumerate(ops):
         machine.execute(op, place)
     return machine.outcome()
@@ -177,6 +87,9 @@ class _Flags:
     def agree(self) -> bool:
         return self.believed == self.virtual
 
+    def at(self, time: int) -> FlagsAt:
+        return FlagsAt(time, self.believed, self.virtual)
+
     def after(self, op: Op, monitor: str) -> "_Flags":
         if op.name in ("CLI", "STI"):
             return replace(self, believed=op.name == "STI", virtual=op.name == "STI")
@@ -192,21 +105,27 @@ class _Flags:
 
 @dataclass(slots=True)
 class _Machine:
-    """A run in progress; `to_come` holds arrival times, earliest first."""
+    """A run in progress; `to_come` and `arrivals` hold arrival times, earliest first."""
 
     monitor: str
     to_come: deque[int]
     flags: _Flags = _Flags()
     now: int = 0
-    arrived: int = 0
     cause: str = ""
+    arrivals: list[int] = field(default_factory=list)
     pending: list[int] = field(default_factory=list)
+    history: list[FlagsAt] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     traps: int = 0
     lost_updates: int = 0
     leaks: int = 0
+
+    def begin(self) -> None:
+        """Take note of the flags at the start, and of interrupts that are there already."""
+        self._remember(0)
+        self.pass_time(0)
 
     def execute(self, op: Op, place: int) -> None:
         before, self.flags = self.flags, self.flags.after(op, self.monitor)
@@ -219,6 +138,7 @@ class _Machine:
             self._note(f"{op} {_HOW.get(self.monitor, 'executes')}{check}", self.now + 1)
         if not self.flags.agree and before.agree:
             self.cause = f"{op} at {place}"
+        self._remember(self.now + 1)
         self.pass_time(op.count)
 
     def _without_privilege(self, op: Op, before: _Flags) -> None:
@@ -240,9 +160,9 @@ class _Machine:
         end = self.now + count
         while self.to_come and self.to_come[0] <= end:
             self.now = self.to_come.popleft()
-            self.pending.append(self.arrived)
-            self._note(f"interrupt {self.arrived} arrives", self.now)
-            self.arrived += 1
+            self.pending.append(len(self.arrivals))
+            self._note(f"interrupt {len(self.arrivals)} arrives", self.now)
+            self.arrivals.append(self.now)
             self._settle()
         self.now = end
         self._settle()
@@ -267,15 +187,24 @@ class _Machine:
             self.violations.append(Violation(kind, interrupt, self.now, self.cause))
             self._note(f"violation: interrupt {interrupt} {kind}, by {self.cause}", self.now)
 
+    def _remember(self, time: int) -> None:
+        """Keep the flags as they are from `time` on, if that is news."""
+        now = self.flags.at(time)
+        if not self.history or self.history[-1][1:] != now[1:]:
+            self.history.append(now)
+
     def _note(self, what: str, time: int) -> None:
         self.events.append(Event(time, what))
 
     def outcome(self) -> Outcome:
+        end = self.flags.at(self.now)
         return Outcome(
             monitor=self.monitor,
             events=tuple(self.events),
             deliveries=tuple(self.deliveries),
             violations=tuple(self.violations),
+            arrivals=tuple(self.arrivals),
+            flags=(*(one for one in self.history if one.time < end.time), end),
             traps=self.traps,
             lost_updates=self.lost_updates,
             leaks=self.leaks,

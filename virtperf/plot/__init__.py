@@ -10,6 +10,7 @@ from virtperf.plot.figures import (
     save,
     short,
 )
+from virtperf.plot.flags import interrupt_flags
 from virtperf.plot.gantt import gantt
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "cause",
     "cdf",
     "gantt",
+    "interrupt_flags",
     "request_times",
     "response",
     "save",
