@@ -6,6 +6,7 @@ from dataclasses import replace
 from virtperf import catalog
 from virtperf.assembly import Assembly
 from virtperf.dist import Deterministic
+from virtperf.mechanism.isa import isa
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import (
     CONSUMER_STATES,
@@ -85,7 +86,7 @@ class _Builder:
         self.system = self.assembly.system()
 
     def _add_vm(self, vm: Vm, name: str) -> None:
-        cpu = cpu_technique(vm.cpu.technique, self.costs)
+        cpu = cpu_technique(vm.cpu.technique, self._costs_of(vm))
         if isinstance(vm.load, WorkLoad):
             self._add_work(vm, vm.load, name, cpu)
             return
@@ -106,6 +107,22 @@ class _Builder:
         for number in range(load.jobs):
             on = number % vm.vcpus
             self._add_job(vm, f"{name}.job{number}", vcpus[on], seen[on], plan, cpu)
+
+    def _costs_of(self, vm: Vm) -> Costs:
+        """Return the numbers of a VM, whose ISA says how wide its guest's kernel is."""
+        if vm.cpu.isa is None:
+            return self.costs
+        platform, *others = self.costs.sets
+        bits = Quantity(
+            value=float(max(isa(vm.cpu.isa).kernel_bits)),
+            unit="1",
+            source=f"the scenario's guest is for {vm.cpu.isa}",
+            evidence="derived",
+            checked="own",
+        )
+        own = Costs(platform.replace(guest_bits=bits), *others)
+        own.used = self.costs.used
+        return own
 
     def _add_work(self, vm: Vm, load: WorkLoad, name: str, cpu: CpuTechnique) -> None:
         """Add a VM that works and does nothing else: its jobs do unit after unit."""

@@ -12,7 +12,16 @@ CPU_ONLY = (  # what only work on the CPU needs, by how it begins
     *("native_cpuid", "native_msr", "native_address", "native_timer", "native_ipi"),
     *("inject", "trap", "vmm_entry", "callout", "lookup", "sequence_cycle", "hypercall"),
     *("pt_update", "multicall_batch", "guest_bits", "interpreter", "translat", "softmmu"),
-    *("dispatch", "jump_cache", "instruction_bytes", "code_", "emulator", "unforeseen"),
+    *(
+        "nested",
+        "vmcs_shadowing",
+        "dispatch",
+        "jump_cache",
+        "instruction_bytes",
+        "code_",
+        "emulator",
+        "unforeseen",
+    ),
 )
 NUMBERS = [
     pytest.param(quantity, id=f"{numbers.name}.{key}")

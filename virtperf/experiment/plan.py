@@ -11,7 +11,7 @@ from virtperf.params import ParameterSet
 from virtperf.tables import System
 
 if TYPE_CHECKING:
-    from virtperf.scenario import Scenario
+    from virtperf.scenario import Scenario, Vm
     from virtperf.theory import Bounds
 
 Over: TypeAlias = str | Sequence[str] | Mapping[str, Sequence[Any]]
@@ -161,6 +161,8 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
         was, now = old.cpu.technique, new.cpu.technique
         if old.guest != new.guest:
             notes.append(f"vm.cpu={now} runs with guest={new.guest}: {matrix.requires(now)}")
+        if now == "trap-emulate":
+            notes.append(_holes(new))
         if new.disk is None:
             continue
         disk = new.disk.technique
@@ -168,6 +170,14 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
         if was != now and reason is not None:
             notes.append(f"vm.disk={disk} runs with cpu={now}: {reason}")
     return list(dict.fromkeys(notes))
+
+
+def _holes(vm: "Vm") -> str:
+    """Say what trap and emulate does not see."""
+    from virtperf.mechanism.isa import isa, virtualizable
+
+    verdict = virtualizable(isa(vm.cpu.isa or "x86-32"))
+    return f"vm.cpu=trap-emulate: {verdict}; the guest runs, and violations are counted"
 
 
 def _gaps(scenario: "Scenario") -> list[str]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, Wit
 
 from virtperf.dist import Distribution, distribution
 from virtperf.errors import ParameterError, ScenarioError
+from virtperf.mechanism import isa
 from virtperf.params import Quantity
 from virtperf.technique import matrix
 from virtperf.units import UNITS, parse
@@ -230,6 +231,7 @@ def _schema(*types: str, says: str) -> WithJsonSchema:
 
 
 CpuTechnique = Annotated[str, _among(matrix.cpu_techniques), _enum(matrix.cpu_techniques)]
+IsaName = Annotated[str, _among(isa.names), _enum(isa.names)]
 MemoryTechnique = Annotated[str, _among(matrix.memory_techniques), _enum(matrix.memory_techniques)]
 DiskTechnique = Annotated[str, _among(matrix.disk_techniques), _enum(matrix.disk_techniques)]
 Duration = Annotated[

@@ -17,6 +17,7 @@ from virtperf.scenario.fields import (
     CpuTime,
     DiskTechnique,
     Duration,
+    IsaName,
     MemoryTechnique,
     PositiveNumber,
     Rate,
@@ -57,6 +58,10 @@ class Cpu(Frozen):
 
     technique: CpuTechnique
     """CPU technique; ``virtperf list techniques`` names them."""
+    isa: IsaName | None = None
+    """What the guest is compiled for; by default x86, as wide as the platform's guests."""
+    ring: Annotated[int, Field(ge=0, le=3)] | None = None
+    """Where a guest's kernel runs that has lost its privilege; by default where it can."""
 
 
 class Memory(Frozen):

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtperf import catalog
+from virtperf.errors import ParameterError
+from virtperf.mechanism import isa
+from virtperf.mechanism.privilege import deprivileged
 from virtperf.scenario.arrivals import OWN_RATE, PACED
 from virtperf.scenario.fields import choice_tail
 from virtperf.technique import matrix
@@ -28,6 +31,7 @@ def problems(data: Tables) -> list[str]:
         *_names(data),
         *_devices(data),
         *_combinations(data),
+        *_rings(data),
         *_rates(data),
     ]
 
@@ -136,6 +140,25 @@ def _combinations(data: Tables) -> Iterator[str]:
         if _at(vm, "disk", "poll") is not None and disk != "virtio":
             yield f"vm[{index}].disk.poll must be left out unless disk.technique is virtio"
         yield from _queues(f"vm[{index}]", vm)
+
+
+def _rings(data: Tables) -> Iterator[str]:
+    """Yield where a guest's kernel is put into a ring that its ISA does not have for it."""
+    for index, vm in _vms(data):
+        cpu, name = _at(vm, "cpu", "technique"), _at(vm, "cpu", "isa")
+        ring, owner = _at(vm, "cpu", "ring"), f"vm[{index}].cpu.ring"
+        if ring is None:
+            continue
+        if cpu not in matrix.WITHOUT_PRIVILEGE:
+            yield f"{owner} must be left out: under {cpu} a guest's kernel keeps its privilege"
+        elif name is None:
+            yield f"{owner} must come with cpu.isa, which says what rings there are"
+        elif name in isa.names() and isinstance(ring, int):
+            machine = isa.isa(name)
+            try:
+                deprivileged(machine, max(machine.kernel_bits), ring)
+            except ParameterError as error:
+                yield f"{owner} must be {error.must}, got {ring!r}"
 
 
 def _rates(data: Tables) -> Iterator[str]:

@@ -47,14 +47,16 @@ class Hardware:
         if transition.name == "reflect":
             return (work(where, self._costs.ns("inject"), INJECTION, masked=True),)
         times = 2 if transition.name == "trace" else 1
-        ns = self._costs.ns("exit_hardware") + self._costs.ns("exit_kernel")
-        further = _FURTHER[transition.to]
-        if further is not None:
-            ns += self._costs.ns(further)
-        reason = transition.reason
+        ns, reason = self.exit_ns(transition.to), transition.reason
         account = f"vcpu: exit {reason}"
         counts = f"exits.{reason}"
         return (work(where, ns * times, account, masked=True, counts=counts, times=times),)
+
+    def exit_ns(self, to: Target) -> float:
+        """Return the time of an exit that travels as far as `to`."""
+        ns = self._costs.ns("exit_hardware") + self._costs.ns("exit_kernel")
+        further = _FURTHER[to]
+        return ns if further is None else ns + self._costs.ns(further)
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return the instructions as they are: user and kernel mode are both the guest's."""

@@ -1,6 +1,6 @@
 """What a unit of a workload costs, added up without an engine, and what comes before the first."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -63,8 +63,8 @@ def price(
     costs = Costs(platform, workload)
     work = Workload(costs)
     answers = memory_technique(memory or matrix.default_memory(cpu), costs)
-    accounts: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
+    accounts: defaultdict[str, float] = defaultdict(float)
+    counts: defaultdict[str, float] = defaultdict(float)
     for part in unit(work, cpu_technique(cpu, costs), answers):
         ways = part.branches if isinstance(part, Choice) else ((1.0, (part,)),)
         for share, way in ways:

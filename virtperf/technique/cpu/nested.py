@@ -1,0 +1,29 @@
+"""Nested virtualization: the guest's hypervisor is itself a guest, and what it does exits too.
+
+Hardware knows one hypervisor, L0. Every exit of the inner guest, L2, goes to L0, which hands it to
+the hypervisor between them, L1. To handle it, L1 does what a hypervisor does, and each of its
+privileged operations exits to L0 again, unless hardware shadows it (reads and writes of the VMCS
+since Haswell). So an exit of L2 costs as many exits of L1 as that list is long. (Ben-Yehuda et al.,
+OSDI 2010.)
+"""
+
+from virtperf.path import Target
+from virtperf.technique.cpu.hardware import Hardware
+
+
+class Nested(Hardware):
+    """VT-x / AMD-V in a guest of VT-x / AMD-V (see `CpuTechnique`)."""
+
+    def exit_ns(self, to: Target) -> float:
+        """Return an exit to L0 and those of L1's own operations, on its way back to L2.
+
+        Where L1 goes on to its user space, that way is a list of its own.
+        """
+        one = super().exit_ns("kernel")
+        times = 1 + self._costs.share("nested_exits")
+        if not self._costs.count("vmcs_shadowing"):
+            times += self._costs.share("nested_vmcs_accesses")
+        ns = times * one
+        if to == "user":
+            ns += self._costs.share("nested_user_exits") * one
+        return ns if to != "blocking" else ns + self._costs.ns("exit_blocking")
