@@ -217,7 +217,9 @@ class RandomSystem:
         ns = self._ns(0, 100, 900, 4_000)
         account = f"{worker}: step {len(self.work)}"
         self.work[account] = round(ns * 1000)
-        return work(worker, ns, account, masked=self.rng.random() < 0.3)
+        times = len(self.work) % 3  # no draw: the systems of all seeds stay what they were
+        counted = {"counts": f"{worker}: counted", "times": times} if times else {}
+        return work(worker, ns, account, masked=self.rng.random() < 0.3, **counted)
 
     def _path(self, at: str, length: int, *, inside: bool = False) -> Path:
         """Return a path from inbox `at` ("" a station) to its end; `inside` a side path."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtperf.report.answer import answer
 from virtperf.result import NOISE, SUMMARY
+from virtperf.result.exits import exits
 from virtperf.result.words import plus_minus, span
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def show(result: Result) -> str:
     """Return a whole result as text."""
     blocks = ["\n".join(answer(result))]
     blocks += [_by_metric(result)] if len(result.labels) == 1 else _by_point(result)
-    blocks += [_theory(result), _list("Null because", _nulls(result))]
+    blocks += [_exits(result), _theory(result), _list("Null because", _nulls(result))]
     blocks += [_list("Note", list(result.flags["point"] + ": " + result.flags["says"]))]
     blocks += [_list("How", result.notes)]
     return "\n\n".join(block for block in blocks if block)
@@ -92,6 +93,25 @@ def _by_point(result: Result) -> list[str]:
         narrow = [[row[i] for i in kept] for row in bands]
         blocks.append("parameter band\n" + table([header[i] for i in kept], narrow))
     return blocks
+
+
+def _exits(result: Result) -> str:
+    """Return exits by reason, as ``perf kvm stat`` lists them."""
+    found = exits(result)
+    if found.empty:
+        return ""
+    rows = [
+        (
+            row["point"],
+            row["VM-EXIT"],
+            plus_minus(row["exits/s"], 0.0, "1/s"),
+            f"{row['Samples%']:.2f}%",
+            f"{row['Time%']:.2f}%",
+            plus_minus(row["Avg time [ns]"], 0.0, "ns"),
+        )
+        for row in found.to_dict("records")
+    ]
+    return "exits\n" + table(("point", "VM-EXIT", "exits/s", "Samples%", "Time%", "Avg time"), rows)
 
 
 def _theory(result: Result) -> str:

@@ -11,7 +11,7 @@ from virtperf.technique.cpu.code import Code
 from virtperf.technique.cpu.direct import Direct
 from virtperf.technique.cpu.emulation import Dynamic, Interpreter, Static
 from virtperf.technique.cpu.hardware import Hardware
-from virtperf.technique.cpu.nested import Nested
+from virtperf.technique.cpu.nested_hardware import NestedHardware
 from virtperf.technique.cpu.paravirtual import Paravirtual
 from virtperf.technique.cpu.trap_emulate import TrapEmulate
 
@@ -50,7 +50,7 @@ _TECHNIQUES: Mapping[str, Callable[[Costs], CpuTechnique]] = {
     "binary-translation": BinaryTranslation,
     "paravirtual": Paravirtual,
     "hardware": Hardware,
-    "nested": Nested,
+    "nested-hardware": NestedHardware,
 }
 
 

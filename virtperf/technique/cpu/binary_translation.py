@@ -145,7 +145,7 @@ class BinaryTranslation:
         return work(where, ns, account, masked=True, counts=counts, times=times)
 
     def _enter(self, where: str, reason: str) -> Step:
-        return self._work(where, "vmm_entry", VMM, f"exits.{reason}")
+        return self._work(where, "vmm_entry", f"{VMM} {reason}", f"exits.{reason}")
 
     def _look_up(self, where: str) -> Step:
         return work(where, self._costs.ns("lookup"), LOOKUP)

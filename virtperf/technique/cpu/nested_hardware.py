@@ -11,7 +11,7 @@ from virtperf.path import Target
 from virtperf.technique.cpu.hardware import Hardware
 
 
-class Nested(Hardware):
+class NestedHardware(Hardware):
     """VT-x / AMD-V in a guest of VT-x / AMD-V (see `CpuTechnique`)."""
 
     def exit_ns(self, to: Target) -> float:

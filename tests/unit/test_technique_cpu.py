@@ -1,0 +1,299 @@
+"""CPU techniques without a clock: what each makes of an operation, and of a workload's unit."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from virtperf import catalog
+from virtperf.build import build
+from virtperf.errors import ParameterError, ScenarioError, UnknownNameError
+from virtperf.experiment import simulate
+from virtperf.params import ParameterSet, Quantity
+from virtperf.path import Choice, Step, Transition, end
+from virtperf.scenario import Scenario
+from virtperf.technique import matrix
+from virtperf.technique.costs import Costs
+from virtperf.technique.cpu import cpu_technique
+from virtperf.technique.cpu.operations import OPERATIONS
+from virtperf.technique.cpu.price import price
+from virtperf.technique.cpu.sequence import count
+from virtperf.technique.cpu.translation import rates
+from virtperf.technique.cpu.workload import Workload, once, unit
+from virtperf.technique.memory import memory_technique
+from virtperf.theory import zero_load
+from virtperf.units import TICKS_PER_NS
+
+TOY, SERVER = catalog.platform("toy"), catalog.platform("x86-kvm-2020")
+TECHNIQUES = matrix.cpu_techniques()
+
+
+def steps(operation: str, cpu: str, memory: str | None = None, platform=TOY) -> list[Step]:
+    costs = Costs(platform)
+    answers = memory_technique(memory or matrix.default_memory(cpu), costs)
+    return once(OPERATIONS[operation], cpu_technique(cpu, costs), answers)
+
+
+def ns(operation: str, cpu: str, memory: str | None = None, platform=TOY) -> float:
+    return sum(step.cost.mean for step in steps(operation, cpu, memory, platform))
+
+
+def counts(operation: str, cpu: str, memory: str | None = None) -> dict[str, int]:
+    return {s.counts: s.times for s in steps(operation, cpu, memory) if s.counts}
+
+
+def mix(**numbers: float) -> ParameterSet:
+    """Return a workload of these numbers; the rest is a small program that does nothing else."""
+    base = {
+        **dict(instructions=1000, kernel_share=0.5, cycles_per_instruction=1, memory_share=0.5),
+        **dict(block=10, indirect_share=0.1, footprint=1000, image=5000),
+    }
+    quantities = {
+        key: Quantity(value=value, unit="1", source="a test", evidence="assumed", checked="own")
+        for key, value in (base | numbers).items()
+    }
+    return ParameterSet("mix", quantities)
+
+
+def work_scenario(cpu="hardware", workload="syscall-loop", platform="toy", **vm) -> dict:
+    load = {"kind": "work", "workload": workload}
+    return {
+        "platform": platform,
+        "vm": [{"name": "a", "cpu": {"technique": cpu}, "load": load} | vm],
+    }
+
+
+# -- operations ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cpu", TECHNIQUES)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_technique_answers_every_operation_with_work_on_the_vcpu(cpu, operation):
+    for step in steps(operation, cpu):
+        assert step.kind == "work"
+        assert step.where == "vcpu"
+        assert step.cost.mean >= 0
+
+
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o != "first_touch"])
+def test_direct_execution_costs_what_the_machine_takes(operation):
+    assert ns(operation, "direct") == TOY.ns(f"native_{operation}")
+
+
+@pytest.mark.parametrize("cpu", TECHNIQUES[1:])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_only_a_ported_or_translated_kernel_is_quicker_than_the_machine(cpu, operation):
+    """What replaces an instruction may be quicker than it; what adds to it may not."""
+    replaced = {"binary-translation", "paravirtual", "interpreter", "dbt", "static"}
+    if cpu not in replaced:
+        native = 0 if operation == "first_touch" else TOY.ns(f"native_{operation}")
+        assert ns(operation, cpu) >= native
+
+
+@pytest.mark.parametrize("operation", ["syscall", "exception", "return", "cr8_write", "rdtsc"])
+def test_hardware_lets_a_guest_do_what_needs_no_exit(operation):
+    assert ns(operation, "hardware") == ns(operation, "direct")
+    assert counts(operation, "hardware") == {}
+
+
+def test_an_exit_is_priced_by_how_far_it_travels():
+    kernel, user = ns("cpuid", "hardware"), ns("port_read", "hardware")
+    assert kernel == TOY.ns("exit_hardware") + TOY.ns("exit_kernel")
+    assert user == kernel + TOY.ns("exit_user")
+
+
+def test_popf_is_the_hole_of_trap_and_emulate_and_of_nothing_else():
+    assert counts("popf", "trap-emulate") == {"violations.popf": 1}
+    assert ns("popf", "trap-emulate") == TOY.ns("native_popf")  # nobody notices
+    for cpu in TECHNIQUES:
+        if cpu != "trap-emulate":
+            assert not any(name.startswith("violations") for name in counts("popf", cpu))
+
+
+def test_a_system_call_of_a_64_bit_paravirtual_kernel_goes_through_the_hypervisor():
+    wide, bits = TOY, TOY["guest_bits"]
+    narrow = TOY.replace(guest_bits=Quantity(**{**_fields(bits), "value": 32}))
+    bounced = TOY.ns("trap_reflect") + 2 * TOY.ns("native_cr3_load")
+    native = ns("syscall", "direct")
+    assert ns("syscall", "paravirtual", platform=narrow) == native
+    assert ns("syscall", "paravirtual", platform=wide) == native + bounced
+
+
+def _fields(quantity: Quantity) -> dict:
+    return {key: getattr(quantity, key) for key in Quantity.__dataclass_fields__}
+
+
+def test_an_exit_of_a_nested_guest_is_as_many_as_its_hypervisor_needs():
+    one = ns("cpuid", "hardware")
+    assert ns("cpuid", "nested-hardware") == pytest.approx(one * (1 + TOY["nested_exits"].value))
+    bare = TOY.replace(vmcs_shadowing=Quantity(**{**_fields(TOY["vmcs_shadowing"]), "value": 0}))
+    more = ns("cpuid", "nested-hardware", platform=bare) - ns("cpuid", "nested-hardware")
+    assert more == pytest.approx(one * TOY["nested_vmcs_accesses"].value)
+
+
+def test_a_listing_is_counted_by_instructions_operands_and_look_ups():
+    listing = """
+        mov rax, [rbx + 8]   ; two
+        look_up a page       ; a search
+        ; only a comment
+        lock inc [rcx]       ; two
+        ret
+    """
+    assert count(listing) == (5, 1)
+
+
+# -- composition --------------------------------------------------------------------------------
+
+
+def test_the_same_shadow_costs_what_the_cpu_technique_makes_of_it():
+    found = {
+        cpu: (ns("pte_write", cpu, "shadow", SERVER), counts("pte_write", cpu, "shadow"))
+        for cpu in ("trap-emulate", "binary-translation", "hardware")
+    }
+    assert found["hardware"][1] == {"exits.pte-write": 2}  # stepped over, and looked at
+    assert found["trap-emulate"][1] == {"exits.pte-write": 1}
+    assert found["binary-translation"][1] == {}  # adapted: done in place
+    assert len({time for time, _ in found.values()}) == 3
+
+
+def test_no_memory_or_io_module_names_a_cpu_technique():
+    folder = Path(catalog.__file__).parent / "technique"
+    names = set(TECHNIQUES) - {"direct"}  # also the name of a kind of page tables
+    modules = {name.replace("-", "_") for name in TECHNIQUES} | {"emulation"}
+    for path in [*(folder / "memory").glob("*.py"), *(folder / "io").glob("*.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant):
+                assert node.value not in names, path
+            if isinstance(node, ast.ImportFrom) and "technique.cpu" in (node.module or ""):
+                assert (node.module or "").rpartition(".")[2] not in modules, path
+
+
+def test_a_transition_that_a_technique_does_not_know_apart_is_an_exit():
+    costs = Costs(TOY)
+    for cpu in TECHNIQUES[1:]:
+        made = cpu_technique(cpu, costs).expand(
+            Transition(name="exit", reason="page-fault"), "vcpu"
+        )
+        assert sum(step.cost.mean for step in made) > 0
+
+
+# -- units of work ------------------------------------------------------------------------------
+
+
+def test_a_unit_is_its_code_and_its_operations():
+    found = price(TOY, mix(syscalls=3, cpuids=2), "hardware")
+    assert found.ns == pytest.approx(
+        1000 + 3 * ns("syscall", "direct") + 2 * ns("cpuid", "hardware")
+    )
+    assert found.counts == {"exits.cpuid": 2}
+
+
+def test_what_is_left_of_a_number_happens_by_chance():
+    costs = Costs(TOY, mix(cpuids=2.25))
+    path = unit(
+        Workload(costs), cpu_technique("hardware", costs), memory_technique("nested", costs)
+    )
+    (choice,) = (part for part in path if isinstance(part, Choice))
+    assert [weight for weight, _ in choice.branches] == pytest.approx([0.25, 0.75])
+    assert path[-1] == end()
+    assert price(TOY, mix(cpuids=2.25), "hardware").counts["exits.cpuid"] == pytest.approx(2.25)
+
+
+@pytest.mark.parametrize("cpu", TECHNIQUES)
+def test_engine_theory_and_price_agree_on_a_unit(cpu):
+    scenario = Scenario.from_dict(work_scenario()).with_("vm.cpu", cpu)
+    system = build(scenario)
+    foretold = price(TOY, catalog.workload("syscall-loop"), cpu)
+    assert zero_load(system).latency / TICKS_PER_NS == pytest.approx(foretold.ns, rel=1e-6)
+    result = simulate(scenario, requests=400, replications=2, band=False)
+    mean, _ = result.value(result.labels[0], "latency.mean")
+    assert mean == pytest.approx(foretold.ns, rel=1e-6)
+
+
+def test_counters_of_a_run_are_those_of_the_price():
+    scenario = Scenario.from_dict(work_scenario("trap-emulate", "fork-storm"))
+    result = simulate(scenario, requests=400, replications=2, band=False)
+    foretold = price(TOY, catalog.workload("fork-storm"), "trap-emulate").counts
+    violated, _ = result.value(result.labels[0], "violations_per_request.popf")
+    assert violated == foretold["violations.popf"] == 60
+
+
+def test_a_code_cache_that_is_too_small_by_a_little_is_filled_again_and_again():
+    costs = Costs(TOY, mix())
+    code = Workload(costs).code()
+    assert rates(code, costs).translated == 0
+    room = TOY["code_buffer"].value * 2**20 / 20  # instructions of 4 bytes that become 20
+    big = Workload(Costs(TOY, mix(footprint=1.01 * room))).code()
+    assert rates(big, costs).translated == pytest.approx(10)  # the whole of each block
+
+
+def test_what_is_translated_before_the_start():
+    dynamic, static = (price(TOY, mix(), cpu) for cpu in ("dbt", "static"))
+    each = TOY.ns("translate_instruction")
+    assert (dynamic.start, static.start) == (1000 * each, 5000 * each)
+    assert (dynamic.memory, static.memory) == (1000 * 20, 5000 * 20)
+
+
+# -- bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({"syscalls": -1}, "workload.syscalls must be at least 0, got -1"),
+        ({"kernel_share": 1.5}, r"workload.kernel_share must be in \[0, 1\], got 1.5"),
+        ({"instructions": -5}, "workload.instructions must be at least 0, got -5"),
+    ],
+)
+def test_an_impossible_mix_is_refused(numbers, says):
+    with pytest.raises(ParameterError, match=says):
+        price(TOY, mix(**numbers), "direct")
+
+
+def test_a_mix_that_lacks_a_number_is_refused():
+    short = ParameterSet("short", {k: v for k, v in mix().items() if k != "block"})
+    with pytest.raises(UnknownNameError, match="block"):
+        price(TOY, short, "direct")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"cpu": {"technique": "paravirtual"}}, "an unmodified guest makes no hypercalls"),
+        (
+            {"cpu": {"technique": "paravirtual", "isa": "x86-64", "ring": 1}, "guest": "ported"},
+            "vm[0].cpu.ring must be 3, since",
+        ),
+        (
+            {"cpu": {"technique": "hardware", "isa": "x86-64", "ring": 3}},
+            "vm[0].cpu.ring must be left out: under hardware a guest's kernel keeps its privilege",
+        ),
+        ({"cpu": {"technique": "hardware", "isa": "x86-128"}}, "vm[0].cpu.isa must be one of"),
+        ({"memory": {"technique": "direct"}}, "page tables by hypercall"),
+        ({"disk": {"technique": "virtio", "device": "d"}}, "vm[0].disk must be left out where"),
+        (
+            {"load": {"kind": "work", "workload": "sycsall-loop"}},
+            "did you mean syscall-loop?",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(change, says):
+    data = work_scenario()
+    data["vm"][0] |= change
+    with pytest.raises(ScenarioError) as refused:
+        Scenario.from_dict(data)
+    assert says in str(refused.value)
+
+
+def test_a_platform_without_the_numbers_says_which():
+    with pytest.raises(UnknownNameError, match="zen1-kvm-guest named 'native_syscall'"):
+        build(Scenario.from_dict(work_scenario(platform="zen1-kvm-guest")))
+
+
+def test_comparing_techniques_takes_guest_and_memory_along():
+    scenario = Scenario.from_dict(work_scenario())
+    moved = scenario.with_("vm.cpu", "paravirtual")
+    assert moved.vm[0].guest == "ported"
+    assert moved.vm[0].memory_technique == "direct"
+    assert moved.with_("vm.cpu", "dbt").vm[0].guest == "unmodified"
