@@ -1,9 +1,8 @@
-"""Figures of CPU techniques: slowdown by workload, time by cause, exits by reason."""
+"""Figures of CPU techniques: slowdown by workload, time by cause."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,8 @@ from virtperf.plot.cpu_data import (
     BARE,
     CAUSES,
     SHADOWED,
-    Rate,
     Slowdown,
     by_cause,
-    by_reason,
     slowdowns,
 )
 from virtperf.plot.figures import _axes, _inside, _tidy
@@ -42,6 +39,7 @@ STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """Colour and marker of each technique, the same in every figure."""
 _GAP = 1.2  # between workloads, in rows
+_SPARED = 1.25  # a bar that is hardly too long is not cut: the axis grows
 
 
 def slowdown(
@@ -89,6 +87,7 @@ def slowdown(
         row += len(found) + _GAP
         ax.axhline(row - (1 + _GAP) / 2, color="#BBBBBB", linewidth=0.6)
     ax.axvline(1.0, color="black", linewidth=1.0, zorder=1)
+    ax.set_title(platform.name, loc="left", fontsize=10.5, pad=38)
     _finish_slowdown(ax, ticks, groups, row - (1 + _GAP) / 2)
     return ax
 
@@ -172,7 +171,7 @@ def time_by_cause(
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
     cut : float
-        Bars that are longer end here, with a mark and their length in words.
+        Bars that are longer by more than a quarter end here, with a mark; their number is bold.
     title : str
         Line above the bars.
 
@@ -187,7 +186,9 @@ def time_by_cause(
         raise ParameterError("time_by_cause", "cut", "positive", cut)
     ax = ax if ax is not None else _axes(8.0, 1.5 + 0.36 * len(prices))
     bare = prices[BARE].ns
-    longest = min(cut, max(one.ns / bare for one in prices.values()))
+    totals = [one.ns / bare for one in prices.values()]
+    cut = max(cut, *(one for one in totals if one <= _SPARED * cut))
+    longest = min(cut, max(totals))
     for row, one in enumerate(prices.values()):
         _bar(ax, row, {name: ns / bare for name, ns in by_cause(one).items()}, cut, longest)
     ax.axvline(1.0, color="black", linewidth=1.0)
@@ -234,98 +235,3 @@ def _finish_causes(ax: Axes, prices: Mapping[str, Price], title: str) -> None:
     if title:
         rows = -(-len(handles) // 4)
         ax.set_title(title, loc="left", fontsize=10.5, pad=8 + 15 * rows)
-
-
-def exits_by_reason(
-    prices: Mapping[str, Price], *, ax: Axes | None = None, most: int = 6, title: str = ""
-) -> Axes:
-    """Draw how often a guest stops, by reason and technique, as ``perf kvm stat`` would.
-
-    Parameters
-    ----------
-    prices : mapping of str to Price
-        By technique. One without any exit is named, with no bars.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-    most : int
-        Reasons of a technique to show; the last bar is the sum of the others.
-    title : str
-        Line above everything.
-
-    Raises
-    ------
-    ParameterError
-        If there are no prices, or none to show of each.
-    """
-    if not prices or most < 1:
-        rule = "at least one, of which at least one reason is shown"
-        raise ParameterError("exits_by_reason", "prices", rule, list(prices))
-    rows = [
-        (name, rate)
-        for name, one in prices.items()
-        for rate in (_shortened(by_reason(one), most) or [None])
-        if name != BARE
-    ]
-    groups = len({name for name, _ in rows})
-    ax = ax if ax is not None else _axes(8.0, 0.9 + 0.2 * (len(rows) + 0.6 * groups))
-    place, ticks, labels = 0.0, [], []
-    for name, group in groupby(rows, key=lambda row: row[0]):
-        start = place
-        for _, rate in group:
-            ticks.append(place)
-            labels.append(rate.label if rate else "none")
-            if rate:
-                _rate(ax, place, rate, STYLES[name][0])
-            place += 1.0
-        _name(ax, (start + place - 1) / 2, name)
-        place += 0.6
-        ax.axhline(place - 0.8, color="#BBBBBB", linewidth=0.6)
-    ax.set_yticks(ticks, labels, fontsize=8)
-    _finish_reasons(ax, [rate.per_s for _, rate in rows if rate], place - 0.8, title)
-    return ax
-
-
-def _shortened(rates: list[Rate], most: int) -> list[Rate]:
-    rates = [rate for rate in rates if rate.per_s > 0]
-    if len(rates) <= most:
-        return rates
-    rest = rates[most - 1 :]
-    total = sum(rate.per_s for rate in rest)
-    return [*rates[: most - 1], Rate(reason=f"{len(rest)} others", kind="exits", per_s=total)]
-
-
-def _rate(ax: Axes, place: float, rate: Rate, colour: str) -> None:
-    hatch = "////" if rate.kind == "violations" else ""
-    ax.barh(place, rate.per_s, color=colour, height=0.75, hatch=hatch, edgecolor="white")
-    ax.annotate(
-        digits(rate.per_s),
-        (rate.per_s, place),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=7.5,
-    )
-
-
-def _name(ax: Axes, place: float, name: str) -> None:
-    where = ax.get_yaxis_transform()
-    ax.text(1.01, place, name, transform=where, va="center", fontsize=9, fontweight="bold")
-
-
-def _finish_reasons(ax: Axes, rates: list[float], end: float, title: str) -> None:
-    ax.set_xscale("log")
-    top, low = max(rates, default=10.0), min(rates, default=1.0)
-    ax.set_xlim(10.0 ** _floor(low), top * 4)
-    ax.set_ylim(end, -0.8)
-    ax.set_xlabel("per second of the guest [1/s]")
-    _tidy(ax)
-    ax.spines["left"].set_visible(False)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(visible=False, axis="y")
-    ax.set_title(title, loc="left", fontsize=10.5)
-
-
-def _floor(value: float) -> int:
-    from math import floor, log10
-
-    return floor(log10(value))

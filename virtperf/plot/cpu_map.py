@@ -79,12 +79,15 @@ class WinnerMap:
         import numpy as np
 
         stack = np.stack(list(self.times.values()))[::-1]
-        return len(stack) - 1 - np.argmin(stack, axis=0)
+        found: NDArray[Any] = len(stack) - 1 - np.argmin(stack, axis=0)
+        return found
 
     def winner(self, exits: float, share: float) -> str:
         """Return the quickest technique at one place."""
         events = exits / self.per_event
-        return min(reversed(self.planes), key=lambda name: self.planes[name].ns(events, share))
+        return min(
+            reversed(list(self.planes)), key=lambda name: self.planes[name].ns(events, share)
+        )
 
     def crossover(self, a: str, b: str, share: float) -> float | None:
         """Return the exits per ms at which `a` and `b` take the same time; None if nowhere."""
@@ -155,8 +158,8 @@ def winner_table(
 
     base = base if footprint is None else _with(base, footprint=footprint)
     names = techniques if techniques is not None else contenders(platform)
-    columns = np.asarray(exits if exits is not None else np.logspace(0, 4, 161), dtype=float)
-    rows = np.asarray(shares if shares is not None else np.linspace(0, 1, 101), dtype=float)
+    columns = np.asarray(exits if exits is not None else np.logspace(0, 4, 401), dtype=float)
+    rows = np.asarray(shares if shares is not None else np.linspace(0, 1, 301), dtype=float)
     per_event = _exits_of(platform, base, operation)
     planes = {name: _plane(platform, base, name, operation) for name in names}
     across, up = np.meshgrid(columns / per_event, rows)

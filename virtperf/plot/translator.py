@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from virtperf.errors import ParameterError
-from virtperf.plot.cpu import STYLES
 from virtperf.plot.figures import _axes, _tidy
 from virtperf.plot.translator_data import (
     WarmUp,
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from virtperf.params import ParameterSet
 
 SHARES = (0.1, 1.0)
-_DASHES = ("-", "--", ":")
-_INK = {"interpreter": "#4D4D4D", "dbt": "#A8437A", "static": "#8A7F00"}
+_DASHES = ("-", "--", (0, (1, 1.5)))
+_INK = {"interpreter": "#4D4D4D", "dbt": "#A8437A", "static": "#E6D820"}
 
 
 def warm_up(
@@ -55,14 +54,15 @@ def warm_up(
     lines = {share: warm_up_of(platform, workload, "dbt", share) for share in (own, *shares)}
     static = warm_up_of(platform, workload, "static")
     interpreter = warm_up_of(platform, workload, "interpreter")
-    end = 100 * max(static.start / static.unit, 1.0)
-    units = _spread(lines[own].met / 100, end)
+    top = 60 * max(interpreter.settled, lines[own].settled)
+    first = lines[own].start / lines[own].bare / top
+    units = _spread(first, 100 * max(static.start / static.unit, 1.0))
     _line(ax, units, interpreter, "interpreter", "-")
-    _line(ax, units, static, "static", "-")
+    _line(ax, units, static, "static", "-", width=5.0)  # dynamic translation is drawn over it
     for (share, one), dash in zip(lines.items(), _DASHES, strict=False):
-        _line(ax, units, one, "dbt", dash, f"dbt, {share:.2g} of the image executed")
+        _line(ax, units, one, "dbt", dash, f"dbt, {digits(100 * share, 2)} % of the image executed")
     _crossings(ax, interpreter, lines[own], static)
-    _finish(ax, units, interpreter, lines[own], static)
+    _finish(ax, units, top, lines[own], static)
     return ax
 
 
@@ -73,21 +73,27 @@ def _spread(first: float, last: float) -> list[float]:
 
 
 def _line(
-    ax: Axes, units: Sequence[float], one: WarmUp, name: str, dash: str, label: str = ""
+    ax: Axes,
+    units: Sequence[float],
+    one: WarmUp,
+    name: str,
+    dash: Any,
+    label: str = "",
+    width: float = 1.8,
 ) -> None:
     x = [number * one.bare / 1e9 for number in units]
     y = [one.slowdown(number) for number in units]
-    ax.plot(x, y, dash, color=_INK[name], linewidth=1.8, label=label or name)
+    ax.plot(x, y, linestyle=dash, color=_INK[name], linewidth=width, label=label or name)
 
 
 def _crossings(ax: Axes, interpreter: WarmUp, dynamic: WarmUp, static: WarmUp) -> None:
     """Mark and name where lines cross, and say it where two never do."""
     pairs = [
-        (dynamic, interpreter, "dynamic beats the interpreter", (8, 16)),
-        (static, interpreter, "static beats the interpreter", (8, 16)),
-        (static, dynamic, "static beats dynamic", (8, 16)),
+        (dynamic, interpreter, "dynamic beats the interpreter", -8),
+        (static, interpreter, "static beats the interpreter", 8),
+        (static, dynamic, "static beats dynamic", 8),
     ]
-    for one, other, says, shift in pairs:
+    for one, other, says, side in pairs:
         units = break_even(one, other)
         if not units:
             continue
@@ -97,19 +103,19 @@ def _crossings(ax: Axes, interpreter: WarmUp, dynamic: WarmUp, static: WarmUp) -
         ax.annotate(
             f"{says}\nfrom {digits(at / length, 2)} {unit} on",
             (at / 1e9, y),
-            xytext=shift,
+            xytext=(side, side),
             textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            va="bottom" if side > 0 else "top",
             fontsize=8.5,
+            bbox={"color": "white", "alpha": 0.85, "pad": 1.0},
         )
 
 
-def _finish(
-    ax: Axes, units: Sequence[float], interpreter: WarmUp, dynamic: WarmUp, static: WarmUp
-) -> None:
-    bare = interpreter.bare / 1e9
+def _finish(ax: Axes, units: Sequence[float], top: float, dynamic: WarmUp, static: WarmUp) -> None:
+    bare = static.bare / 1e9
     ax.set(xscale="log", yscale="log")
-    top = 60 * max(interpreter.settled, dynamic.settled)
-    ax.set_ylim(0.8 * min(dynamic.settled, static.settled, interpreter.settled), top)
+    ax.set_ylim(0.7 * min(dynamic.settled, static.settled), top)
     ax.set_xlim(units[0] * bare, units[-1] * bare)
     ax.set_xlabel("length of the run on the bare machine [s]")
     ax.set_ylabel("slowdown from the start on, bare machine = 1")
@@ -172,7 +178,7 @@ def thrash(
         )
     ax.axvline(1.0, color="black", linewidth=0.8, linestyle=(0, (4, 2)))
     ax.set_ylim(-0.03, 1.15)
-    ax.set_xlabel("translated code of the loop / code cache")
+    ax.set_xlabel("translated code of the loop / size of the code cache")
     ax.set_ylabel("retranslations per executed block")
     ax.set_title(
         "A cache that is emptied when full: a loop one block too large loses all of it",
@@ -181,6 +187,3 @@ def thrash(
     )
     _tidy(ax)
     return ax
-
-
-__all__ = ["STYLES", "thrash", "warm_up"]

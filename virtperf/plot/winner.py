@@ -69,14 +69,10 @@ def winner_map(
     panels[0].set_ylabel("share of kernel work in the guest's code")
     figure = panels[0].get_figure(root=True)
     assert figure is not None
-    each = digits(1e6 / _per_call(table) / 1e3)
+    each = digits(1e3 / table.calls)
     says = f"Which technique is quickest? {platform.name}, kernel code of {base.name}"
     figure.suptitle(f"{says} (a system call every {each} us of it)", x=0.01, ha="left", fontsize=11)
     return panels[0]
-
-
-def _per_call(table: WinnerMap) -> float:
-    return table.calls
 
 
 def _contested(
@@ -110,48 +106,52 @@ def _panels(count: int) -> list[Axes]:
 
 
 def _regions(ax: Axes, table: WinnerMap) -> None:
-    """Colour each region, and write its name in its middle."""
+    """Colour each region, and write its name where there is most room around it."""
     import numpy as np
     from matplotlib.colors import ListedColormap
+    from scipy.ndimage import distance_transform_edt
 
-    names = list(table.times)
+    names, winners = list(table.times), table.winners
     colours = ListedColormap([STYLES[name][0] for name in names])
-    limits = {"vmin": -0.5, "vmax": len(names) - 0.5}
-    winners = table.winners
     ax.pcolormesh(
         table.exits,
         table.shares,
         winners,
         cmap=colours,
         alpha=0.55,
-        shading="nearest",
-        rasterized=True,
+        vmin=-0.5,
+        vmax=len(names) - 0.5,
         linewidth=0,
-        **limits,
+        rasterized=True,
     )
-    logs = np.log10(table.exits)
     for index in np.unique(winners):
-        rows, columns = np.nonzero(winners == index)
-        name = names[index]
-        if len(rows) < 0.02 * winners.size:
-            continue
-        y = table.shares[int(np.median(rows))]
-        inside = columns[rows == int(np.median(rows))]
-        x = 10 ** logs[inside].mean()
-        label = _LABELS.get(name, name)
-        ax.text(x, y, label, ha="center", va="center", fontsize=9, fontweight="bold")
+        inside = np.pad(winners == index, 1)
+        room = distance_transform_edt(inside, sampling=(2.0, 1.0))[1:-1, 1:-1]  # text is wide
+        row, column = np.unravel_index(int(np.argmax(room)), room.shape)
+        if room.max() > 0.06 * winners.shape[1]:
+            says = _LABELS.get(names[index], names[index])
+            x, y = table.exits[column], table.shares[row]
+            ax.text(x, y, says, ha="center", va="center", fontsize=9, fontweight="bold")
 
 
 def _lines(ax: Axes, table: WinnerMap) -> None:
-    """Draw where the quickest two change places."""
+    """Draw where the quickest change places: their times are the same there."""
     import numpy as np
 
-    x = np.concatenate([table.exits])
-    winners = table.winners
-    for index in range(len(table.times)):
-        inside = (winners == index).astype(float)
-        if 0 < inside.mean() < 1:
-            ax.contour(x, table.shares, inside, levels=[0.5], colors="black", linewidths=1.2)
+    stack = np.stack(list(table.times.values()))
+    for index in range(len(stack)):
+        ahead = stack[index] - np.delete(stack, index, axis=0).min(axis=0)
+        if ahead.min() < 0 < ahead.max():
+            ax.contour(
+                table.exits, table.shares, ahead, levels=[0.0], colors="black", linewidths=1.2
+            )
+
+
+def _first_change(table: WinnerMap) -> tuple[str, str] | None:
+    """Return the techniques on both sides of the first line, coming from few exits."""
+    names, row = list(table.times), table.winners[len(table.shares) // 2]
+    order = [names[index] for index in dict.fromkeys(row.tolist())]
+    return (order[0], order[1]) if len(order) > 1 else None
 
 
 def _finish(ax: Axes, table: WinnerMap, everywhere: str, *, last: bool) -> None:
@@ -159,37 +159,20 @@ def _finish(ax: Axes, table: WinnerMap, everywhere: str, *, last: bool) -> None:
     says = f"exits by {what}s"
     if everywhere:
         label = _LABELS.get(everywhere, everywhere).replace("\n", " ")
-        says += f"\nwithout {label}, which wins everywhere"
-    ax.set_title(says, loc="left", fontsize=9.5)
+        says += f"; left out, as it wins everywhere:\n{label}"
+    change = _first_change(table)
+    weight = table.calls_per_event(*change) if change else None
+    if weight is not None:
+        says += f"\nleft line: one {what} per {digits(weight, 2)} system calls"
+    ax.set_title(says, loc="left", fontsize=9)
     ax.set_xscale("log")
     ax.set_xlim(table.exits[0], table.exits[-1])
     ax.set_ylim(0, 1)
-    ax.set_xlabel("exits per ms of guest code [1/ms]")
+    ax.set_xlabel("exits per ms of guest code [1/ms],\nas hardware with shadow paging makes them")
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
-    _note(ax, table, what)
     if last:
-        calls = ax.secondary_yaxis(
-            "right", functions=(lambda y: y * table.calls, lambda c: c / table.calls)
-        )
+        rate = table.calls
+        both = (lambda share: share * rate, lambda calls: calls / rate)
+        calls = ax.secondary_yaxis("right", functions=both)
         calls.set_ylabel("system calls per ms of guest code [1/ms]")
-
-
-def _note(ax: Axes, table: WinnerMap, what: str) -> None:
-    """Write what one operation weighs, in system calls."""
-    hardware = "hardware" if "hardware" in table.planes else SHADOWED
-    if not {"binary-translation", hardware} <= set(table.planes):
-        return
-    weight = table.calls_per_event("binary-translation", hardware)
-    if weight is None:
-        return
-    says = f"hardware = binary translation:\none {what} per {digits(weight, 2)} system calls"
-    ax.text(
-        0.03,
-        0.97,
-        says,
-        transform=ax.transAxes,
-        va="top",
-        fontsize=8,
-        bbox={"color": "white", "alpha": 0.75, "pad": 2.5, "linewidth": 0},
-    )
