@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virtperf import catalog
 from virtperf.cli.isas import columns
@@ -27,8 +27,6 @@ from virtperf.technique import matrix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.axes import Axes
-
     from virtperf.params import ParameterSet
 
 EXAMPLES = ("fork-storm", "web-server")  # drawn in detail unless others are asked for
@@ -36,7 +34,8 @@ WEIGHED = ("syscall-loop", "web-server")  # short system calls, and long ones
 _WIDTH = 100
 _BAND = (
     "The band: all numbers of platform and workload at the low, all at the high end of their "
-    "ranges. Exits are those to the hypervisor, hypercalls included."
+    "ranges. Exits are those to the hypervisor, hypercalls included; emulators have none, they call "
+    "helpers. Memory is what translation takes once all that runs, or the whole image, is translated."
 )
 
 
@@ -97,7 +96,8 @@ def draw(platform: ParameterSet, workloads: Sequence[ParameterSet], out: Path) -
 
 def _figures(
     platform: ParameterSet, workloads: Sequence[ParameterSet]
-) -> Iterator[tuple[str, Axes]]:
+) -> Iterator[tuple[str, Any]]:
+    """Yield each figure's axes with the name of its file."""
     from virtperf import plot
 
     every = [catalog.workload(name) for name in catalog.names("workloads")]

@@ -87,8 +87,8 @@ def slowdown(
         row += len(found) + _GAP
         ax.axhline(row - (1 + _GAP) / 2, color="#BBBBBB", linewidth=0.6)
     ax.axvline(1.0, color="black", linewidth=1.0, zorder=1)
-    ax.set_title(platform.name, loc="left", fontsize=10.5, pad=38)
     _finish_slowdown(ax, ticks, groups, row - (1 + _GAP) / 2)
+    _title(ax, platform.name)
     return ax
 
 
@@ -232,6 +232,12 @@ def _finish_causes(ax: Axes, prices: Mapping[str, Price], title: str) -> None:
     used = {name for one in prices.values() for name in by_cause(one)}
     handles = [Patch(color=CAUSES[name][0], label=name) for name in CAUSES if name in used]
     _legend(ax, handles)
-    if title:
-        rows = -(-len(handles) // 4)
+    _title(ax, title)
+
+
+def _title(ax: Axes, title: str) -> None:
+    """Write a title above the legend."""
+    legend = ax.get_legend()
+    if title and legend is not None:
+        rows = -(-len(legend.get_texts()) // 4)
         ax.set_title(title, loc="left", fontsize=10.5, pad=8 + 15 * rows)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from virtperf.params import ParameterSet
 
 SHARES = (0.1, 1.0)
+_APART = 3.0  # two lines nearer than this are one to the eye
 _DASHES = ("-", "--", (0, (1, 1.5)))
 _INK = {"interpreter": "#4D4D4D", "dbt": "#A8437A", "static": "#E6D820"}
 
@@ -29,7 +30,7 @@ def warm_up(
     platform: ParameterSet,
     workload: ParameterSet,
     *,
-    shares: Sequence[float] = SHARES,
+    shares: Sequence[float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the slowdown of a run from its start on, over how long it is, for three emulators.
@@ -37,9 +38,10 @@ def warm_up(
     Parameters
     ----------
     platform, workload : ParameterSet
-    shares : sequence of float
+    shares : sequence of float, optional
         Executed shares of the image, besides the workload's own, for dynamic translation: static
-        translation takes the whole image at any share.
+        translation takes the whole image at any share. By default those of `SHARES` that are far
+        from the workload's own.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -51,6 +53,8 @@ def warm_up(
     """
     ax = ax if ax is not None else _axes(8.0, 4.6)
     own = workload["footprint"].value / workload["image"].value
+    if shares is None:
+        shares = [share for share in SHARES if max(share / own, own / share) > _APART]
     lines = {share: warm_up_of(platform, workload, "dbt", share) for share in (own, *shares)}
     static = warm_up_of(platform, workload, "static")
     interpreter = warm_up_of(platform, workload, "interpreter")
@@ -91,7 +95,7 @@ def _crossings(ax: Axes, interpreter: WarmUp, dynamic: WarmUp, static: WarmUp) -
     pairs = [
         (dynamic, interpreter, "dynamic beats the interpreter", -8),
         (static, interpreter, "static beats the interpreter", 8),
-        (static, dynamic, "static beats dynamic", 8),
+        (static, dynamic, "static beats dynamic", -8),
     ]
     for one, other, says, side in pairs:
         units = break_even(one, other)
