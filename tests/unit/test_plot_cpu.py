@@ -233,7 +233,7 @@ def test_a_dynamic_translator_pays_for_what_is_met_and_a_static_one_for_the_imag
 
 
 def test_with_all_executed_and_all_foreseen_static_and_dynamic_meet():
-    """An eighth of the blocks end indirectly: the translator's loop takes a whole number of them."""
+    """An eighth of the blocks end indirectly: the translator's loop takes whole numbers."""
     platform = with_numbers(X86, unforeseen_targets=0.0)
     work = with_numbers(SERVER, indirect_share=0.125)
     dynamic = translator_data.warm_up_of(platform, work, "dbt", executed=1.0)

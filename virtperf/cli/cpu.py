@@ -34,8 +34,8 @@ WEIGHED = ("syscall-loop", "web-server")  # short system calls, and long ones
 _WIDTH = 100
 _BAND = (
     "The band: all numbers of platform and workload at the low, all at the high end of their "
-    "ranges. Exits are those to the hypervisor, hypercalls included; emulators have none, they call "
-    "helpers. Memory is what translation takes once all that runs, or the whole image, is translated."
+    "ranges. Exits are those to the hypervisor, hypercalls included; emulators have none, they "
+    "call helpers. Memory is that of all code that runs (dbt), or of the whole image (static)."
 )
 
 
