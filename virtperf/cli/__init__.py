@@ -16,6 +16,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 INTERRUPTED = 130
 TIMELINES = Path("results/timeline")
 POPF = Path("results/popf")
+CPU = Path("results/cpu")
 
 
 class Format(StrEnum):
@@ -190,6 +191,33 @@ def popf(
     typer.echo(flags.show(outcomes))
     flags.draw(outcomes, out / "popf.png")
     typer.echo(f"wrote {out / 'popf.png'}", err=True)
+
+
+@app.command(
+    "cpu",
+    epilog=_examples(
+        "virtperf cpu",
+        "virtperf cpu --platform p4-vmware-2006 --workload fork-storm --out results/p4",
+    ),
+)
+@guarded
+def cpu_(
+    platform: Annotated[str, typer.Option(help="A platform: name or file.")] = "x86-kvm-2020",
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(help="A workload, name or file; may be given more than once. [default: all]"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write the figures into.")] = CPU,
+) -> None:
+    """Compare the techniques of CPU virtualization: slowdown, exits, memory, what they ask for."""
+    from virtperf.cli import cpu as text
+
+    machine, works = text.load(platform, workload or [])
+    shown = text.show(machine, works)
+    _writable(out)
+    typer.echo(shown)
+    for path in text.draw(machine, works if workload else text.examples(), out):
+        typer.echo(f"wrote {path}")
 
 
 @app.command(

@@ -1,5 +1,6 @@
 """Figures: a result or a timeline in, axes out. Nothing is shown or saved unless asked for."""
 
+from virtperf.plot.cpu import slowdown, time_by_cause
 from virtperf.plot.figures import (
     CAUSES,
     breakdown,
@@ -12,16 +13,25 @@ from virtperf.plot.figures import (
 )
 from virtperf.plot.flags import interrupt_flags
 from virtperf.plot.gantt import gantt
+from virtperf.plot.reasons import exits_by_reason
+from virtperf.plot.translator import thrash, warm_up
+from virtperf.plot.winner import winner_map
 
 __all__ = [
     "CAUSES",
     "breakdown",
     "cause",
     "cdf",
+    "exits_by_reason",
     "gantt",
     "interrupt_flags",
     "request_times",
     "response",
     "save",
     "short",
+    "slowdown",
+    "thrash",
+    "time_by_cause",
+    "warm_up",
+    "winner_map",
 ]
