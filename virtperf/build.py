@@ -31,7 +31,7 @@ from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique, cpu_technique
 from virtperf.technique.cpu.workload import Workload, unit
 from virtperf.technique.io import Guest, Plan, disk_plan
-from virtperf.technique.memory import memory_technique
+from virtperf.technique.memory import default_memory, memory_technique
 
 GUEST_LOCK, WAKE_UP = "guest lock", "wake-up"
 
@@ -127,7 +127,10 @@ class _Builder:
     def _add_work(self, vm: Vm, load: WorkLoad, name: str, cpu: CpuTechnique) -> None:
         """Add a VM that works and does nothing else: its jobs do unit after unit."""
         costs = Costs(*self.costs.sets, catalog.workload(load.workload))
-        memory = memory_technique(vm.memory_technique, self.costs)
+        chosen = None if vm.memory is None else vm.memory.technique
+        memory = memory_technique(
+            chosen or default_memory(vm.cpu.technique, self.costs), self.costs
+        )
         path = unit(Workload(costs), cpu, memory)
         self.costs.used |= costs.used
         vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]

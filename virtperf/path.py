@@ -15,7 +15,9 @@ from virtperf.errors import ParameterError
 Kind = Literal["work", "lock", "unlock", "serve", "ring", "take", "give", "end"]
 Hold = Literal["async", "defer", "block", "spin"]
 Target = Literal["kernel", "user", "blocking"]
-Crossing = Literal["exit", "ipi", "timer", "switch", "reflect", "trace", "hypercall", "multicall"]
+Crossing = Literal[
+    "exit", "ipi", "timer", "switch", "reflect", "trace", "hypercall", "multicall", "kernel"
+]
 Rule = Literal["always", "event-index", "moderated"]
 ConsumerState = Literal["active", "asleep", "polling", "other", "pending"]
 CONSUMER_STATES: tuple[ConsumerState, ...] = ("active", "asleep", "polling", "other", "pending")
@@ -86,11 +88,11 @@ class Transition:
 
     Attributes
     ----------
-    name : {'exit', 'ipi', 'timer', 'switch', 'reflect', 'trace', 'hypercall', 'multicall'}
-        Leave the guest and come back; send an inter-processor interrupt; arm the next timer
-        tick; let another process run on the vCPU; hand a fault on to the guest's kernel; write to
-        a page that the hypervisor watches; call the hypervisor; leave it a call that can wait for
-        others.
+    name : str
+        One of `Crossing`. Leave the guest and come back; send an inter-processor interrupt; arm
+        the next timer tick; let another process run on the vCPU; hand a fault on to the guest's
+        kernel; write to a page that the hypervisor watches; call the hypervisor; leave it a call
+        that can wait for others; or stay: the guest's kernel does itself what `reason` names.
     reason : str
         Exit reason, as users of ``perf kvm stat`` know it.
     to : {'kernel', 'user', 'blocking'}

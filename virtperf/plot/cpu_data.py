@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 BARE = "direct"
 SHADOWED = "hardware+shadow"
-WITHOUT_NESTED = ("p4-vmware-2006",)  # its VT-x came before nested paging
 ENDS = ("low", "high")
 
 # Virtualization is warm, the guest's own work green and blue, as in `figures.CAUSES`.
@@ -108,10 +107,15 @@ def way(name: str) -> tuple[str, str | None]:
     return cpu, memory or None
 
 
+def has_nested_paging(platform: ParameterSet) -> bool:
+    """Return whether hardware walks guest and host tables; VT-x is older than that."""
+    return "nested_paging" not in platform or bool(platform["nested_paging"].value)
+
+
 def ways(platform: ParameterSet) -> tuple[str, ...]:
     """Return the CPU techniques, and hardware with shadow paging, that a machine can have."""
     names = list(matrix.cpu_techniques())
-    if platform.name.removesuffix("*") in WITHOUT_NESTED:
+    if not has_nested_paging(platform):
         names[names.index("hardware")] = SHADOWED
     else:
         names.insert(names.index("hardware"), SHADOWED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from virtperf import catalog
 from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.params import ParameterSet, Quantity
-from virtperf.plot.cpu_data import SHADOWED, WITHOUT_NESTED, way
+from virtperf.plot.cpu_data import SHADOWED, has_nested_paging, way
 from virtperf.technique.cpu.operations import OPERATIONS
 from virtperf.technique.cpu.price import price
 
@@ -108,7 +108,7 @@ def contenders(platform: ParameterSet) -> tuple[str, ...]:
     """Return those of `CONTENDERS` that a platform has the numbers for."""
     names = []
     for name in CONTENDERS:
-        if name == "hardware" and platform.name.removesuffix("*") in WITHOUT_NESTED:
+        if name == "hardware" and not has_nested_paging(platform):
             continue
         try:
             _at(platform, catalog.workload("fork-storm"), name, "port_read", 1.0, 0.5)

@@ -155,6 +155,8 @@ class BinaryTranslation:
 
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
         """Return what a crossing is: into the monitor, or what was translated to do without."""
+        if transition.name == "kernel":
+            return (native(self._costs, transition.reason, where),)
         if transition.name == "switch":
             return (
                 self._work(where, "callout", CALLOUT, "callouts.cr3-load"),

@@ -21,6 +21,8 @@ class Direct:
 
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
         """Return no steps but those of a process switch: there is no hypervisor to cross to."""
+        if transition.name == "kernel":
+            return (native(self._costs, transition.reason, where),)
         if transition.name == "switch":
             return (process_switch(self._costs, where),)
         return ()

@@ -23,6 +23,8 @@ TRANSLATION, HELPER = "vcpu: translation", "vcpu: emulator helper"
 class _Emulator:
     """What all three have in common: helpers, and interrupts that wait for the end of a block."""
 
+    slower, account = "translated_expansion", TRANSLATED
+
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
 
@@ -34,11 +36,14 @@ class _Emulator:
         """Return the helper's call that a crossing is; a fault handed on is a jump."""
         if transition.name == "reflect":
             return ()
+        if transition.name == "kernel":
+            return (self._own(transition.reason, where),)
         return (self._helper(where, transition.reason),)
 
-    def _slower(self, step: Step, factor: str, account: str) -> Step:
-        ns = step.cost.mean * self._costs.share(factor)
-        return work(step.where, ns, account)
+    def _own(self, operation: str, where: str) -> Step:
+        """Return what the machine would take for an operation, as many times longer."""
+        ns = native(self._costs, operation, where).cost.mean * self._costs.share(self.slower)
+        return work(where, ns, self.account)
 
     def _accesses(self, code: Code, where: str) -> Step:
         """Return what the software TLB takes, hits and misses together."""
@@ -68,6 +73,8 @@ class _Emulator:
 class Interpreter(_Emulator):
     """Interpretation: fetch, decode and carry out each instruction, each time."""
 
+    slower, account = "interpreter_expansion", INTERPRETED
+
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return the interpreter's work; the software TLB is part of it."""
         ns = code.ns * self._costs.share("interpreter_expansion")
@@ -75,9 +82,7 @@ class Interpreter(_Emulator):
 
     def operation(self, name: str, where: str) -> tuple[Step, ...]:
         """Return an operation, interpreted as all else."""
-        return (
-            self._slower(native(self._costs, name, where), "interpreter_expansion", INTERPRETED),
-        )
+        return (self._own(name, where),)
 
 
 class Dynamic(_Emulator):
@@ -97,8 +102,8 @@ class Dynamic(_Emulator):
 
     def operation(self, name: str, where: str) -> tuple[Step, ...]:
         """Return an operation as the translated code it is, and the helper it calls."""
-        slower = self._slower(native(self._costs, name, where), "translated_expansion", TRANSLATED)
-        return (slower,) if name == "return" else (slower, self._helper(where, name))
+        own = self._own(name, where)
+        return (own,) if name == "return" else (own, self._helper(where, name))
 
 
 class Static(Dynamic):

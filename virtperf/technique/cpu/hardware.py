@@ -42,6 +42,8 @@ class Hardware:
         is handed on to the guest with the entry that follows its exit. A write to a page that is
         watched exits twice: the hypervisor lets the guest do that one instruction, and looks.
         """
+        if transition.name == "kernel":
+            return (native(self._costs, transition.reason, where),)
         if transition.name == "switch":
             return (process_switch(self._costs, where),)
         if transition.name == "reflect":

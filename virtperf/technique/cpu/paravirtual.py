@@ -45,11 +45,14 @@ class Paravirtual:
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
         """Return the hypercall a crossing is; one that can wait pays its share of a batch."""
         costs, reason = self._costs, transition.reason
+        if transition.name == "kernel":
+            return (native(self._costs, transition.reason, where),)
         if transition.name == "switch":
             base = self.expand(Transition(name="hypercall", reason=BASE_POINTER), where)
             return (*base, process_switch(costs, where))
         if transition.name == "reflect":
-            return (work(where, costs.ns("trap_reflect"), "vcpu: reflected fault"),)
+            counts = f"reflected.{reason}"
+            return (work(where, costs.ns("trap_reflect"), "vcpu: reflected fault", counts=counts),)
         if transition.name == "multicall":
             share = (costs.ns("hypercall") - costs.ns("pt_update")) / costs.share("multicall_batch")
             return (self._call(where, reason, costs.ns("pt_update") + share, "batched"),)

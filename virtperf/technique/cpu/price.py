@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from virtperf.params import ParameterSet
 from virtperf.path import Choice, Step
-from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import cpu_technique
 from virtperf.technique.cpu.translation import footprint
 from virtperf.technique.cpu.workload import Workload, unit
-from virtperf.technique.memory import memory_technique
+from virtperf.technique.memory import default_memory, memory_technique
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,7 @@ def price(
     """
     costs = Costs(platform, workload)
     work = Workload(costs)
-    answers = memory_technique(memory or matrix.default_memory(cpu), costs)
+    answers = memory_technique(memory or default_memory(cpu, costs), costs)
     accounts: defaultdict[str, float] = defaultdict(float)
     counts: defaultdict[str, float] = defaultdict(float)
     for part in unit(work, cpu_technique(cpu, costs), answers):

@@ -30,6 +30,8 @@ class TrapEmulate:
 
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
         """Return the trap a transition is; a fault that is handed on only changes where it goes."""
+        if transition.name == "kernel":
+            return (native(self._costs, transition.reason, where),)
         if transition.name == "switch":
             return (self._trap(where, "cr3-load"), process_switch(self._costs, where))
         if transition.name == "reflect":
@@ -53,8 +55,9 @@ class TrapEmulate:
         if name in UNTOUCHED:
             return (alone,)
         if name in REFLECTED:
-            reflected = self.expand(Transition(name="reflect", reason=name), where)
-            return (*reflected, alone, self._trap(where, "iret"))
+            ns, reason = self._costs.ns("trap_reflect"), f"exits.{name}"
+            reflected = work(where, ns, f"vcpu: trap {name}", masked=True, counts=reason)
+            return (reflected, alone, self._trap(where, "iret"))
         if name == "timer":
             return (self._trap(where, "timer"), alone, self._trap(where, "iret"))
         return (self._trap(where, name.replace("_", "-")),)

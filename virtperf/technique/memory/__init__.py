@@ -9,6 +9,7 @@ from typing import Protocol
 
 from virtperf.errors import UnknownNameError
 from virtperf.path import Path
+from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.memory.direct import DirectTables
 from virtperf.technique.memory.native import Native
@@ -40,6 +41,15 @@ _TECHNIQUES: Mapping[str, Callable[[Costs], MemoryTechnique]] = {
     "direct": DirectTables,
     "nested": Nested,
 }
+
+
+def default_memory(cpu: str, costs: Costs) -> str:
+    """Return the memory technique that goes with a CPU technique on this platform.
+
+    Hardware assistance came some years before nested paging did: without it, shadow tables.
+    """
+    name = matrix.default_memory(cpu)
+    return "shadow" if name == "nested" and not costs.count("nested_paging") else name
 
 
 def memory_technique(name: str, costs: Costs) -> MemoryTechnique:

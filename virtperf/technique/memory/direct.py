@@ -4,9 +4,9 @@ The hardware walks the guest's own tables, which are read-only to it; each chang
 hypervisor. A fault comes to the hypervisor first, which hands it on. (Barham et al., SOSP 2003.)
 """
 
-from virtperf.path import Path, Transition, work
+from virtperf.path import Path, Transition
 from virtperf.technique.costs import Costs
-from virtperf.technique.memory.native import KERNEL
+from virtperf.technique.memory.native import own
 
 
 class DirectTables:
@@ -15,14 +15,11 @@ class DirectTables:
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
 
-    def _kernel(self, name: str) -> Path:
-        return (work("vcpu", self._costs.ns(f"native_{name}"), KERNEL),)
-
     def page_fault(self) -> Path:
         """Return the fault, handed on by the hypervisor, and one update: too few for a batch."""
         return (
             Transition(name="reflect", reason="page-fault"),
-            *self._kernel("page_fault"),
+            *own("page_fault"),
             Transition(name="hypercall", reason="mmu_update"),
         )
 
@@ -37,6 +34,6 @@ class DirectTables:
     def address_space(self) -> Path:
         """Return the hypercall that loads another base pointer."""
         return (
-            *self._kernel("address_space"),
+            *own("address_space"),
             Transition(name="hypercall", reason="new_baseptr"),
         )

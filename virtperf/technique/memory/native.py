@@ -1,9 +1,12 @@
 """Native paging: the guest's page tables are the machine's, as on bare metal and in containers."""
 
-from virtperf.path import Path, work
+from virtperf.path import Path, Transition
 from virtperf.technique.costs import Costs
 
-KERNEL = "vcpu: guest kernel"
+
+def own(operation: str) -> Path:
+    """Return what the guest's kernel does itself."""
+    return (Transition(name="kernel", reason=operation),)
 
 
 class Native:
@@ -12,12 +15,9 @@ class Native:
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
 
-    def _kernel(self, name: str) -> Path:
-        return (work("vcpu", self._costs.ns(f"native_{name}"), KERNEL),)
-
     def page_fault(self) -> Path:
         """Return the kernel's own handling."""
-        return self._kernel("page_fault")
+        return own("page_fault")
 
     def first_touch(self) -> Path:
         """Return no steps: the hardware walks the table."""
@@ -25,8 +25,8 @@ class Native:
 
     def pte_write(self) -> Path:
         """Return one store."""
-        return self._kernel("pte_write")
+        return own("pte_write")
 
     def address_space(self) -> Path:
         """Return the kernel's own switch."""
-        return self._kernel("address_space")
+        return own("address_space")

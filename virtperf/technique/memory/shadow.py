@@ -8,7 +8,7 @@ page, and once more, hidden from it, for the hypervisor to copy that into the sh
 from virtperf.path import Path, Transition, leave, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.sequence import sequence_ns
-from virtperf.technique.memory.native import KERNEL
+from virtperf.technique.memory.native import own
 
 ACCOUNT = "vcpu: shadow paging"
 
@@ -49,9 +49,6 @@ class Shadow:
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
 
-    def _kernel(self, name: str) -> Path:
-        return (work("vcpu", self._costs.ns(f"native_{name}"), KERNEL),)
-
     def _software(self, listing: str) -> Path:
         return (work("vcpu", sequence_ns(self._costs, listing), ACCOUNT),)
 
@@ -61,7 +58,7 @@ class Shadow:
             leave("page-fault", "kernel"),
             *self._software(WALK),
             Transition(name="reflect", reason="page-fault"),
-            *self._kernel("page_fault"),
+            *own("page_fault"),
             *self.first_touch(),
         )
 
@@ -73,7 +70,7 @@ class Shadow:
         """Return a write to a page that is watched, and the shadow brought up to date."""
         return (
             Transition(name="trace", reason="pte-write"),
-            *self._kernel("pte_write"),
+            *own("pte_write"),
             *self._software(FILL),
         )
 
@@ -82,5 +79,5 @@ class Shadow:
         return (
             leave("cr3-load", "kernel"),
             *self._software(FILL),
-            *self._kernel("address_space"),
+            *own("address_space"),
         )
