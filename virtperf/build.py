@@ -131,13 +131,20 @@ class _Builder:
         memory = memory_technique(
             chosen or default_memory(vm.cpu.technique, self.costs), self.costs
         )
-        path = unit(Workload(costs), cpu, memory)
-        self.costs.used |= costs.used
+        workload = Workload(costs)
         vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
         for vcpu in vcpus:
             self._add_vcpu(vm, vcpu, cpu)
+        several = vm.vcpus > 1
+        for number, vcpu in enumerate(vcpus if several else ()):
+            self._add_peer(vcpu, vcpus[(number + 1) % vm.vcpus], cpu)
+        handler = work("peer", costs.ns("native_exception"), "vcpu: interrupt handler")
+        peer = (ring("ipi"), handler, end()) if several else ()
+        path = unit(workload, cpu, memory, peer)
+        self.costs.used |= costs.used
         for number in range(load.jobs):
-            job, vcpu = f"{name}.job{number}", vcpus[number % vm.vcpus]
+            job, on = f"{name}.job{number}", number % vm.vcpus
+            vcpu, other = vcpus[on], vcpus[(on + 1) % vm.vcpus]
             self.assembly.task(job, vcpu)
             self.assembly.source(
                 job,
@@ -145,10 +152,17 @@ class _Builder:
                 to=job,
                 outstanding=1,
                 think=Deterministic(load.think_ns),
-                names={"vcpu": vcpu},
+                names={"vcpu": vcpu, "ipi": f"{vcpu}.ipi", "peer": other},
                 group=vm.name if len(self.scenario.vm) > 1 else "",
                 expand=cpu.expand,
             )
+
+    def _add_peer(self, vcpu: str, other: str, cpu: CpuTechnique) -> None:
+        """Let a vCPU interrupt another one; what sending costs is in the path of who sends."""
+        bell = Bell(name="ipi", to="", rule="always", costs=_for_all(cpu.delivery()), counts="ipis")
+        self.assembly.bell(
+            f"{vcpu}.ipi", bell, to=f"{other}.interrupt", sender="", expand=cpu.expand
+        )
 
     def _add_vcpu(self, vm: Vm, vcpu: str, cpu: CpuTechnique) -> None:
         """Add a vCPU: its guest's processes come with the load."""

@@ -297,3 +297,33 @@ def test_comparing_techniques_takes_guest_and_memory_along():
     assert moved.vm[0].guest == "ported"
     assert moved.vm[0].memory_technique == "direct"
     assert moved.with_("vm.cpu", "dbt").vm[0].guest == "unmodified"
+
+
+# -- several vCPUs, and what an exit may cost besides -------------------------------------------
+
+
+def test_an_interrupt_to_another_vcpu_is_time_of_that_one():
+    """Two CPUs at work overlap: who sends pays for sending, and goes on."""
+    alone = work_scenario("hardware", "web-server")
+    pair = work_scenario("hardware", "web-server", vcpus=2)
+    one, two = (
+        simulate(Scenario.from_dict(data | {"host": {"pcpus": 2}}), requests=4_000, replications=2)
+        for data in (alone, pair)
+    )
+    sent = catalog.workload("web-server")["ipis"].value
+    assert two.value(two.labels[0], "side_paths_per_request.ipi")[0] == pytest.approx(
+        sent, abs=0.05
+    )
+    assert two.value(two.labels[0], "ipis_per_request")[0] <= sent + 0.05
+    (base, _), (beside, _) = (r.value(r.labels[0], "latency.mean") for r in (one, two))
+    assert beside == pytest.approx(base, rel=0.05)  # the other vCPU is free to take it
+    handled = two.cpu[two.cpu["account"] == "vcpu: interrupt handler"]["ns"].sum()
+    assert handled == pytest.approx(sent * TOY.ns("native_exception"), rel=0.2)
+
+
+def test_what_mitigations_add_is_added_to_every_exit():
+    more = Quantity(value=18, unit="cycles", source="a test", evidence="assumed", checked="own")
+    plain = price(SERVER, mix(cpuids=1000), "hardware")
+    guarded = price(SERVER.replace(exit_mitigations=more), mix(cpuids=1000), "hardware")
+    cycles = (guarded.ns - plain.ns) * SERVER["frequency"].base / 1e9
+    assert cycles == pytest.approx(1000 * 18)

@@ -86,8 +86,3 @@ def test_ticks_alone_cost_a_computing_guest_less_than_three_in_a_thousand():
     server, work = catalog.platform("x86-kvm-2020"), catalog.workload("compute-bound")
     loss = price(server, work, "hardware").ns / price(server, work, "direct").ns - 1
     assert 0 < loss < 0.003
-
-
-def test_a_mitigation_of_18_cycles_an_exit_is_lost_in_100_000_exits_a_second():
-    exits, frequency, more = 1e5, 3e9, 2026 - 2008
-    assert exits * more / frequency < 0.001

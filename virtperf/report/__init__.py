@@ -44,7 +44,7 @@ def report(
     page = Path(out) / "index.html"
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(render(study), encoding="utf-8")
+        page.write_text(render(study, whole=not scenarios), encoding="utf-8")
     except OSError as error:
         raise OutputError(page, f"cannot be written: {error.strerror}") from error
     return page

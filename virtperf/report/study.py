@@ -80,7 +80,7 @@ def conduct(scenarios: Sequence[Scenario], progress: Progress | None = None) -> 
 
 def depth(scenario: Scenario) -> float:
     """Return how many requests a VM has in flight; an open load counts as the deepest."""
-    loads = [vm.load for vm in scenario.vm]
+    loads = [vm.on_disk[1] for vm in scenario.vm]
     return max(load.outstanding * load.jobs if load.kind == "closed" else 1e9 for load in loads)
 
 

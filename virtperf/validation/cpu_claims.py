@@ -24,7 +24,7 @@ def _of(platform: str, names: str) -> tuple[str, ...]:
 
 SOFTWARE = _of(P4, "frequency vmm_entry lookup sequence_cycle")
 SEQUENCES = _of(P4, "frequency lookup sequence_cycle")
-HARDWARE = _of(P4, "frequency apicv exit_hardware exit_kernel")
+HARDWARE = _of(P4, "frequency apicv exit_hardware exit_kernel exit_mitigations")
 
 
 def _operation(

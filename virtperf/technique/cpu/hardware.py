@@ -57,6 +57,7 @@ class Hardware:
     def exit_ns(self, to: Target) -> float:
         """Return the time of an exit that travels as far as `to`."""
         ns = self._costs.ns("exit_hardware") + self._costs.ns("exit_kernel")
+        ns += self._costs.ns("exit_mitigations")
         further = _FURTHER[to]
         return ns if further is None else ns + self._costs.ns(further)
 

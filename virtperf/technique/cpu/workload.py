@@ -1,12 +1,12 @@
 """A workload as a mix of instructions and operations, and the path of one unit of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtperf.dist import Deterministic
 from virtperf.errors import ParameterError
-from virtperf.path import Choice, Path, Step, Transition, end
+from virtperf.path import Choice, Path, Spawn, Step, Transition, end
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
 from virtperf.technique.cpu.operations import OPERATIONS, Operation
@@ -69,16 +69,28 @@ class Workload:
         )
 
 
-def unit(workload: Workload, cpu: "CpuTechnique", memory: "MemoryTechnique") -> Path:
+def unit(
+    workload: Workload, cpu: "CpuTechnique", memory: "MemoryTechnique", peer: Path = ()
+) -> Path:
     """Return what one unit of a workload takes on a vCPU under its two techniques.
 
     Operations of a kind are one step; what is left of a number that is not whole happens by chance.
+
+    Parameters
+    ----------
+    workload : Workload
+    cpu, memory : CpuTechnique, MemoryTechnique
+    peer : Path
+        What an inter-processor interrupt does to the vCPU that it is for, from its doorbell on:
+        that is another CPU's time, while this one goes on.
     """
-    parts: list[Step | Choice] = list(cpu.code(workload.code(), "vcpu"))
+    parts: list[Step | Choice | Spawn] = list(cpu.code(workload.code(), "vcpu"))
     for operation in OPERATIONS.values():
         number = workload.events(operation)
         if number:
             parts += _repeated(once(operation, cpu, memory), number, operation.name)
+        if operation.name == "ipi" and peer:
+            parts += _sent(number, peer)
     return (*_merged(parts), end())
 
 
@@ -105,6 +117,15 @@ def _memory_path(memory: "MemoryTechnique", name: str) -> Path:
     return answers[name]()
 
 
+def _sent(number: float, peer: Path) -> Iterator[Choice | Spawn]:
+    """Yield a side path for each interrupt that is sent; chance decides as for its sending."""
+    whole, one = int(number), Spawn(name="ipi", path=peer)
+    yield from [one] * whole
+    rest = number - whole
+    if rest > 1e-9:
+        yield Choice(branches=((rest, (one,)), (1 - rest, ())), purpose="operation/ipi")
+
+
 def _repeated(steps: list[Step], number: float, name: str) -> Iterator[Step | Choice]:
     """Yield what `number` times the steps are."""
     whole = int(number)
@@ -121,11 +142,11 @@ def _times(step: Step, number: int) -> Step:
     return replace(step, cost=Deterministic(step.cost.mean * number), times=times)
 
 
-def _merged(parts: Iterable[Step | Choice]) -> Iterator[Step | Choice]:
+def _merged(parts: Sequence[Step | Choice | Spawn]) -> Iterator[Step | Choice | Spawn]:
     """Yield the parts; steps that are booked and counted alike become one."""
     sums: dict[tuple[str, str, bool], Step] = {}
     for part in parts:
-        if isinstance(part, Choice):
+        if not isinstance(part, Step):
             continue
         key = part.account, part.counts, part.masked
         if key not in sums:
@@ -135,4 +156,4 @@ def _merged(parts: Iterable[Step | Choice]) -> Iterator[Step | Choice]:
         times = sums[key].times + part.times if part.counts else 1
         sums[key] = replace(sums[key], cost=Deterministic(ns), times=times)
     yield from (step for step in sums.values() if step.cost.mean or step.counts)
-    yield from (part for part in parts if isinstance(part, Choice))
+    yield from (part for part in parts if not isinstance(part, Step))
