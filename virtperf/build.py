@@ -138,8 +138,10 @@ class _Builder:
         several = vm.vcpus > 1
         for number, vcpu in enumerate(vcpus if several else ()):
             self._add_peer(vcpu, vcpus[(number + 1) % vm.vcpus], cpu)
-        handler = work("peer", costs.ns("native_exception"), "vcpu: interrupt handler")
-        peer = (ring("ipi"), handler, end()) if several else ()
+        peer: Path = ()
+        if several:
+            handler = work("peer", costs.ns("native_exception"), "vcpu: interrupt handler")
+            peer = (ring("ipi"), handler, end())
         path = unit(workload, cpu, memory, peer)
         self.costs.used |= costs.used
         for number in range(load.jobs):

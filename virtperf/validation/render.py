@@ -44,7 +44,7 @@ def table(outcomes: Sequence[Outcome] | None = None, *, quick: bool = False) -> 
     pandas.DataFrame
         Columns ``says published predicted noise unit error tolerance verdict kind inputs how
         confidence source why lacks``; error and tolerance are relative, and a tolerance is null
-        where a range is accepted instead.
+        where a range or a factor is accepted instead.
     """
     import pandas as pd
 
@@ -61,7 +61,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "noise": outcome.predicted.half_width,
         "unit": fact.unit,
         "error": outcome.error,
-        "tolerance": claim.tolerance if claim.within is None else None,
+        "tolerance": claim.tolerance if claim.within is None and claim.factor is None else None,
         "verdict": outcome.verdict,
         "kind": claim.kind,
         "inputs": " ".join(claim.inputs),
@@ -122,6 +122,8 @@ def _noise(outcome: Outcome) -> str:
 
 
 def _accepted(outcome: Outcome) -> str:
+    if outcome.claim.factor is not None:
+        return f"within a factor {outcome.claim.factor:g}"
     if outcome.claim.within is None:
         return f"within {outcome.claim.tolerance:.0%}"
     low, high = outcome.claim.within
