@@ -155,10 +155,10 @@ def list_(
 @guarded
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A platform or scenario: name or file.")
+        str, typer.Argument(metavar="NAME", help="A platform, workload or scenario: name or file.")
     ],
 ) -> None:
-    """Print every number of a platform or scenario with its source."""
+    """Print every number of a platform, workload or scenario with its source."""
     from virtperf.cli import inventory
 
     typer.echo(inventory.show(name))

@@ -35,6 +35,7 @@ def _rows(kind: str) -> Iterator[tuple[str, str]]:
     elif kind == "techniques":
         for family, names in (
             ("cpu", techniques.cpu_techniques()),
+            ("memory", techniques.memory_techniques()),
             ("disk", techniques.disk_techniques()),
         ):
             yield from ((f"{family} {name}", techniques.title(family, name)) for name in names)
@@ -47,16 +48,20 @@ def _rows(kind: str) -> Iterator[tuple[str, str]]:
 
         yield from ((name, Scenario.load(name).title) for name in catalog.names(kind))
     else:
-        yield from ((name, "") for name in catalog.names(kind))
+        yield from ((name, catalog.workload(name).title) for name in catalog.names(kind))
 
 
 def matrix() -> str:
     """Return which techniques go together, with a reason where they do not."""
+    return "\n\n".join(_matrix(kind) for kind in ("memory", "disk"))
+
+
+def _matrix(kind: str) -> str:
     rows = [
-        (row["cpu"], row["disk"], row["guest"], f"{row['allowed']:<3}", row["reason"])
-        for row in techniques.table()
+        (row["cpu"], row[kind], row["guest"], f"{row['allowed']:<3}", row["reason"])
+        for row in techniques.table(kind)
     ]
-    lines = [("cpu", "disk", "guest", "allowed", "reason"), *rows]
+    lines = [("cpu", kind, "guest", "allowed", "reason"), *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(4)]
     return "\n".join(
         "  ".join([*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[4]]).rstrip()
@@ -65,14 +70,18 @@ def matrix() -> str:
 
 
 def show(name: str) -> str:
-    """Return every number of a platform or scenario, with its source."""
+    """Return every number of a platform, workload or scenario, with its source."""
     platforms, scenarios = catalog.names("platforms"), catalog.names("scenarios")
+    workloads = catalog.names("workloads")
     if name in platforms:
         return _platform(catalog.platform(name))
+    if name in workloads:
+        return _platform(catalog.workload(name))
     if name in scenarios:
         return _scenario(name)
     if Path(name).suffix != ".toml":
-        raise UnknownNameError("platform or scenario", name, {*platforms, *scenarios})
+        known = {*platforms, *workloads, *scenarios}
+        raise UnknownNameError("platform, workload or scenario", name, known)
     return _scenario(name) if _is_scenario(name) else _platform(catalog.platform(name))
 
 

@@ -98,11 +98,22 @@ def why_forbidden(
     return None
 
 
-def table() -> list[dict[str, str]]:
-    """Return one row per combination: ``cpu disk guest allowed reason``."""
+def table(kind: str = "disk") -> list[dict[str, str]]:
+    """Return one row per combination of a CPU technique with one of memory or disk.
+
+    Parameters
+    ----------
+    kind : {'disk', 'memory'}
+
+    Returns
+    -------
+    list of dict
+        ``cpu``, the kind, ``guest allowed reason``.
+    """
     rows = []
-    for cpu, disk, guest in product(cpu_techniques(), disk_techniques(), GUESTS):
-        reason = why_forbidden(cpu, guest, disk=disk)
+    for cpu, other, guest in product(cpu_techniques(), tuple(_data()[kind]), GUESTS):
+        reason = why_forbidden(cpu, guest, **{kind: other})
         allowed = "yes" if reason is None else "no"
-        rows.append(dict(cpu=cpu, disk=disk, guest=guest, allowed=allowed, reason=reason or ""))
+        rows.append({"cpu": cpu, kind: other, "guest": guest, "allowed": allowed})
+        rows[-1]["reason"] = reason or ""
     return rows

@@ -29,9 +29,9 @@ def _of(platform: str, names: str) -> tuple[str, ...]:
 NATIVE = _of(SERVER, "slice thread_switch submit_share native_user native_kernel")
 VIRTIO = NATIVE + _of(
     SERVER,
-    "frequency exit_hardware exit_kernel exit_mitigations exit_blocking apicv eventfd_signal "
-    "thread_wake_delay thread_wake_cpu iothread_poll iothread_poll_start iothread_batch "
-    "poll_pickup virtio_pop virtio_complete host_submit host_complete",
+    "frequency exit_hardware exit_kernel exit_mitigations exit_blocking apicv vpid "
+    "eventfd_signal thread_wake_delay thread_wake_cpu iothread_poll iothread_poll_start "
+    "iothread_batch poll_pickup virtio_pop virtio_complete host_submit host_complete",
 )
 FIO = _of("zen1-kvm-guest", "slice thread_switch submit_share")
 

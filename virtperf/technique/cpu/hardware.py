@@ -55,9 +55,15 @@ class Hardware:
         return (work(where, ns * times, account, masked=True, counts=counts, times=times),)
 
     def exit_ns(self, to: Target) -> float:
-        """Return the time of an exit that travels as far as `to`."""
-        ns = self._costs.ns("exit_hardware") + self._costs.ns("exit_kernel")
-        ns += self._costs.ns("exit_mitigations")
+        """Return the time of an exit that travels as far as `to`.
+
+        Without tags in the TLB (VPID, ASID) it is emptied on the way out and on the way in, and
+        what each side needs is walked for again.
+        """
+        parts = ["exit_hardware", "exit_kernel", "exit_mitigations"]
+        if not self._costs.count("vpid"):
+            parts.append("tlb_refill")
+        ns = sum(map(self._costs.ns, parts))
         further = _FURTHER[to]
         return ns if further is None else ns + self._costs.ns(further)
 
