@@ -62,6 +62,13 @@ def sources(scenario: Scenario, platform: ParameterSet | None = None) -> dict[st
     return dict(_Builder(scenario, platform).costs.used)
 
 
+def memory_of(vm: Vm, costs: Costs) -> str:
+    """Return the memory technique of a VM: its own, or what goes with its CPU technique."""
+    if vm.memory is not None:
+        return vm.memory.technique
+    return default_memory(vm.cpu.technique, costs)
+
+
 class _Builder:
     def __init__(self, scenario: Scenario, platform: ParameterSet | None) -> None:
         numbers = catalog.platform(scenario.platform) if platform is None else platform
@@ -127,10 +134,7 @@ class _Builder:
     def _add_work(self, vm: Vm, load: WorkLoad, name: str, cpu: CpuTechnique) -> None:
         """Add a VM that works and does nothing else: its jobs do unit after unit."""
         costs = Costs(*self.costs.sets, catalog.workload(load.workload))
-        chosen = None if vm.memory is None else vm.memory.technique
-        memory = memory_technique(
-            chosen or default_memory(vm.cpu.technique, self.costs), self.costs
-        )
+        memory = memory_technique(memory_of(vm, self.costs), self.costs)
         workload = Workload(costs)
         vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
         for vcpu in vcpus:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from virtperf import catalog
-from virtperf.build import build
+from virtperf.build import build, memory_of
 from virtperf.errors import ParameterError, ScenarioError, UnknownNameError
-from virtperf.experiment import simulate
+from virtperf.experiment import compare, simulate
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import Choice, Step, Transition, end
+from virtperf.result.exits import exits
 from virtperf.scenario import Scenario
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
@@ -295,7 +296,7 @@ def test_comparing_techniques_takes_guest_and_memory_along():
     scenario = Scenario.from_dict(work_scenario())
     moved = scenario.with_("vm.cpu", "paravirtual")
     assert moved.vm[0].guest == "ported"
-    assert moved.vm[0].memory_technique == "direct"
+    assert memory_of(moved.vm[0], Costs(TOY)) == "direct"
     assert moved.with_("vm.cpu", "dbt").vm[0].guest == "unmodified"
 
 
@@ -327,3 +328,35 @@ def test_what_mitigations_add_is_added_to_every_exit():
     guarded = price(SERVER.replace(exit_mitigations=more), mix(cpuids=1000), "hardware")
     cycles = (guarded.ns - plain.ns) * SERVER["frequency"].base / 1e9
     assert cycles == pytest.approx(1000 * 18)
+
+
+def test_a_machine_without_nested_paging_has_shadow_tables():
+    old = Costs(catalog.platform("p4-vmware-2006"))
+    moved = Scenario.from_dict(work_scenario("hardware", platform="p4-vmware-2006"))
+    assert memory_of(moved.vm[0], old) == "shadow"
+    assert memory_of(moved.vm[0], Costs(SERVER)) == "nested"
+
+
+def test_a_comparison_says_what_translation_takes_and_what_is_not_seen():
+    scenario = Scenario.from_dict(work_scenario())
+    result = compare(
+        scenario, {"vm.cpu": ["dbt", "trap-emulate"]}, requests=400, replications=2, band=False
+    )
+    notes = " ".join(result.notes)
+    assert "vm.cpu=dbt: syscall-loop translated takes" in notes
+    assert "x86-32 is not classically virtualizable" in notes
+
+
+def test_exits_are_listed_as_perf_kvm_stat_lists_them():
+    scenario = Scenario.from_dict(work_scenario("trap-emulate", "fork-storm"))
+    result = simulate(scenario, requests=400, replications=2, band=False)
+    table = exits(result)
+    foretold = price(TOY, catalog.workload("fork-storm"), "trap-emulate")
+    expected = {n.removeprefix("exits."): c for n, c in foretold.counts.items() if "exits." in n}
+    per_unit = dict(zip(table["VM-EXIT"], table["exits/s"] * foretold.ns / 1e9, strict=True))
+    for reason, number in expected.items():
+        assert per_unit[reason] == pytest.approx(number, rel=1e-3)
+    assert table["exits/s"].is_monotonic_decreasing
+    assert table["Samples%"].sum() == pytest.approx(100)
+    assert table["Time%"].sum() == pytest.approx(100)
+    assert table["Avg time [ns]"].iloc[0] == pytest.approx(TOY.ns("trap"))

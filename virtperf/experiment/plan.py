@@ -118,7 +118,7 @@ def make(scenario: "Scenario", levels: Mapping[str, Any], *, band: bool) -> Poin
         events=events_per_request(system),
         theory=bounds(system),
         full_corners={name: resource for name, resource in full.items() if resource},
-        notes=(*_cpu_notes(scenario, changed), *_gaps(changed)),
+        notes=(*_cpu_notes(scenario, changed), *_translated(changed), *_gaps(changed)),
     )
 
 
@@ -180,14 +180,33 @@ def _holes(vm: "Vm") -> str:
     return f"vm.cpu=trap-emulate: {verdict}; the guest runs, and violations are counted"
 
 
+def _translated(scenario: "Scenario") -> list[str]:
+    """Say what translated code takes, and what is done before a steady state begins."""
+    from virtperf.technique.cpu.price import price
+
+    says = []
+    for vm in scenario.vm:
+        if vm.cpu.technique in ("dbt", "static") and vm.load.kind == "work":
+            workload = catalog.workload(vm.load.workload)
+            one = price(catalog.platform(scenario.platform), workload, vm.cpu.technique)
+            says.append(
+                f"vm.cpu={vm.cpu.technique}: {workload.name} translated takes "
+                f"{one.memory / 2**20:.3g} MiB, and {one.start / 1e6:.3g} ms before its first "
+                "unit, which the steady state leaves out"
+            )
+    return says
+
+
 def _gaps(scenario: "Scenario") -> list[str]:
     """Say what the techniques in use leave out."""
+    from virtperf.build import memory_of
     from virtperf.technique import matrix
+    from virtperf.technique.costs import Costs
 
     used = dict.fromkeys(("disk", vm.disk.technique) for vm in scenario.vm if vm.disk is not None)
     for vm in scenario.vm:
         if vm.disk is None:
-            used["memory", vm.memory_technique] = None
+            used["memory", memory_of(vm, Costs(catalog.platform(scenario.platform)))] = None
     said = {name: matrix.not_modelled(kind, name) for kind, name in used}
     return [f"{name}, not modelled: {says}" for name, says in said.items() if says]
 

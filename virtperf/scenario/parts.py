@@ -27,7 +27,6 @@ from virtperf.scenario.fields import (
 )
 from virtperf.scenario.frozen import Count, Frozen, Tables
 from virtperf.scenario.trace import TraceField
-from virtperf.technique import matrix
 from virtperf.units import MAX_TICKS
 
 Direction = Literal["read", "write"]
@@ -281,13 +280,6 @@ class Vm(Frozen):
         if self.disk is None or isinstance(self.load, WorkLoad):
             raise ParameterError(self.name, "load.kind", "closed, open or trace", self.load.kind)
         return self.disk, self.load
-
-    @property
-    def memory_technique(self) -> str:
-        """The memory technique, given or by default."""
-        if self.memory is not None:
-            return self.memory.technique
-        return matrix.default_memory(self.cpu.technique)
 
 
 class ServiceScale(Frozen):
