@@ -33,11 +33,12 @@ STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "trap-emulate": ("#D55E00", "^"),
         "binary-translation": ("#E69F00", "v"),
         "paravirtual": ("#009E73", "P"),
+        SHADOWED: ("#56B4E9", "X"),  # the three of hardware are blue, the last one nearly black
         "hardware": ("#0072B2", "o"),
-        SHADOWED: ("#56B4E9", "X"),
+        "nested-hardware": ("#12264F", "<"),
     }
 )
-"""Colour and marker of each technique, the same in every figure."""
+"""Colour and marker of each technique, the same in every figure, in the order of rows."""
 _GAP = 1.2  # between workloads, in rows
 _SPARED = 1.25  # a bar that is hardly too long is not cut: the axis grows
 
@@ -104,7 +105,7 @@ def _point(ax: Axes, row: float, name: str, one: Slowdown) -> None:
         xytext=(6, 0),
         textcoords="offset points",
         va="center",
-        fontsize=7,
+        fontsize=7.5,
         color="#333333",
     )
 
@@ -124,7 +125,7 @@ def _finish_slowdown(
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
     used = [name for name in STYLES if any(name in found for found in groups.values())]
-    _legend(ax, [_handle(name) for name in used])
+    _legend(ax, [_handle(name) for name in used], most=5)
 
 
 def _plain_log(ax: Axes) -> None:
@@ -146,10 +147,12 @@ def _handle(name: str) -> Any:
     return Line2D([], [], linestyle="none", color=colour, marker=marker, label=name, **edge)
 
 
-def _legend(ax: Axes, handles: list[Any], columns: int = 4) -> None:
+def _legend(ax: Axes, handles: list[Any], most: int = 4) -> None:
+    """Write a legend above, in as few rows as `most` columns allow, filled alike."""
+    rows = -(-len(handles) // most)
     ax.legend(
         handles=handles,
-        ncols=columns,
+        ncols=-(-len(handles) // rows),
         frameon=False,
         fontsize=8.5,
         loc="lower left",
@@ -239,5 +242,5 @@ def _title(ax: Axes, title: str) -> None:
     """Write a title above the legend."""
     legend = ax.get_legend()
     if title and legend is not None:
-        rows = -(-len(legend.get_texts()) // 4)
+        rows = -(-len(legend.get_texts()) // legend._ncols)  # type: ignore[attr-defined]
         ax.set_title(title, loc="left", fontsize=10.5, pad=8 + 15 * rows)

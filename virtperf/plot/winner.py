@@ -126,7 +126,7 @@ def _regions(ax: Axes, table: WinnerMap) -> None:
     )
     for index in np.unique(winners):
         inside = np.pad(winners == index, 1)
-        room = distance_transform_edt(inside, sampling=(2.0, 1.0))[1:-1, 1:-1]  # text is wide
+        room = distance_transform_edt(inside, sampling=(3.0, 1.0))[1:-1, 1:-1]  # text is wide
         row, column = np.unravel_index(int(np.argmax(room)), room.shape)
         if room.max() > 0.06 * winners.shape[1]:
             says = _LABELS.get(names[index], names[index])
@@ -159,7 +159,7 @@ def _finish(ax: Axes, table: WinnerMap, everywhere: str, *, last: bool) -> None:
     says = f"exits by {what}s"
     if everywhere:
         label = _LABELS.get(everywhere, everywhere).replace("\n", " ")
-        says += f"; left out, as it wins everywhere:\n{label}"
+        says += f"\nwithout {label}: it wins everywhere"
     change = _first_change(table)
     weight = table.calls_per_event(*change) if change else None
     if weight is not None:
