@@ -89,7 +89,8 @@ def slowdown(
         ax.axhline(row - (1 + _GAP) / 2, color="#BBBBBB", linewidth=0.6)
     ax.axvline(1.0, color="black", linewidth=1.0, zorder=1)
     _finish_slowdown(ax, ticks, groups, row - (1 + _GAP) / 2)
-    _title(ax, platform.name)
+    used = [name for name in STYLES if any(name in found for found in groups.values())]
+    _legend(ax, [_handle(name) for name in used], platform.name, most=5)
     return ax
 
 
@@ -124,8 +125,6 @@ def _finish_slowdown(
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
-    used = [name for name in STYLES if any(name in found for found in groups.values())]
-    _legend(ax, [_handle(name) for name in used], most=5)
 
 
 def _plain_log(ax: Axes) -> None:
@@ -147,8 +146,8 @@ def _handle(name: str) -> Any:
     return Line2D([], [], linestyle="none", color=colour, marker=marker, label=name, **edge)
 
 
-def _legend(ax: Axes, handles: list[Any], most: int = 4) -> None:
-    """Write a legend above, in as few rows as `most` columns allow, filled alike."""
+def _legend(ax: Axes, handles: list[Any], title: str, most: int = 4) -> None:
+    """Write a legend above, in as few rows as `most` columns allow, and a title over it."""
     rows = -(-len(handles) // most)
     ax.legend(
         handles=handles,
@@ -160,6 +159,8 @@ def _legend(ax: Axes, handles: list[Any], most: int = 4) -> None:
         columnspacing=1.4,
         handletextpad=0.4,
     )
+    if title:
+        ax.set_title(title, loc="left", fontsize=10.5, pad=8 + 15 * rows)
 
 
 def time_by_cause(
@@ -234,13 +235,4 @@ def _finish_causes(ax: Axes, prices: Mapping[str, Price], title: str) -> None:
 
     used = {name for one in prices.values() for name in by_cause(one)}
     handles = [Patch(color=CAUSES[name][0], label=name) for name in CAUSES if name in used]
-    _legend(ax, handles)
-    _title(ax, title)
-
-
-def _title(ax: Axes, title: str) -> None:
-    """Write a title above the legend."""
-    legend = ax.get_legend()
-    if title and legend is not None:
-        rows = -(-len(legend.get_texts()) // legend._ncols)  # type: ignore[attr-defined]
-        ax.set_title(title, loc="left", fontsize=10.5, pad=8 + 15 * rows)
+    _legend(ax, handles, title)

@@ -152,7 +152,7 @@ def _times(axis: Any) -> None:
 
 
 def _time(seconds: float) -> str:
-    unit, length = scale(seconds * 1e9 * (1 + 1e-9))  # 1 ms is not 1,000 us
+    unit, length = scale(seconds * 1e9)
     return f"{seconds * 1e9 / length:,.3g} {unit}"
 
 
