@@ -38,9 +38,9 @@ _WORDS = 66  # beside names of techniques and guests
 _NOTE = (
     "The band: all numbers of platform and workload at the low, all at the high end of their "
     "ranges. Exits are those to the hypervisor, hypercalls included; emulators have none, they "
-    "call helpers. Those of nested-hardware are the inner guest's: for each of them, the hypervisor "
-    "between exits several times more. Memory is that of all code that runs (dbt), or of the whole "
-    "image (static)."
+    "call helpers. Those of nested-hardware are the inner guest's; the hypervisor between, which "
+    "handles them, exits several times for each. Memory is that of all code that runs (dbt), or of "
+    "the whole image (static)."
 )
 
 
@@ -202,11 +202,12 @@ def _weights(platform: ParameterSet) -> list[str]:
     names = contenders(platform)
     if not {SHADOWED, "binary-translation"} <= set(names):
         return []
-    lines = [f"{SHADOWED} and binary-translation take the same time"]
+    lines = []
     for name in WEIGHED:
         found = winner_table(platform, catalog.workload(name), exits=[1.0], shares=[0.5])
         weight = found.calls_per_event("binary-translation", SHADOWED)
         if weight is not None:
             says = f"one page-table write per {digits(weight, 2)} system calls"
             lines.append(f"  with system calls as those of {name}: {says}")
-    return ["\n".join(lines)]
+    title = f"{SHADOWED} and binary-translation take the same time"
+    return ["\n".join([title, *lines])] if lines else []

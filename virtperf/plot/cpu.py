@@ -35,7 +35,7 @@ STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "paravirtual": ("#009E73", "P"),
         SHADOWED: ("#56B4E9", "X"),  # the three of hardware are blue, the last one nearly black
         "hardware": ("#0072B2", "o"),
-        "nested-hardware": ("#12264F", "<"),
+        "nested-hardware": ("#12264F", "p"),
     }
 )
 """Colour and marker of each technique, the same in every figure, in the order of rows."""

@@ -49,7 +49,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "hypercalls": "hypercall",
         "batched": "in a batch",
         "bounced": "bounced",
-    "reflected": "reflected",
+        "reflected": "reflected",
         "callouts": "callout",
         "helpers": "helper",
         "violations": "VIOLATION",

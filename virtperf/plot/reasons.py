@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 from math import floor, log10
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtperf.errors import ParameterError
 from virtperf.plot.cpu import STYLES
@@ -93,9 +93,8 @@ def _shortened(rates: list[Rate], most: int) -> list[Rate]:
 
 def _rate(ax: Axes, place: float, rate: Rate, colour: str) -> None:
     hatch = "////" if rate.kind == "violations" else ""
-    alpha = 0.4 if rate.kind == "batched" else 1.0
-    style: dict[str, Any] = {"hatch": hatch, "alpha": alpha, "edgecolor": "white"}
-    ax.barh(place, rate.per_s, color=colour, height=0.75, **style)
+    paint = _pale(colour) if rate.kind == "batched" else colour
+    ax.barh(place, rate.per_s, color=paint, height=0.75, hatch=hatch, edgecolor="white")
     ax.annotate(
         digits(rate.per_s),
         (rate.per_s, place),
@@ -104,6 +103,13 @@ def _rate(ax: Axes, place: float, rate: Rate, colour: str) -> None:
         va="center",
         fontsize=7.5,
     )
+
+
+def _pale(colour: str) -> tuple[float, ...]:
+    """Return a colour mixed with white; a transparent bar would show the grid behind it."""
+    from matplotlib.colors import to_rgb
+
+    return tuple(1 - 0.4 * (1 - part) for part in to_rgb(colour))
 
 
 def _name(ax: Axes, place: float, name: str) -> None:
@@ -118,7 +124,9 @@ def _finish_reasons(ax: Axes, rates: list[Rate], end: float) -> None:
     ax.set_xlim(10.0 ** floor(log10(low)), top * 4)
     ax.set_ylim(end, -0.8)
     notes = [says for kind, says in _NOTES.items() if kind in kinds]
-    ax.set_xlabel("\n".join(["stops per second of the guest's run [1/s]", "; ".join(notes)]).rstrip())
+    ax.set_xlabel(
+        "\n".join(["stops per second of the guest's run [1/s]", "; ".join(notes)]).rstrip()
+    )
     _tidy(ax)
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)

@@ -21,7 +21,7 @@ SAYS = {
     "port_read": "port read",
     "msr_write": "MSR write",
 }
-_LABELS = {
+LABELS = {
     "trap-emulate": "trap-emulate\n(POPF is wrong)",
     "binary-translation": "binary\ntranslation",
     "hardware": "hardware,\nnested paging",
@@ -129,7 +129,7 @@ def _regions(ax: Axes, table: WinnerMap) -> None:
         room = distance_transform_edt(inside, sampling=(3.0, 1.0))[1:-1, 1:-1]  # text is wide
         row, column = np.unravel_index(int(np.argmax(room)), room.shape)
         if room.max() > 0.06 * winners.shape[1]:
-            says = _LABELS.get(names[index], names[index])
+            says = LABELS.get(names[index], names[index])
             x, y = table.exits[column], table.shares[row]
             ax.text(x, y, says, ha="center", va="center", fontsize=9, fontweight="bold")
 
@@ -158,7 +158,7 @@ def _finish(ax: Axes, table: WinnerMap, everywhere: str, *, last: bool) -> None:
     what = SAYS.get(table.operation, table.operation)
     says = f"exits by {what}s"
     if everywhere:
-        label = _LABELS.get(everywhere, everywhere).replace("\n", " ")
+        label = LABELS.get(everywhere, everywhere).replace("\n", " ")
         says += f"\nwithout {label}: it wins everywhere"
     change = _first_change(table)
     weight = table.calls_per_event(*change) if change else None
