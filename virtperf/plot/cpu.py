@@ -108,6 +108,7 @@ def _point(ax: Axes, row: float, name: str, one: Slowdown) -> None:
         va="center",
         fontsize=7.5,
         color="#333333",
+        bbox={"color": "white", "pad": 0.5} if one.value < 1 else None,  # on the line at 1
     )
 
 

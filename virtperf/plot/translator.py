@@ -60,7 +60,8 @@ def warm_up(
     interpreter = warm_up_of(platform, workload, "interpreter")
     top = 60 * max(interpreter.settled, lines[own].settled)
     first = lines[own].start / lines[own].bare / top
-    units = _spread(first, 100 * max(static.start / static.unit, 1.0))
+    last = max(static.start / static.unit, break_even(static, interpreter) or 0.0, 1.0)
+    units = _spread(first, 100 * last)
     _line(ax, units, interpreter, "interpreter", "-")
     _line(ax, units, static, "static", "-", width=5.0)  # dynamic translation is drawn over it
     for (share, one), dash in zip(lines.items(), _DASHES, strict=False):

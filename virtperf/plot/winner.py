@@ -131,7 +131,8 @@ def _regions(ax: Axes, table: WinnerMap) -> None:
         if room.max() > 0.06 * winners.shape[1]:
             says = LABELS.get(names[index], names[index])
             x, y = table.exits[column], table.shares[row]
-            ax.text(x, y, says, ha="center", va="center", fontsize=9, fontweight="bold")
+            size = 9 if room.max() > 0.13 * winners.shape[1] else 7
+            ax.text(x, y, says, ha="center", va="center", fontsize=size, fontweight="bold")
 
 
 def _lines(ax: Axes, table: WinnerMap) -> None:
