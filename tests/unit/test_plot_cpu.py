@@ -10,8 +10,11 @@ from matplotlib import pyplot as plt
 
 from virtperf import catalog, plot
 from virtperf.errors import ParameterError, UnknownNameError
+from virtperf.params import ParameterSet
 from virtperf.plot import cpu_data, cpu_map, translator_data
 from virtperf.plot.cpu_data import SHADOWED
+from virtperf.result.words import digits, scale
+from virtperf.technique import matrix
 from virtperf.technique.cpu.price import Price, price
 
 TOY, P4, X86 = (catalog.platform(name) for name in ("toy", "p4-vmware-2006", "x86-kvm-2020"))
@@ -35,6 +38,16 @@ def legend(ax):
 def with_numbers(numbers, **values):
     new = {k: replace(numbers[k], value=v, low=None, high=None) for k, v in values.items()}
     return numbers.replace(**new)
+
+
+def without(numbers, *keys):
+    return ParameterSet(numbers.name, {k: q for k, q in numbers.items() if k not in keys})
+
+
+def counted(seconds=1.0, **counts):
+    """Return a price of so many seconds; a count is named ``kind__reason``."""
+    named = {key.replace("__", "."): number for key, number in counts.items()}
+    return Price(accounts={"vcpu: guest user": seconds * 1e9}, counts=named)
 
 
 def test_slowdown_is_a_ratio_of_two_times_that_can_be_added_up_by_hand():
@@ -68,51 +81,84 @@ def test_an_account_without_a_cause_is_refused():
 
 
 def test_reasons_come_most_first_per_second_of_the_guest_under_the_technique():
-    one = Price(accounts={"vcpu: guest user": 2e9}, counts={"exits.io": 10, "callouts.cpuid": 40})
+    rates = cpu_data.by_reason(counted(2.0, exits__io=10, callouts__cpu_id=40))
 
-    rates = cpu_data.by_reason(one)
+    assert [(rate.label, rate.per_s) for rate in rates] == [("cpu-id (callout)", 20), ("io", 5)]
 
-    assert [(rate.label, rate.per_s) for rate in rates] == [("cpuid (callout)", 20), ("io", 5)]
-    assert cpu_data.exits_per_s(one) == 5  # a callout stays in the monitor's address space
+
+def test_an_exit_is_what_leaves_to_the_hypervisor():
+    """A callout stays in the monitor's address space, an update in a batch is no call."""
+    leaves = counted(exits__io=1, hypercalls__mmu=2, bounced__call=4, reflected__fault=8)
+    stays = counted(callouts__io=1, helpers__io=1, batched__mmu=1, violations__popf=1)
+
+    assert cpu_data.exits_per_s(leaves) == 15
+    assert cpu_data.exits_per_s(stays) == 0
+
+
+@pytest.mark.parametrize("workload", catalog.names("workloads"))
+def test_every_kind_of_count_is_known(workload):
+    prices, _ = cpu_data.priced(TOY, catalog.workload(workload))
+    kinds = {rate.kind for one in prices.values() for rate in cpu_data.by_reason(one)}
+    assert kinds <= set(cpu_data.KINDS)
 
 
 def test_what_a_platform_has_no_numbers_for_is_left_out_with_the_reason():
-    prices, lacks = cpu_data.priced(P4, LOOP)
+    prices, lacks = cpu_data.priced(without(TOY, "nested_exits", "trap"), SERVER)
 
-    assert list(prices) == ["direct", "trap-emulate", "binary-translation", SHADOWED]
-    assert "interpreter_expansion" in lacks["interpreter"]
+    assert set(lacks) == {"nested-hardware", "trap-emulate"}
+    assert "nested_exits" in lacks["nested-hardware"]
+    assert [*prices] == [name for name in cpu_data.ways(TOY) if name not in lacks]
     with pytest.raises(UnknownNameError, match="did you mean hardware"):
-        cpu_data.priced(P4, LOOP, ["hardwere"])
+        cpu_data.priced(TOY, LOOP, ["hardwere"])
 
 
 def test_a_machine_before_nested_paging_is_not_given_it():
-    assert "hardware" not in cpu_data.ways(P4)
-    assert {"hardware", SHADOWED} <= set(cpu_data.ways(X86))
+    old, new = (with_numbers(TOY, nested_paging=value) for value in (0, 1))
+
+    assert set(cpu_data.ways(new)) == {*matrix.cpu_techniques(), SHADOWED}
+    assert set(cpu_data.ways(new)) - set(cpu_data.ways(old)) == {"hardware", "nested-hardware"}
+
+
+def test_each_technique_has_a_colour_and_a_marker_of_its_own_in_the_order_of_rows():
+    styles = plot.cpu.STYLES
+
+    assert tuple(styles) == cpu_data.ways(TOY)
+    for alike in zip(*styles.values(), strict=True):
+        assert len(set(alike)) == len(styles)
 
 
 def test_every_technique_of_a_slowdown_is_in_the_legend_and_every_workload_on_the_axis():
     ax = plot.slowdown(X86, [LOOP, SERVER])
 
-    assert legend(ax) == sorted(
-        set(cpu_data.ways(X86)) - {"direct"}, key=list(plot.cpu.STYLES).index
-    )
+    assert legend(ax) == [name for name in cpu_data.ways(X86) if name != "direct"]
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["syscall-loop", "web-server"]
     assert ax.get_xlabel() == "slowdown: time of a unit of work, bare machine = 1"
     assert ax.get_xscale() == "log"
-    assert "3.75" in words(ax)  # binary translation, of syscall-loop
+    names = legend(ax)
+    every = [
+        one for work in (LOOP, SERVER) for one in cpu_data.slowdowns(X86, work, names).values()
+    ]
+    drawn = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
+    assert drawn == [one.value for one in every]
+    assert [float(says) for says in words(ax)] == pytest.approx(drawn, rel=0.005)
 
 
 def test_a_bar_is_as_long_as_its_slowdown_unless_it_is_cut_and_says_so():
-    prices, _ = cpu_data.priced(X86, SERVER)
+    guest = {"vcpu: guest user": 60.0, "vcpu: guest kernel": 40.0}
+    prices = {
+        "direct": Price(accounts=guest, counts={}),
+        "hardware": Price(accounts=guest | {"vcpu: exit io": 150.0}, counts={}),
+        "trap-emulate": Price(accounts=guest | {"vcpu: trap io": 2_300.0}, counts={}),
+    }
     ax = plot.time_by_cause(prices, cut=8.0)
 
     ends = {}
     for patch in ax.patches:
         row = round(patch.get_y() + patch.get_height() / 2)
         ends[row] = max(ends.get(row, 0.0), patch.get_x() + patch.get_width())
-    bare = prices["direct"].ns
-    assert list(ends.values()) == pytest.approx([min(8, one.ns / bare) for one in prices.values()])
-    assert "24.2" in words(ax)
+    assert list(ends.values()) == pytest.approx([1.0, 2.5, 8.0])
+    assert {"1.00", "2.50", "24.0"} <= set(words(ax))
+    assert {text.get_text() for text in ax.texts if text.get_fontweight() == "bold"} == {"24.0"}
     assert [tick.get_text() for tick in ax.get_yticklabels()] == list(prices)
     assert ax.get_xlabel() == "time of a unit of work, bare machine = 1"
 
@@ -123,15 +169,51 @@ def test_causes_need_the_bare_machine_to_be_measured_by():
 
 
 def test_exits_are_drawn_for_each_technique_or_said_to_be_none():
-    prices, _ = cpu_data.priced(X86, catalog.workload("fork-storm"))
-    ax = plot.exits_by_reason(prices, most=4)
+    prices = {
+        "direct": counted(),
+        "paravirtual": counted(hypercalls__mmu=40, bounced__call=30, reflected__fault=20),
+        "hardware": counted(),
+    }
+    ax = plot.exits_by_reason(prices)
 
     assert ax.get_xlabel() == "stops per second of the guest's run [1/s]"
     assert ax.get_xscale() == "log"
-    assert set(prices) - {"direct"} <= set(words(ax))
-    ticks = [tick.get_text() for tick in ax.get_yticklabels()]
-    assert "none" in ticks  # hardware with nested paging
-    assert "4 others" in ticks  # trap-emulate has seven reasons
+    assert words(ax) == ["40.0", "30.0", "20.0", "paravirtual", "hardware"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [
+        "mmu (hypercall)",
+        "call (bounced)",
+        "fault (reflected)",
+        "none",
+    ]
+
+
+def test_of_many_reasons_the_last_bar_is_the_sum_of_stops_and_of_nothing_else():
+    one = counted(
+        exits__a=90, exits__b=80, violations__popf=5, exits__c=4, exits__d=3, batched__e=2
+    )
+    ax = plot.exits_by_reason({"trap-emulate": one}, most=3)
+
+    bars = [
+        (tick.get_text(), bar.get_width())
+        for tick, bar in zip(ax.get_yticklabels(), ax.patches, strict=True)
+    ]
+    assert bars == [
+        ("a", 90),
+        ("b", 80),
+        ("popf (VIOLATION)", 5),
+        ("e (in a batch)", 2),
+        ("2 others", 7),
+    ]
+    assert "hatched: must stop, and does not" in ax.get_xlabel()
+    assert "pale: in a batch, no stop" in ax.get_xlabel()
+    assert len({bar.get_facecolor() for bar in ax.patches}) == 2  # what is in a batch is pale
+
+
+def test_a_single_other_reason_is_named():
+    ax = plot.exits_by_reason(
+        {"hardware": counted(exits__a=3, exits__b=2, violations__c=1)}, most=2
+    )
+    assert "b" in [tick.get_text() for tick in ax.get_yticklabels()]
 
 
 def test_binary_translation_wins_with_many_page_table_writes_and_vt_x_with_many_calls():
@@ -141,21 +223,45 @@ def test_binary_translation_wins_with_many_page_table_writes_and_vt_x_with_many_
     assert found.per_event == 2
     assert found.winner(exits=10_000, share=0.02) == "binary-translation"
     assert found.winner(exits=10, share=0.5) == SHADOWED
-    assert 5 <= found.calls_per_event("binary-translation", SHADOWED) <= 7
+
+
+def test_calls_per_event_are_those_at_which_two_prices_are_the_same():
+    two = ("binary-translation", SHADOWED)
+    found = cpu_map.winner_table(P4, LOOP, "pte_write")
+
+    writes = found.calls / found.calls_per_event(*two)  # per ms of kernel code
+    work = cpu_map.synthetic(P4, LOOP, "pte_write", writes, 1.0)
+    one, other = (price(P4, work, *cpu_data.way(name)).ns for name in two)
+    assert one == pytest.approx(other, rel=1e-9)
 
 
 def test_longer_system_calls_have_more_look_ups_and_move_the_crossover():
-    long = cpu_map.winner_table(P4, SERVER, "pte_write")
-    assert long.calls_per_event("binary-translation", SHADOWED) == pytest.approx(2.2, abs=0.05)
+    short, long = (cpu_map.winner_table(P4, work, "pte_write") for work in (LOOP, SERVER))
+
+    assert long.calls < short.calls
+    weights = [one.calls_per_event("binary-translation", SHADOWED) for one in (long, short)]
+    assert 0 < weights[0] < weights[1]
 
 
-def test_nested_paging_ends_the_argument_about_page_tables_but_not_about_ports():
-    writes = cpu_map.winner_table(X86, SERVER, "pte_write")
-    ports = cpu_map.winner_table(X86, SERVER, "port_read")
+@pytest.mark.parametrize(("operation", "exits"), [("pte_write", False), ("port_read", True)])
+def test_nested_paging_ends_the_argument_about_page_tables_but_not_about_ports(operation, exits):
+    found = cpu_map.winner_table(X86, SERVER, operation)
+    none, many = (
+        price(X86, cpu_map.synthetic(X86, SERVER, operation, events, 0.0), "direct").ns
+        for events in (0, 100)
+    )
 
-    assert {list(writes.times)[i] for i in np.unique(writes.winners)} == {"hardware"}
-    assert ports.winner(exits=5_000, share=0.1) == "binary-translation"
-    assert ports.winner(exits=1, share=0.5) == "hardware"
+    extra = found.planes["hardware"].per_event - (many - none) / 100
+    assert (extra > 1.0) if exits else extra == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_winner_is_the_one_of_least_price():
+    found = cpu_map.winner_table(X86, SERVER, "port_read")
+    for exits, share in ((1.0, 0.5), (300.0, 0.9), (5_000.0, 0.1)):
+        work = cpu_map.synthetic(X86, SERVER, "port_read", exits / found.per_event, share)
+        prices = {name: price(X86, work, *cpu_data.way(name)).ns for name in found.planes}
+        assert prices[found.winner(exits, share)] == pytest.approx(min(prices.values()), rel=1e-9)
+        assert max(prices.values()) > 1.001 * min(prices.values())
 
 
 @pytest.mark.parametrize("name", cpu_map.CONTENDERS)
@@ -203,18 +309,24 @@ def test_an_operation_without_exits_or_a_base_without_calls_makes_no_map():
         cpu_map.winner_table(X86, catalog.workload("compute-bound"))
 
 
-@pytest.mark.parametrize(
-    ("platform", "regions"),
-    [
-        (P4, {"hardware,\nshadow paging", "binary\ntranslation"}),
-        (X86, {"hardware,\nshadow paging", "binary\ntranslation", "paravirtual"}),
-    ],
-    ids=lambda one: getattr(one, "name", ""),
-)
-def test_each_region_of_a_winner_map_is_named_and_axes_have_units(platform, regions):
+@pytest.mark.parametrize("platform", [P4, X86], ids=lambda one: one.name)
+def test_each_region_of_a_winner_map_is_named_and_axes_have_units(platform):
+    """Where one wins everywhere, the first panel is of the others, and says so."""
+    found = cpu_map.winner_table(platform, SERVER, "pte_write")
+    if len(np.unique(found.winners)) == 1:
+        best = list(found.times)[found.winners[0, 0]]
+        rest = [name for name in found.times if name != best]
+        found = cpu_map.winner_table(platform, SERVER, "pte_write", techniques=rest)
     ax = plot.winner_map(platform)
 
-    assert set(words(ax)) == regions
+    names, areas = list(found.times), np.bincount(found.winners.ravel(), minlength=5)
+    large = {names[index] for index in range(len(names)) if areas[index] > 0.05 * areas.sum()}
+    labels = {name: plot.winner.LABELS.get(name, name) for name in names}
+    assert {labels[name] for name in large} <= set(words(ax)) <= set(labels.values())
+    assert len(large) > 1
+    assert ("it wins everywhere" in ax.get_title(loc="left")) == (
+        set(found.times) != set(cpu_map.contenders(platform))
+    )
     assert "[1/ms]" in ax.get_xlabel()
     assert ax.get_ylabel() == "share of kernel work in the guest's code"
     assert len(ax.get_figure().axes) == 2
@@ -249,7 +361,9 @@ def test_what_pays_more_at_the_start_is_level_after_its_break_even():
     )
     units = translator_data.break_even(dynamic, interpreter)
 
-    assert units == pytest.approx(115.37, abs=0.01)
+    start, later = price(X86, SERVER, "dbt").start, price(X86, SERVER, "interpreter").ns
+    assert units == pytest.approx(start / (later - price(X86, SERVER, "dbt").ns))
+    assert dynamic.slowdown(1.01 * units) < interpreter.slowdown(1.01 * units)
     assert dynamic.slowdown(units) == pytest.approx(interpreter.slowdown(units))
     assert translator_data.break_even(interpreter, dynamic) is None
 
@@ -286,9 +400,25 @@ def test_warm_up_has_a_line_per_emulator_and_share_with_units_and_crossings():
 
     assert legend(ax)[:2] == ["interpreter", "static"]
     assert [name.split(",")[0] for name in legend(ax)[2:]] == ["dbt"] * 3
-    assert ax.get_xlabel() == "length of the run on the bare machine [s]"
-    assert any("dynamic beats the interpreter\nfrom 3.9 ms on" in says for says in words(ax))
-    assert "never overtakes" in ax.get_title(loc="left")
+    assert ax.get_xlabel() == "length of the run on the bare machine"
+    dynamic, static, interpreter = (
+        translator_data.warm_up_of(X86, SERVER, name) for name in ("dbt", "static", "interpreter")
+    )
+    for name, one in (("dynamic", dynamic), ("static", static)):
+        length = translator_data.break_even(one, interpreter) * one.bare
+        unit, factor = scale(length)
+        says = f"{name} beats the interpreter\nfrom {digits(length / factor, 2)} {unit} on"
+        assert says in words(ax)
+    title = ax.get_title(loc="left")
+    assert title.startswith("web-server on x86-kvm-2020")
+    never = translator_data.break_even(static, dynamic) is None
+    assert ("never overtakes" in title or "meet" in title) == never
+
+
+def test_a_length_of_run_is_written_in_the_unit_it_is_read_in():
+    ax = plot.warm_up(X86, SERVER)
+    ticks = dict(zip(ax.get_xticks(), ax.get_xticklabels(), strict=True))
+    assert [ticks[at].get_text() for at in (1e-4, 1e-3, 1.0)] == ["100 us", "1 ms", "1 s"]
 
 
 def test_thrash_draws_what_was_counted():
@@ -321,6 +451,8 @@ def test_drawing_into_given_axes_makes_no_figure_of_its_own():
 
 
 def test_a_share_near_the_workloads_own_is_not_drawn_beside_it():
-    ax = plot.warm_up(X86, catalog.workload("kernel-build"))  # 15 % are executed
+    own = 0.15
+    work = with_numbers(SERVER, footprint=own * SERVER["image"].value)
+    ax = plot.warm_up(X86, work)  # 0.1 is near
 
-    assert [name[:10] for name in legend(ax)[2:]] == ["dbt, 15 % ", "dbt, 100 %"]
+    assert [name.split()[1] for name in legend(ax)[2:]] == ["15%", "100%"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from textwrap import fill, wrap
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtperf import catalog
 from virtperf.cli.isas import columns
@@ -28,14 +28,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from virtperf.params import ParameterSet
+    from virtperf.technique.cpu.price import Price
 
+_One = TypeVar("_One")
 EXAMPLES = ("fork-storm", "web-server")  # drawn in detail unless others are asked for
 WEIGHED = ("syscall-loop", "web-server")  # short system calls, and long ones
 _WIDTH = 100
-_BAND = (
+_WORDS = 66  # beside names of techniques and guests
+_NOTE = (
     "The band: all numbers of platform and workload at the low, all at the high end of their "
     "ranges. Exits are those to the hypervisor, hypercalls included; emulators have none, they "
-    "call helpers. Memory is that of all code that runs (dbt), or of the whole image (static)."
+    "call helpers. Those of nested-hardware are the inner guest's; the hypervisor between, which "
+    "handles them, exits several times for each. Memory is that of all code that runs (dbt), or of "
+    "the whole image (static)."
 )
 
 
@@ -64,17 +69,20 @@ def show(platform: ParameterSet, workloads: Sequence[ParameterSet]) -> str:
     UnknownNameError
         If the platform lacks a number that even the bare machine needs.
     """
+    prices = {one.name: priced(platform, one)[0] for one in workloads}
     blocks = [
         *_slowdowns(platform, workloads),
-        f"exits per second of the guest's run [1/s]\n{_exits(platform, workloads)}",
-        fill(_BAND, _WIDTH),
+        f"exits per ms of the guest's run [1/ms]\n{_exits(platform, prices)}",
+        *([f"memory of translated code [MiB]\n{memory}"] if (memory := _memory(prices)) else []),
+        fill(_NOTE, _WIDTH),
+        "what each asks for\n" + "\n".join(_asks(platform)),
+        *_weights(platform),
     ]
-    if memory := _memory(platform, workloads):
-        blocks.insert(3, f"memory of translated code [MiB]\n{memory}")
-    blocks += ["what each asks for\n" + "\n".join(_asks(platform)), *_weights(platform)]
-    if lacks := priced(platform, workloads[0])[1]:
-        says = [f"  {name}: {why}" for name, why in lacks.items()]
-        blocks.append("left out\n" + "\n".join(says))
+    lacks: dict[str, str] = {}
+    for one in workloads:
+        lacks = priced(platform, one)[1] | lacks
+    if lacks:
+        blocks.append("\n".join(["left out", *(f"  {name}: {why}" for name, why in lacks.items())]))
     return "\n\n".join(blocks)
 
 
@@ -117,15 +125,11 @@ def _figures(
 
 def _slowdowns(platform: ParameterSet, workloads: Sequence[ParameterSet]) -> list[str]:
     found = {one.name: slowdowns(platform, one) for one in workloads}
-    names = [name for name in ways(platform) if name != BARE and name in found[workloads[0].name]]
-    values, bands = [], []
-    for workload, by_name in found.items():
-        values.append([workload, *(_short(by_name[name].value) for name in names)])
-        bands.append([workload, *(_band(by_name[name]) for name in names)])
-    header = ["workload", *names]
+    names = [name for name in ways(platform) if name != BARE]
     return [
-        f"slowdown on {platform.name}, bare machine = 1\n{table(header, values)}",
-        f"its parameter band\n{table(header, bands)}",
+        f"slowdown on {platform.name}, bare machine = 1\n"
+        + _by_technique(names, found, lambda one: _short(one.value)),
+        f"its parameter band\n{_by_technique(names, found, _band)}",
     ]
 
 
@@ -137,33 +141,59 @@ def _short(value: float) -> str:
     return digits(value) if value >= 1.995 else f"{value:.2f}"
 
 
-def _exits(platform: ParameterSet, workloads: Sequence[ParameterSet]) -> str:
-    found = {one.name: priced(platform, one)[0] for one in workloads}
-    names = [name for name in found[workloads[0].name] if name not in (BARE, *EMULATORS)]
-    rows = [
-        [name, *(digits(exits_per_s(prices[label])) for label in names)]
-        for name, prices in found.items()
-    ]
-    return table(["workload", *names], rows)
+def _exits(platform: ParameterSet, prices: Mapping[str, Mapping[str, Price]]) -> str:
+    names = [name for name in ways(platform) if name not in (BARE, *EMULATORS)]
+    return _by_technique(names, prices, lambda one: digits(exits_per_s(one) / 1e3))
 
 
-def _memory(platform: ParameterSet, workloads: Sequence[ParameterSet]) -> str:
-    found = {one.name: priced(platform, one)[0] for one in workloads}
-    names = [name for name in ("dbt", "static") if name in found[workloads[0].name]]
+def _memory(prices: Mapping[str, Mapping[str, Price]]) -> str:
+    return _by_technique(("dbt", "static"), prices, lambda one: digits(one.memory / 2**20))
+
+
+def _by_technique(
+    names: Sequence[str], found: Mapping[str, Mapping[str, _One]], says: Callable[[_One], str]
+) -> str:
+    """Return a table, a technique a row and a workload a column; "" without a technique."""
     rows = [
-        [name, *(digits(prices[label].memory / 2**20) for label in names)]
-        for name, prices in found.items()
+        [name, *(says(one[name]) if name in one else "-" for one in found.values())]
+        for name in names
+        if any(name in one for one in found.values())
     ]
-    return table(["workload", *names], rows) if names else ""
+    return _fitted(["technique", *found], rows) if rows else ""
+
+
+def _fitted(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table that is not too wide: headers are broken at hyphens, else it is in halves."""
+    broken = [_broken(name) for name in header]
+    two_lines = table([one[0] for one in broken], [[one[1] for one in broken], *rows])
+    for text in (table(header, rows), two_lines):
+        if max(map(len, text.splitlines())) <= _WIDTH:
+            return text
+    half = (len(header) + 1) // 2
+    if half >= len(header) - 1 or half < 2:
+        return two_lines
+    parts = (slice(1, half), slice(half, None))
+    return "\n\n".join(
+        _fitted([header[0], *header[part]], [[row[0], *row[part]] for row in rows])
+        for part in parts
+    )
+
+
+def _broken(name: str) -> tuple[str, str]:
+    """Return the two lines of a header."""
+    first, hyphen, second = name.partition("-")
+    return (first + hyphen, second) if hyphen else ("", name)
 
 
 def _asks(platform: ParameterSet) -> list[str]:
-    """Return a line per technique: its kind of guest, and what it requires."""
+    """Return a row per technique: its kind of guest, and what it requires."""
     rows = [("technique", "guest", "requires")]
     for name in ways(platform):
         cpu, memory = way(name)
         also = f"; {matrix.title('memory', memory)}" if memory else ""
-        rows.append((name, matrix.default_guest(cpu), matrix.requires(cpu) + also))
+        first, *more = wrap(matrix.requires(cpu) + also, _WORDS)
+        rows.append((name, matrix.default_guest(cpu), first))
+        rows += [("", "", line) for line in more]
     return columns(rows)
 
 
@@ -172,11 +202,12 @@ def _weights(platform: ParameterSet) -> list[str]:
     names = contenders(platform)
     if not {SHADOWED, "binary-translation"} <= set(names):
         return []
-    lines = [f"{SHADOWED} and binary-translation take the same time"]
+    lines = []
     for name in WEIGHED:
         found = winner_table(platform, catalog.workload(name), exits=[1.0], shares=[0.5])
         weight = found.calls_per_event("binary-translation", SHADOWED)
         if weight is not None:
             says = f"one page-table write per {digits(weight, 2)} system calls"
             lines.append(f"  with system calls as those of {name}: {says}")
-    return ["\n".join(lines)]
+    title = f"{SHADOWED} and binary-translation take the same time"
+    return ["\n".join([title, *lines])] if lines else []

@@ -33,11 +33,12 @@ STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "trap-emulate": ("#D55E00", "^"),
         "binary-translation": ("#E69F00", "v"),
         "paravirtual": ("#009E73", "P"),
+        SHADOWED: ("#56B4E9", "X"),  # the three of hardware are blue, the last one nearly black
         "hardware": ("#0072B2", "o"),
-        SHADOWED: ("#56B4E9", "X"),
+        "nested-hardware": ("#12264F", "p"),
     }
 )
-"""Colour and marker of each technique, the same in every figure."""
+"""Colour and marker of each technique, the same in every figure, in the order of rows."""
 _GAP = 1.2  # between workloads, in rows
 _SPARED = 1.25  # a bar that is hardly too long is not cut: the axis grows
 
@@ -88,7 +89,8 @@ def slowdown(
         ax.axhline(row - (1 + _GAP) / 2, color="#BBBBBB", linewidth=0.6)
     ax.axvline(1.0, color="black", linewidth=1.0, zorder=1)
     _finish_slowdown(ax, ticks, groups, row - (1 + _GAP) / 2)
-    _title(ax, platform.name)
+    used = [name for name in STYLES if any(name in found for found in groups.values())]
+    _legend(ax, [_handle(name) for name in used], platform.name, most=5)
     return ax
 
 
@@ -104,8 +106,9 @@ def _point(ax: Axes, row: float, name: str, one: Slowdown) -> None:
         xytext=(6, 0),
         textcoords="offset points",
         va="center",
-        fontsize=7,
+        fontsize=7.5,
         color="#333333",
+        bbox={"color": "white", "pad": 0.5} if one.value < 1 else None,  # on the line at 1
     )
 
 
@@ -123,8 +126,6 @@ def _finish_slowdown(
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
-    used = [name for name in STYLES if any(name in found for found in groups.values())]
-    _legend(ax, [_handle(name) for name in used])
 
 
 def _plain_log(ax: Axes) -> None:
@@ -146,10 +147,12 @@ def _handle(name: str) -> Any:
     return Line2D([], [], linestyle="none", color=colour, marker=marker, label=name, **edge)
 
 
-def _legend(ax: Axes, handles: list[Any], columns: int = 4) -> None:
+def _legend(ax: Axes, handles: list[Any], title: str, most: int = 4) -> None:
+    """Write a legend above, in as few rows as `most` columns allow, and a title over it."""
+    rows = -(-len(handles) // most)
     ax.legend(
         handles=handles,
-        ncols=columns,
+        ncols=-(-len(handles) // rows),
         frameon=False,
         fontsize=8.5,
         loc="lower left",
@@ -157,6 +160,8 @@ def _legend(ax: Axes, handles: list[Any], columns: int = 4) -> None:
         columnspacing=1.4,
         handletextpad=0.4,
     )
+    if title:
+        ax.set_title(title, loc="left", fontsize=10.5, pad=8 + 15 * rows)
 
 
 def time_by_cause(
@@ -231,13 +236,4 @@ def _finish_causes(ax: Axes, prices: Mapping[str, Price], title: str) -> None:
 
     used = {name for one in prices.values() for name in by_cause(one)}
     handles = [Patch(color=CAUSES[name][0], label=name) for name in CAUSES if name in used]
-    _legend(ax, handles)
-    _title(ax, title)
-
-
-def _title(ax: Axes, title: str) -> None:
-    """Write a title above the legend."""
-    legend = ax.get_legend()
-    if title and legend is not None:
-        rows = -(-len(legend.get_texts()) // 4)
-        ax.set_title(title, loc="left", fontsize=10.5, pad=8 + 15 * rows)
+    _legend(ax, handles, title)

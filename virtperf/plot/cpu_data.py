@@ -49,12 +49,17 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "hypercalls": "hypercall",
         "batched": "in a batch",
         "bounced": "bounced",
+        "reflected": "reflected",
         "callouts": "callout",
         "helpers": "helper",
         "violations": "VIOLATION",
     }
 )
 """What is counted, by the first word of its name, and what is written beside the reason."""
+LEAVES = ("exits", "hypercalls", "bounced", "reflected")
+"""What of these goes to the hypervisor: callouts and helpers stay with the translator."""
+NO_STOPS = ("violations", "batched")
+"""What of these stops nothing: an update in a batch is no call of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +120,14 @@ def has_nested_paging(platform: ParameterSet) -> bool:
 def ways(platform: ParameterSet) -> tuple[str, ...]:
     """Return the CPU techniques, and hardware with shadow paging, that a machine can have."""
     names = list(matrix.cpu_techniques())
+    names.insert(names.index("hardware"), SHADOWED)
     if not has_nested_paging(platform):
-        names[names.index("hardware")] = SHADOWED
-    else:
-        names.insert(names.index("hardware"), SHADOWED)
+        names = [name for name in names if not _is_nested(*way(name))]
     return tuple(names)
+
+
+def _is_nested(cpu: str, memory: str | None) -> bool:
+    return (memory or matrix.default_memory(cpu)) == "nested"
 
 
 def priced(
@@ -207,10 +215,5 @@ def by_reason(one: Price) -> list[Rate]:
 
 
 def exits_per_s(one: Price) -> float:
-    """Return how often the guest leaves to its hypervisor, by exit or hypercall, per second.
-
-    Callouts and helpers stay in the translator's address space; updates in a batch are no call of
-    their own.
-    """
-    leaves = ("exits", "hypercalls", "bounced")
-    return sum(rate.per_s for rate in by_reason(one) if rate.kind in leaves)
+    """Return how often the guest leaves to its hypervisor, by any of `LEAVES`, per second."""
+    return sum(rate.per_s for rate in by_reason(one) if rate.kind in LEAVES)

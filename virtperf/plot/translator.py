@@ -60,13 +60,15 @@ def warm_up(
     interpreter = warm_up_of(platform, workload, "interpreter")
     top = 60 * max(interpreter.settled, lines[own].settled)
     first = lines[own].start / lines[own].bare / top
-    units = _spread(first, 100 * max(static.start / static.unit, 1.0))
+    last = max(static.start / static.unit, break_even(static, interpreter) or 0.0, 1.0)
+    units = _spread(first, 100 * last)
     _line(ax, units, interpreter, "interpreter", "-")
     _line(ax, units, static, "static", "-", width=5.0)  # dynamic translation is drawn over it
     for (share, one), dash in zip(lines.items(), _DASHES, strict=False):
-        _line(ax, units, one, "dbt", dash, f"dbt, {digits(100 * share, 2)} % of the image executed")
+        _line(ax, units, one, "dbt", dash, f"dbt, {digits(100 * share, 2)}% of the image executed")
     _crossings(ax, interpreter, lines[own], static)
     _finish(ax, units, top, lines[own], static)
+    _title(ax, f"{workload.name} on {platform.name}", lines[own], static)
     return ax
 
 
@@ -121,19 +123,38 @@ def _finish(ax: Axes, units: Sequence[float], top: float, dynamic: WarmUp, stati
     ax.set(xscale="log", yscale="log")
     ax.set_ylim(0.7 * min(dynamic.settled, static.settled), top)
     ax.set_xlim(units[0] * bare, units[-1] * bare)
-    ax.set_xlabel("length of the run on the bare machine [s]")
+    ax.set_xlabel("length of the run on the bare machine")
     ax.set_ylabel("slowdown from the start on, bare machine = 1")
     _plain(ax.yaxis)
+    _times(ax.xaxis)
     _tidy(ax)
     ax.legend(frameon=False, fontsize=8.5, loc="upper right")
+
+
+def _title(ax: Axes, title: str, dynamic: WarmUp, static: WarmUp) -> None:
+    """Say what is drawn, and of two lines that do not cross, how far apart they end."""
     if break_even(static, dynamic) is None:
         slower = static.settled / dynamic.settled - 1
-        says = (
-            f"static never overtakes dynamic: {slower:.1%} slower in the long run"
-            if (slower > 5e-4)
-            else "static and dynamic meet in the long run"
+        title += (
+            f": static never overtakes dynamic, in the long run it is {slower:.1%} slower"
+            if slower > 5e-4
+            else ": static and dynamic meet in the long run"
         )
-        ax.set_title(says, loc="left", fontsize=9.5)
+    ax.set_title(title, loc="left", fontsize=10)
+
+
+def _times(axis: Any) -> None:
+    """Write 10 us, 1 ms instead of powers of ten of a second."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _time(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def _time(seconds: float) -> str:
+    unit, length = scale(seconds * 1e9)
+    return f"{seconds * 1e9 / length:,.3g} {unit}"
 
 
 def _plain(axis: Any) -> None:

@@ -21,7 +21,7 @@ SAYS = {
     "port_read": "port read",
     "msr_write": "MSR write",
 }
-_LABELS = {
+LABELS = {
     "trap-emulate": "trap-emulate\n(POPF is wrong)",
     "binary-translation": "binary\ntranslation",
     "hardware": "hardware,\nnested paging",
@@ -126,12 +126,13 @@ def _regions(ax: Axes, table: WinnerMap) -> None:
     )
     for index in np.unique(winners):
         inside = np.pad(winners == index, 1)
-        room = distance_transform_edt(inside, sampling=(2.0, 1.0))[1:-1, 1:-1]  # text is wide
+        room = distance_transform_edt(inside, sampling=(3.0, 1.0))[1:-1, 1:-1]  # text is wide
         row, column = np.unravel_index(int(np.argmax(room)), room.shape)
         if room.max() > 0.06 * winners.shape[1]:
-            says = _LABELS.get(names[index], names[index])
+            says = LABELS.get(names[index], names[index])
             x, y = table.exits[column], table.shares[row]
-            ax.text(x, y, says, ha="center", va="center", fontsize=9, fontweight="bold")
+            size = 9 if room.max() > 0.13 * winners.shape[1] else 7
+            ax.text(x, y, says, ha="center", va="center", fontsize=size, fontweight="bold")
 
 
 def _lines(ax: Axes, table: WinnerMap) -> None:
@@ -158,8 +159,8 @@ def _finish(ax: Axes, table: WinnerMap, everywhere: str, *, last: bool) -> None:
     what = SAYS.get(table.operation, table.operation)
     says = f"exits by {what}s"
     if everywhere:
-        label = _LABELS.get(everywhere, everywhere).replace("\n", " ")
-        says += f"; left out, as it wins everywhere:\n{label}"
+        label = LABELS.get(everywhere, everywhere).replace("\n", " ")
+        says += f"\nwithout {label}: it wins everywhere"
     change = _first_change(table)
     weight = table.calls_per_event(*change) if change else None
     if weight is not None:
