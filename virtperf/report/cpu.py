@@ -32,6 +32,7 @@ class Part:
     sentences: tuple[str, ...]
     figures: tuple[Picture, ...]
     tables: tuple[Table, ...]
+    sources: Table
 
 
 def part() -> Part:
@@ -43,6 +44,7 @@ def part() -> Part:
         sentences=tuple(_sentences(ratios)),
         figures=tuple(_figures(platform, workloads)),
         tables=(_slowdowns(ratios), _requirements()),
+        sources=_numbers([platform, catalog.platform(OLD), *workloads]),
     )
 
 
@@ -107,6 +109,20 @@ def _slowdowns(ratios: Ratios) -> Table:
 
 def _cell(one: Slowdown) -> str:
     return f"{digits(one.value)} ({digits(one.low)} to {digits(one.high)})"
+
+
+def _numbers(sets: list[ParameterSet]) -> Table:
+    """Return every number of the platforms and workloads of this part, with its source."""
+    rows = []
+    for numbers in sets:
+        for key, one in numbers.items():
+            ends = [one.value if end is None else end for end in (one.low, one.high)]
+            span = "-" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
+            value = f"{one.value:g} {one.unit}".removesuffix(" 1")
+            grade = f"{one.evidence}, {one.checked}"
+            rows.append([f"{numbers.name}: {key}", value, span, grade, one.source])
+    header = ["number", "value", "range", "evidence, checked", "source"]
+    return Table("Numbers of CPU virtualization and of its workloads", header, rows, words=5)
 
 
 def _requirements() -> Table:

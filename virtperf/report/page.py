@@ -21,13 +21,15 @@ def render(study: Study, *, whole: bool = False) -> str:
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
     results = (study.alone, study.crowd)
     claims, missed = tables.validation()
+    part = cpu.part() if whole else None
+    sources = [tables.combinations(), tables.sources(results)]
     return template.render(
         title="What does virtualization cost here, and where does each microsecond go?",
         study=study,
         findings=findings(study),
         figures=list(_figures(study)),
         tables=_tables(study),
-        cpu=cpu.part() if whole else None,
+        cpu=part,
         assumed=_assumed(study),
         flags=tables.flags(results),
         nulls=tables.nulls(results),
@@ -35,7 +37,7 @@ def render(study: Study, *, whole: bool = False) -> str:
         band=BAND,
         validation=claims,
         missed=missed,
-        sources=[tables.combinations(), tables.sources(results)],
+        sources=sources if part is None else [*sources, part.sources],
         provenance=study.crowd.provenance,
         length=f"{COUNTED:,}",
         most=COUNTS[-1],
