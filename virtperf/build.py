@@ -6,6 +6,7 @@ from dataclasses import replace
 from virtperf import catalog
 from virtperf.assembly import Assembly
 from virtperf.dist import Deterministic
+from virtperf.errors import ParameterError, ScenarioError
 from virtperf.mechanism.isa import isa
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import (
@@ -15,6 +16,7 @@ from virtperf.path import (
     Path,
     Ringing,
     Step,
+    Transition,
     end,
     interprocessor,
     lock,
@@ -29,7 +31,8 @@ from virtperf.tables import System
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique, cpu_technique
-from virtperf.technique.cpu.workload import Workload, unit
+from virtperf.technique.cpu.operations import OPERATIONS
+from virtperf.technique.cpu.workload import Workload, unit, unknown
 from virtperf.technique.io import Guest, Plan, disk_plan
 from virtperf.technique.memory import default_memory, memory_technique
 
@@ -101,7 +104,7 @@ class _Builder:
         plan = disk_plan(disk.technique, self._guest(vm), self.costs)
         vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
         for vcpu in vcpus:
-            self._add_vcpu(vm, vcpu, cpu)
+            self._add_vcpu(vm, vcpu, cpu, (switch_process(),))
         self._add_threads(name, plan, cpu)
         if load.lock is not None:
             self._add_guest_lock(f"{name}.{GUEST_LOCK}", load.lock.discipline)
@@ -133,18 +136,26 @@ class _Builder:
 
     def _add_work(self, vm: Vm, load: WorkLoad, name: str, cpu: CpuTechnique) -> None:
         """Add a VM that works and does nothing else: its jobs do unit after unit."""
-        costs = Costs(*self.costs.sets, catalog.workload(load.workload))
+        costs = Costs(*self.costs.sets, numbers := catalog.workload(load.workload))
+        if strange := unknown(numbers):
+            says = [
+                f"{k} is no number of a workload; did you mean {n}?" for k, n in strange.items()
+            ]
+            raise ScenarioError(str(load.workload), says)
         memory = memory_technique(memory_of(vm, self.costs), self.costs)
         workload = Workload(costs)
+        if vm.tick is not None and workload.events(OPERATIONS["timer"]):
+            must = f"left out: {load.workload} counts timer interrupts of its own"
+            raise ParameterError(vm.name, "tick", must, vm.tick.kind)
         vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
         for vcpu in vcpus:
-            self._add_vcpu(vm, vcpu, cpu)
+            self._add_vcpu(vm, vcpu, cpu, memory.address_space())
         several = vm.vcpus > 1
         for number, vcpu in enumerate(vcpus if several else ()):
             self._add_peer(vcpu, vcpus[(number + 1) % vm.vcpus], cpu)
         peer: Path = ()
         if several:
-            handler = work("peer", costs.ns("native_exception"), "vcpu: interrupt handler")
+            handler = Transition(name="kernel", reason="exception", where="peer")
             peer = (ring("ipi"), handler, end())
         path = unit(workload, cpu, memory, peer)
         self.costs.used |= costs.used
@@ -170,8 +181,8 @@ class _Builder:
             f"{vcpu}.ipi", bell, to=f"{other}.interrupt", sender="", expand=cpu.expand
         )
 
-    def _add_vcpu(self, vm: Vm, vcpu: str, cpu: CpuTechnique) -> None:
-        """Add a vCPU: its guest's processes come with the load."""
+    def _add_vcpu(self, vm: Vm, vcpu: str, cpu: CpuTechnique, switch: Path) -> None:
+        """Add a vCPU: its guest's processes come with the load; `switch` lets another one run."""
         crowded = vm.load.jobs > vm.vcpus
         slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
         self.assembly.worker(
@@ -179,20 +190,23 @@ class _Builder:
             "vcpu",
             wake=cpu.halted(),
             slice_ns=slice_ns or 0.0,
-            switch=(switch_process(),) if crowded else (),
+            switch=switch if crowded else (),
             expand=cpu.expand,
         )
         self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
         if vm.tick is not None:
-            self._add_tick(vm.tick, vcpu, cpu)
+            emulated = vm.cpu.technique in matrix.EMULATION
+            self._add_tick(vm.tick, vcpu, cpu, slowed=emulated)
 
-    def _add_tick(self, tick: Tick, vcpu: str, cpu: CpuTechnique) -> None:
-        """Add a timer whose handler arms it again."""
+    def _add_tick(self, tick: Tick, vcpu: str, cpu: CpuTechnique, *, slowed: bool = False) -> None:
+        """Add a timer whose handler arms it again; an emulated kernel's is `slowed`."""
         expiry = Bell(name="tick", to="", rule="always", costs=cpu.expiry(), counts="ticks")
         self.assembly.bell(
             f"{vcpu}.tick", expiry, to=f"{vcpu}.interrupt", sender="", expand=cpu.expand
         )
-        handler = work("vcpu", self.costs.ns("timer_tick"), "vcpu: timer tick")
+        handler: Step | Transition = work("vcpu", self.costs.ns("timer_tick"), "vcpu: timer tick")
+        if slowed:
+            handler = Transition(name="kernel", reason="timer")
         self.assembly.timer(
             "timer tick",
             (ring("tick"), handler, rearm(), end()),

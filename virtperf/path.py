@@ -14,7 +14,7 @@ from virtperf.errors import ParameterError
 
 Kind = Literal["work", "lock", "unlock", "serve", "ring", "take", "give", "end"]
 Hold = Literal["async", "defer", "block", "spin"]
-Target = Literal["kernel", "user", "blocking"]
+Target = Literal["fast", "kernel", "user", "blocking"]
 Crossing = Literal[
     "exit", "ipi", "timer", "switch", "reflect", "trace", "hypercall", "multicall", "kernel"
 ]
@@ -95,8 +95,9 @@ class Transition:
         that can wait for others; or stay: the guest's kernel does itself what `reason` names.
     reason : str
         Exit reason, as users of ``perf kvm stat`` know it.
-    to : {'kernel', 'user', 'blocking'}
-        How far an exit travels.
+    to : {'fast', 'kernel', 'user', 'blocking'}
+        How far an exit travels: not even out of the run loop, into the hypervisor's kernel, to
+        its user space, or until somebody wakes the vCPU.
     where : str
         The vCPU that crosses; "" is the one that issued the request, or whose work it is.
     """

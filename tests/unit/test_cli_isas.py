@@ -87,7 +87,7 @@ def test_an_instruction_set_without_holes_says_none(monkeypatch):
     ("arguments", "code", "says"),
     [
         (["isa", "x86_32"], 1, "no ISA named 'x86_32'; did you mean x86-32"),
-        (["isa", "mips"], 1, "did you mean armv7, x86-32, x86-64?"),
+        (["isa", "mips"], 1, "did you mean armv7, s370, x86-32, x86-64?"),
         (["isa", "x86-32", "x86-64"], 2, "unexpected extra argument"),
         (["list", "isa"], 2, "isas"),
     ],

@@ -225,7 +225,7 @@ def test_a_code_cache_that_is_too_small_by_a_little_is_filled_again_and_again():
     code = Workload(costs).code()
     assert rates(code, costs).translated == 0
     room = TOY["code_buffer"].value * 2**20 / 20  # instructions of 4 bytes that become 20
-    big = Workload(Costs(TOY, mix(footprint=1.01 * room))).code()
+    big = Workload(Costs(TOY, mix(footprint=1.01 * room, image=2 * room))).code()
     assert rates(big, costs).translated == pytest.approx(10)  # the whole of each block
 
 
@@ -318,8 +318,10 @@ def test_an_interrupt_to_another_vcpu_is_time_of_that_one():
     assert two.value(two.labels[0], "ipis_per_request")[0] <= sent + 0.05
     (base, _), (beside, _) = (r.value(r.labels[0], "latency.mean") for r in (one, two))
     assert beside == pytest.approx(base, rel=0.05)  # the other vCPU is free to take it
-    handled = two.cpu[two.cpu["account"] == "vcpu: interrupt handler"]["ns"].sum()
-    assert handled == pytest.approx(sent * TOY.ns("native_exception"), rel=0.2)
+    kernel = [
+        float(r.cpu[r.cpu["account"] == "vcpu: guest kernel"]["ns"].sum()) for r in (one, two)
+    ]
+    assert kernel[1] - kernel[0] == pytest.approx(sent * TOY.ns("native_exception"), rel=0.3)
 
 
 def test_what_mitigations_add_is_added_to_every_exit():
@@ -344,7 +346,7 @@ def test_a_comparison_says_what_translation_takes_and_what_is_not_seen():
     )
     notes = " ".join(result.notes)
     assert "vm.cpu=dbt: syscall-loop translated takes" in notes
-    assert "x86-32 is not classically virtualizable" in notes
+    assert "x86-64 is not classically virtualizable" in notes
 
 
 def test_exits_are_listed_as_perf_kvm_stat_lists_them():

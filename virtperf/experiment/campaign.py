@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SHORTEST = 400  # requests of a run that Ctrl-C ended, for it to count
 
 
+MOST_NS = 1e15  # spent by all requests of a planned run: sums over time have 8 bytes
+
+
 class Request:
     """What the caller asked for, the scenario's own values where nothing was said."""
 
@@ -57,7 +60,9 @@ class Request:
         pace, events = PACE[self.engine], [p.events for p in points]
         seconds = pace.budget_s if self.replications > 1 else pace.single_s
         cores = os.cpu_count() or 1
-        return planned_requests(events, units, cores=cores, seconds=seconds, pace=pace)
+        planned = planned_requests(events, units, cores=cores, seconds=seconds, pace=pace)
+        longest = max((p.theory.zero_load_ns for p in points), default=1.0)
+        return max(1, min(planned, int(MOST_NS / longest)))
 
     def units(self, points: list[Point]) -> list[Unit]:
         """Return every run to be made, having chosen the engine that makes them."""

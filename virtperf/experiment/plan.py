@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from virtperf import catalog
 from virtperf.design import Design, axis, grid, label
-from virtperf.errors import ParameterError, UnknownNameError
+from virtperf.errors import ParameterError, ScenarioError, UnknownNameError
 from virtperf.params import ParameterSet
 from virtperf.tables import System
 
@@ -76,10 +76,9 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
 
     if address.endswith((".disk", ".disk.technique")):
         return matrix.disk_techniques()
-    if address.endswith((".cpu", ".cpu.technique")):
-        return matrix.cpu_techniques()
-    if address.endswith((".memory", ".memory.technique")):
-        return matrix.memory_techniques()
+    for kind, names in (("cpu", matrix.cpu_techniques()), ("memory", matrix.memory_techniques())):
+        if address.endswith((f".{kind}", f".{kind}.technique")):
+            return [name for name in names if _possible(scenario, address, name)] or names
     if address.endswith(".workload"):
         return catalog.names("workloads")
     if address == "host.policy":
@@ -88,6 +87,14 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
         return [name for name in catalog.names("platforms") if _carries(name, scenario)]
     must = f"given levels, for example {address}=1,2,4"
     raise ParameterError("compare", "over", must, address)
+
+
+def _possible(scenario: "Scenario", address: str, technique: str) -> bool:
+    """Return whether a technique goes with the rest of a scenario."""
+    try:
+        return bool(scenario.with_(address, technique))
+    except ScenarioError:
+        return False
 
 
 def _carries(platform: str, scenario: "Scenario") -> bool:
@@ -162,7 +169,7 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
         if old.guest != new.guest:
             notes.append(f"vm.cpu={now} runs with guest={new.guest}: {matrix.requires(now)}")
         if now == "trap-emulate":
-            notes.append(_holes(new))
+            notes.append(_holes(new, catalog.platform(after.platform)))
         if new.disk is None:
             continue
         disk = new.disk.technique
@@ -172,11 +179,12 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def _holes(vm: "Vm") -> str:
+def _holes(vm: "Vm", platform: ParameterSet) -> str:
     """Say what trap and emulate does not see."""
     from virtperf.mechanism.isa import isa, virtualizable
 
-    verdict = virtualizable(isa(vm.cpu.isa or "x86-32"))
+    wide = "guest_bits" in platform and platform["guest_bits"].value > 32
+    verdict = virtualizable(isa(vm.cpu.isa or ("x86-64" if wide else "x86-32")))
     return f"vm.cpu=trap-emulate: {verdict}; the guest runs, and violations are counted"
 
 
@@ -186,7 +194,7 @@ def _translated(scenario: "Scenario") -> list[str]:
 
     says = []
     for vm in scenario.vm:
-        if vm.cpu.technique in ("dbt", "static") and vm.load.kind == "work":
+        if vm.cpu.technique in ("dbt", "static", "binary-translation") and vm.load.kind == "work":
             workload = catalog.workload(vm.load.workload)
             one = price(catalog.platform(scenario.platform), workload, vm.cpu.technique)
             says.append(
@@ -204,6 +212,7 @@ def _gaps(scenario: "Scenario") -> list[str]:
     from virtperf.technique.costs import Costs
 
     used = dict.fromkeys(("disk", vm.disk.technique) for vm in scenario.vm if vm.disk is not None)
+    used |= dict.fromkeys(("cpu", vm.cpu.technique) for vm in scenario.vm if vm.disk is not None)
     for vm in scenario.vm:
         if vm.disk is None:
             used["memory", memory_of(vm, Costs(catalog.platform(scenario.platform)))] = None

@@ -25,7 +25,7 @@ CAUSES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
         "guest kernel": ("#009E73", ("guest kernel", "process switch")),
         "exits, traps": (
             "#D55E00",
-            ("exit ", "trap ", "event injection", "reflected fault"),
+            ("exit ", "trap ", "event injection", "reflected "),
         ),
         "hypercalls": ("#CC79A7", ("hypercall", "shared mask")),
         "monitor, shadow paging": (

@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from virtperf.result import Result
 
 COLUMNS = ("point", "VM-EXIT", "exits/s", "Samples%", "Time%", "Avg time [ns]")
-_HEAD = "exits_per_request."
-_ACCOUNTS = ("vcpu: exit ", "vcpu: trap ", "vcpu: monitor ")
+_KINDS = {  # how a counter is called, what a reader calls it, and where its time is booked
+    "exits": ("", ("vcpu: exit ", "vcpu: trap ", "vcpu: monitor ")),
+    "hypercalls": ("hypercall ", ("vcpu: hypercall ",)),
+    "bounced": ("bounced ", ("vcpu: hypercall ",)),
+    "reflected": ("reflected ", ("vcpu: reflected ",)),
+}
 
 
 def exits(result: Result) -> pd.DataFrame:
@@ -25,7 +29,8 @@ def exits(result: Result) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``point VM-EXIT exits/s Samples% Time% Avg time [ns]``; shares are of a point's
-        exits. A trap and a trip into a monitor count as exits: the guest stops for them.
+        exits. A trap, a trip into a monitor and a hypercall count as exits: the guest stops for
+        them. Calls that wait in a batch do not.
     """
     import pandas as pd
 
@@ -39,11 +44,15 @@ def _of(result: Result, point: str) -> list[dict[str, Any]]:
     data = result.data[result.data["point"] == point]
     means = data.groupby("metric", sort=False)["value"].mean()
     named = {str(metric): float(mean) for metric, mean in means.items()}
-    counts = {m.removeprefix(_HEAD): n for m, n in named.items() if m.startswith(_HEAD) and n}
     spent = result.cpu[result.cpu["point"] == point].groupby("account")["ns"].sum()
-    times = {
-        reason: float(sum(spent.get(head + reason, 0.0) for head in _ACCOUNTS)) for reason in counts
-    }
+    counts, times = {}, {}
+    for kind, (says, accounts) in _KINDS.items():
+        head = f"{kind}_per_request."
+        for metric in [m for m in named if m.startswith(head) and named[m]]:
+            reason = metric.removeprefix(head)
+            counts[says + reason] = named[metric]
+            booked = (spent.get(account + reason, 0.0) for account in accounts)
+            times[says + reason] = float(sum(booked))
     all_counts, all_times = sum(counts.values()), sum(times.values())
     rows = [
         {

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -20,9 +20,16 @@ Part = tuple[str, int | None]
 
 def known(model: BaseModel, prefix: str = "") -> Iterator[str]:
     """Yield the addresses of a model's fields, without indices."""
-    for field in type(model).model_fields:
+    for field, info in type(model).model_fields.items():
         value = getattr(model, field)
         yield f"{prefix}{field}"
+        if value is None:  # a table that may be left out can be put in
+            yield from (
+                f"{prefix}{field}.{name}"
+                for kind in get_args(info.annotation)
+                if isinstance(kind, type) and issubclass(kind, BaseModel)
+                for name in kind.model_fields
+            )
         inner = {"": value} if isinstance(value, BaseModel) else {}
         if isinstance(value, Mapping):
             inner = {f".{key}": item for key, item in value.items()}
@@ -58,7 +65,7 @@ def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object
     for vm in data["vm"]:
         if "disk" in touched and "disk" in vm:
             _follow_disk(vm, cpu_too="cpu" not in touched)
-        if "cpu" in touched and "disk" not in vm:
+        if "cpu" in touched and "disk" not in touched:
             _follow_cpu(vm, memory_too="memory" not in touched)
     return data
 

@@ -147,6 +147,11 @@ def _rings(data: Tables) -> Iterator[str]:
     for index, vm in _vms(data):
         cpu, name = _at(vm, "cpu", "technique"), _at(vm, "cpu", "isa")
         ring, owner = _at(vm, "cpu", "ring"), f"vm[{index}].cpu.ring"
+        foreign = name in isa.names() and not str(name).startswith("x86")
+        if foreign and cpu in matrix.cpu_techniques() and cpu not in matrix.EMULATION:
+            emulators = ", ".join(matrix.EMULATION)
+            says = "platforms are x86 machines, and only emulation runs another ISA"
+            yield f"vm[{index}].cpu.isa must be x86-32 or x86-64 under {cpu}: {says} ({emulators})"
         if ring is None:
             continue
         if cpu not in matrix.WITHOUT_PRIVILEGE:

@@ -10,6 +10,8 @@ from virtperf import catalog
 from virtperf.errors import UnknownNameError
 
 GUESTS = ("unmodified", "ported")
+EMULATION = ("interpreter", "dbt", "static")
+"""CPU techniques whose guest may be of another ISA."""
 WITHOUT_PRIVILEGE = ("trap-emulate", "binary-translation", "paravirtual")
 """CPU techniques under which the guest's kernel has lost its privilege."""
 

@@ -60,6 +60,9 @@ class Given:
         from virtperf.build import build, sources
 
         own = catalog.platform(scenario.platform)
+        for vm in scenario.vm:
+            if vm.load.kind == "work":
+                self._declared(vm.load.workload)
         for key in sources(scenario):
             if key in own:
                 self._declared(f"{scenario.platform}.{key}")

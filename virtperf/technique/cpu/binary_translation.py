@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
-from virtperf.technique.cpu.native import KERNEL, USER, native, process_switch
+from virtperf.technique.cpu.native import KERNEL, USER, further, native, process_switch
 from virtperf.technique.cpu.sequence import sequence_ns
 
 IN_CACHE, CALLOUT = "vcpu: in-cache sequence", "vcpu: callout"
@@ -110,16 +110,6 @@ PTE_WRITE = (
     mov  [rsi], rax             ; the guest's own store
     cmp  rax, rbx
     je   same
-    look_up the shadow of this table
-    test rbx, PRESENT
-    jz   was_empty
-    mov  rdx, rsi
-    and  rdx, OFFSET
-    mov  [rcx + rdx], 0         ; drop the shadow of the old entry
-    mov  rax, [rdi + linear]
-    add  [vcpu.stale], 1
-    mov  [vcpu.stale_page], rax
-    look_up the machine's frame of the new entry
 """
     + RESTORE
 )
@@ -168,7 +158,9 @@ class BinaryTranslation:
             return (self._in_cache(where, PTE_WRITE),)
         if transition.reason == "cr3-load":
             return (self._work(where, "callout", CALLOUT, "callouts.cr3-load"),)
-        return (self._enter(where, transition.reason),)
+        if transition.to == "user":  # the device model is in the monitor's own address space
+            return (self._enter(where, transition.reason),)
+        return (self._enter(where, transition.reason), *further(self._costs, transition, where))
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return user code as it is; kernel code with its look-ups: most instructions stay."""
@@ -189,6 +181,8 @@ class BinaryTranslation:
         alone = native(self._costs, name, where)
         if name == "return":
             return (alone, self._look_up(where))
+        if name == "halt":
+            return (*self.expand(leave("hlt", "blocking"), where), alone)
         if name in FROM_USER:
             entered = self._enter(where, name)
             return (entered, alone) if name == "syscall" else (entered, self._look_up(where), alone)

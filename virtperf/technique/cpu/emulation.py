@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
-from virtperf.technique.cpu.native import native
+from virtperf.technique.cpu.native import further, native
 from virtperf.technique.cpu.translation import rates
 
 TRANSLATED, INTERPRETED = "vcpu: translated code", "vcpu: interpreter"
@@ -38,12 +38,22 @@ class _Emulator:
             return ()
         if transition.name == "kernel":
             return (self._own(transition.reason, where),)
-        return (self._helper(where, transition.reason),)
+        helper = self._helper(where, transition.reason)
+        if transition.name == "switch":
+            return (helper, self._own("address_space", where))
+        blocks = transition.to == "blocking"  # the device model is in the same process
+        return (helper, *(further(self._costs, transition, where) if blocks else ()))
 
     def _own(self, operation: str, where: str) -> Step:
         """Return what the machine would take for an operation, as many times longer."""
         ns = native(self._costs, operation, where).cost.mean * self._costs.share(self.slower)
         return work(where, ns, self.account)
+
+    def _slept(self, name: str, where: str) -> tuple[Step, ...]:
+        """Return what a halt takes, which blocks in the host; nothing for other operations."""
+        if name != "halt":
+            return ()
+        return (*self.expand(leave("hlt", "blocking"), where), self._own(name, where))
 
     def _accesses(self, code: Code, where: str) -> Step:
         """Return what the software TLB takes, hits and misses together."""
@@ -82,7 +92,7 @@ class Interpreter(_Emulator):
 
     def operation(self, name: str, where: str) -> tuple[Step, ...]:
         """Return an operation, interpreted as all else."""
-        return (self._own(name, where),)
+        return self._slept(name, where) or (self._own(name, where),)
 
 
 class Dynamic(_Emulator):
@@ -102,6 +112,8 @@ class Dynamic(_Emulator):
 
     def operation(self, name: str, where: str) -> tuple[Step, ...]:
         """Return an operation as the translated code it is, and the helper it calls."""
+        if slept := self._slept(name, where):
+            return slept
         own = self._own(name, where)
         return (own,) if name == "return" else (own, self._helper(where, name))
 

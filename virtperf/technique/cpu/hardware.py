@@ -19,12 +19,14 @@ EXITS: Mapping[str, tuple[str, Target]] = MappingProxyType(
         "cpuid": ("cpuid", "kernel"),
         "msr_write": ("msr-write", "kernel"),
         "port_read": ("io", "user"),
-        "ipi": ("ipi", "kernel"),
+        "ipi": ("ipi", "fast"),
     }
 )
 """Operations that always exit: their reason, and how far they travel. All others do not."""
 INJECTION = "vcpu: event injection"
-_FURTHER = {"kernel": None, "user": "exit_user", "blocking": "exit_blocking"}
+FAST = ("ipi", "timer")
+"""Transitions that a hypervisor handles before it leaves its run loop: two writes of MSRs."""
+_FURTHER = {"fast": None, "kernel": None, "user": "exit_user", "blocking": "exit_blocking"}
 
 
 class Hardware:
@@ -48,11 +50,15 @@ class Hardware:
             return (process_switch(self._costs, where),)
         if transition.name == "reflect":
             return (work(where, self._costs.ns("inject"), INJECTION, masked=True),)
-        times = 2 if transition.name == "trace" else 1
-        ns, reason = self.exit_ns(transition.to), transition.reason
-        account = f"vcpu: exit {reason}"
-        counts = f"exits.{reason}"
-        return (work(where, ns * times, account, masked=True, counts=counts, times=times),)
+        if transition.name == "trace":
+            exits = self._exit("kernel", transition.reason, where, times=2)
+            return (exits, native(self._costs, "pte_write", where))
+        to = "fast" if transition.name in FAST else transition.to
+        return (self._exit(to, transition.reason, where),)
+
+    def _exit(self, to: Target, reason: str, where: str, times: int = 1) -> Step:
+        ns, counts = self.exit_ns(to) * times, f"exits.{reason}"
+        return work(where, ns, f"vcpu: exit {reason}", masked=True, counts=counts, times=times)
 
     def exit_ns(self, to: Target) -> float:
         """Return the time of an exit that travels as far as `to`.
@@ -60,7 +66,8 @@ class Hardware:
         Without tags in the TLB (VPID, ASID) it is emptied on the way out and on the way in, and
         what each side needs is walked for again.
         """
-        parts = ["exit_hardware", "exit_kernel", "exit_mitigations"]
+        parts = ["exit_hardware", "exit_mitigations"]
+        parts.append("exit_fast" if to == "fast" else "exit_kernel")
         if not self._costs.count("vpid"):
             parts.append("tlb_refill")
         ns = sum(map(self._costs.ns, parts))
@@ -81,6 +88,8 @@ class Hardware:
             reason, to = EXITS[name]
             return self.expand(leave(reason, to), where)
         alone = native(self._costs, name, where)
+        if name == "halt":
+            return (*self.expand(leave("hlt", "blocking"), where), alone)
         if name != "timer":
             return (alone,)
         crossings = (leave("preemption-timer", "kernel"), *self.handled(), rearm())

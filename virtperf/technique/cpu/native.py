@@ -1,6 +1,6 @@
 """What a kernel does natively, and does under every technique that lets it run unaided."""
 
-from virtperf.path import Step, work
+from virtperf.path import Step, Transition, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.operations import OPERATIONS
 
@@ -19,6 +19,15 @@ def native(costs: Costs, operation: str, where: str) -> Step:
     """Return what an operation costs where nothing comes between it and the machine."""
     account = USER if operation == "rdtsc" else KERNEL
     return work(where, costs.ns(f"native_{OPERATIONS[operation].name}"), account)
+
+
+def further(costs: Costs, transition: Transition, where: str) -> tuple[Step, ...]:
+    """Return what a crossing takes beyond the hypervisor: a device model's process, or sleep."""
+    key = {"user": "exit_user", "blocking": "exit_blocking"}.get(transition.to)
+    if key is None:
+        return ()
+    account = f"vcpu: exit {transition.reason}"
+    return (work(where, costs.ns(key), account, masked=True),)
 
 
 def plain_code(where: str, user_ns: float, kernel_ns: float) -> tuple[Step, ...]:

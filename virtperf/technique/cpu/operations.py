@@ -8,9 +8,6 @@ memory technique's to say.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
-
-Place = Literal["user", "kernel"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +22,6 @@ class Operation:
         How many there are per unit of a workload, by the workload's own name for it.
     says : str
         What the guest does, in words.
-    at : {'user', 'kernel'}
-        Whose code does it.
     memory : bool
         Whether the memory technique answers.
     """
@@ -34,13 +29,12 @@ class Operation:
     name: str
     events: str
     says: str
-    at: Place = "kernel"
     memory: bool = False
 
 
 _ALL = (
-    Operation(name="syscall", events="syscalls", says="a system call, and back", at="user"),
-    Operation(name="exception", events="exceptions", says="a fault without memory", at="user"),
+    Operation(name="syscall", events="syscalls", says="a system call, and back"),
+    Operation(name="exception", events="exceptions", says="a fault without memory"),
     Operation(name="interrupt_flag", events="interrupt_flag_changes", says="CLI or STI"),
     Operation(name="popf", events="popfs", says="POPF that restores the interrupt flag"),
     Operation(name="return", events="returns", says="a call and its return"),
@@ -51,12 +45,12 @@ _ALL = (
     Operation(name="port_read", events="port_reads", says="a read of an I/O port"),
     Operation(name="timer", events="timer_interrupts", says="a timer interrupt, and its next one"),
     Operation(name="ipi", events="ipis", says="an inter-processor interrupt to another vCPU"),
+    Operation(name="halt", events="halts", says="an idle vCPU that sleeps, and is woken"),
     Operation(name="page_fault", events="page_faults", says="a true page fault", memory=True),
     Operation(
         name="first_touch",
         events="first_touches",
         says="an access to a page that is mapped, the first in its address space",
-        at="user",
         memory=True,
     ),
     Operation(name="pte_write", events="pte_writes", says="a page-table update", memory=True),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
-from virtperf.technique.cpu.native import native, plain_code, process_switch
+from virtperf.technique.cpu.native import further, native, plain_code, process_switch
 from virtperf.technique.cpu.sequence import sequence_ns
 
 HYPERVISOR, SHARED = "vcpu: hypercall", "vcpu: shared mask"
@@ -52,14 +52,15 @@ class Paravirtual:
             return (*base, process_switch(costs, where))
         if transition.name == "reflect":
             counts = f"reflected.{reason}"
-            return (work(where, costs.ns("trap_reflect"), "vcpu: reflected fault", counts=counts),)
+            account = f"vcpu: reflected {reason}"
+            return (work(where, costs.ns("trap_reflect"), account, counts=counts),)
         if transition.name == "multicall":
             share = (costs.ns("hypercall") - costs.ns("pt_update")) / costs.share("multicall_batch")
             return (self._call(where, reason, costs.ns("pt_update") + share, "batched"),)
         ns = costs.ns("hypercall")
         if reason == BASE_POINTER:  # one multicall of two: the kernel's stack goes along
             ns += costs.ns("pt_update")
-        return (self._call(where, reason, ns),)
+        return (self._call(where, reason, ns), *further(costs, transition, where))
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return the instructions as they are."""
@@ -79,6 +80,8 @@ class Paravirtual:
             return (*self._system_call(where), alone)
         if name in UNTOUCHED:
             return (alone,)
+        if name == "halt":
+            return (*self.expand(leave("sched_op", "blocking"), where), alone)
         reflected = self.expand(Transition(name="reflect", reason=name), where)
         if name == "timer":
             return (*reflected, alone, self._call(where, "set_timer_op", costs.ns("hypercall")))

@@ -86,4 +86,8 @@ def _before(work: Workload, costs: Costs, cpu: str) -> tuple[float, float]:
     if cpu == "static":
         grown = costs.share("instruction_bytes") * costs.share("code_expansion")
         return code.image * costs.ns("translate_instruction"), code.image * grown
+    if cpu == "binary-translation":  # of the kernel alone, most of it as it was
+        kernel = code.footprint * code.kernel / code.instructions if code.instructions else 0.0
+        grown = costs.share("monitor_expansion") * costs.share("instruction_bytes")
+        return kernel * costs.ns("monitor_translate"), kernel * grown
     return 0.0, 0.0

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
-from virtperf.technique.cpu.native import native, plain_code, process_switch
+from virtperf.technique.cpu.native import further, native, plain_code, process_switch
 
 HOLES = ("popf",)  # executed without a trap, and differently
-UNTOUCHED = ("return", "rdtsc")  # innocuous, or allowed to user code
+UNTOUCHED = ("return", "rdtsc", "cpuid")  # innocuous, or allowed to user code
 REFLECTED = ("syscall", "exception")
 
 
@@ -36,7 +36,9 @@ class TrapEmulate:
             return (self._trap(where, "cr3-load"), process_switch(self._costs, where))
         if transition.name == "reflect":
             return (work(where, self._costs.ns("trap_reflect"), "vcpu: reflected fault"),)
-        return (self._trap(where, transition.reason),)
+        if transition.name == "trace":
+            return (self._trap(where, transition.reason), native(self._costs, "pte_write", where))
+        return (self._trap(where, transition.reason), *further(self._costs, transition, where))
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return the instructions as they are, in ring 3 and, for the kernel, in ring 1."""
@@ -54,6 +56,8 @@ class TrapEmulate:
             return (step,)
         if name in UNTOUCHED:
             return (alone,)
+        if name == "halt":
+            return (*self.expand(leave("hlt", "blocking"), where), alone)
         if name in REFLECTED:
             ns, reason = self._costs.ns("trap_reflect"), f"exits.{name}"
             reflected = work(where, ns, f"vcpu: trap {name}", masked=True, counts=reason)

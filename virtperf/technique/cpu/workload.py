@@ -1,7 +1,8 @@
 """A workload as a mix of instructions and operations, and the path of one unit of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from virtperf.dist import Deterministic
@@ -19,6 +20,16 @@ CODE = (
     "instructions kernel_share cycles_per_instruction memory_share block indirect_share "
     "footprint image"
 )
+
+
+MOST_SENT = 1_000  # interrupts that one unit sends to other vCPUs
+
+
+def unknown(names: Iterable[str]) -> dict[str, str]:
+    """Return the names that no workload has, each with the nearest that it has, or ""."""
+    known = {*CODE.split(), *(operation.events for operation in OPERATIONS.values())}
+    strange = [name for name in names if name not in known]
+    return {name: "".join(get_close_matches(name, known, n=1)) for name in strange}
 
 
 class Workload:
@@ -41,6 +52,13 @@ class Workload:
         self._cycle_ns = 1e9 / costs.quantity("frequency").base
         for key in CODE.split():
             self._number(key, share=key.endswith("_share"))
+        for operation in OPERATIONS.values():
+            self.events(operation)
+        if not 1 <= self._number("footprint") <= self._number("image"):
+            must = f"from 1 to image, {self._number('image'):g}"
+            raise ParameterError("workload", "footprint", must, self._number("footprint"))
+        if self._number("block") < 1:
+            raise ParameterError("workload", "block", "at least 1", self._number("block"))
 
     def _number(self, key: str, *, share: bool = False) -> float:
         value = self._costs.share(key)
@@ -62,7 +80,7 @@ class Workload:
             user=total * (1 - kernel),
             kernel=total * kernel,
             memory_share=self._number("memory_share"),
-            block=max(1.0, self._number("block")),
+            block=self._number("block"),
             indirect_share=self._number("indirect_share"),
             footprint=self._number("footprint"),
             image=self._number("image"),
@@ -119,6 +137,9 @@ def _memory_path(memory: "MemoryTechnique", name: str) -> Path:
 
 def _sent(number: float, peer: Path) -> Iterator[Choice | Spawn]:
     """Yield a side path for each interrupt that is sent; chance decides as for its sending."""
+    if number > MOST_SENT:
+        must = f"at most {MOST_SENT:,} a unit, for another vCPU handles each: choose a smaller unit"
+        raise ParameterError("workload", "ipis", must, number)
     whole, one = int(number), Spawn(name="ipi", path=peer)
     yield from [one] * whole
     rest = number - whole
@@ -138,22 +159,24 @@ def _repeated(steps: list[Step], number: float, name: str) -> Iterator[Step | Ch
 
 
 def _times(step: Step, number: int) -> Step:
+    """Return what `number` of the same step are: between two of them interrupts have their turn."""
     times = step.times * number if step.counts else 1
-    return replace(step, cost=Deterministic(step.cost.mean * number), times=times)
+    masked = step.masked and number == 1
+    return replace(step, cost=Deterministic(step.cost.mean * number), times=times, masked=masked)
 
 
 def _merged(parts: Sequence[Step | Choice | Spawn]) -> Iterator[Step | Choice | Spawn]:
     """Yield the parts; steps that are booked and counted alike become one."""
-    sums: dict[tuple[str, str, bool], Step] = {}
+    sums: dict[tuple[str, str], Step] = {}
     for part in parts:
         if not isinstance(part, Step):
             continue
-        key = part.account, part.counts, part.masked
+        key = part.account, part.counts
         if key not in sums:
             sums[key] = part
             continue
         ns = sums[key].cost.mean + part.cost.mean
         times = sums[key].times + part.times if part.counts else 1
-        sums[key] = replace(sums[key], cost=Deterministic(ns), times=times)
+        sums[key] = replace(sums[key], cost=Deterministic(ns), times=times, masked=False)
     yield from (step for step in sums.values() if step.cost.mean or step.counts)
     yield from (part for part in parts if not isinstance(part, Step))

@@ -7,7 +7,7 @@ hardware assistance. TLBs, walks and tables in memory are not modelled yet.
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from virtperf.errors import UnknownNameError
+from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.path import Path
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
@@ -59,7 +59,12 @@ def memory_technique(name: str, costs: Costs) -> MemoryTechnique:
     ------
     UnknownNameError
         If there is none of that name.
+    ParameterError
+        If the platform's hardware does not have it.
     """
     if name not in _TECHNIQUES:
         raise UnknownNameError("memory technique", name, _TECHNIQUES)
+    if name == "nested" and not costs.count("nested_paging"):
+        must = "other than nested: this platform's processors do not walk two tables"
+        raise ParameterError("memory", "technique", must, name)
     return _TECHNIQUES[name](costs)

@@ -43,6 +43,23 @@ FILL = """
 """Write the shadow entry."""
 
 
+UPDATE = """
+    look_up the shadow of this table
+    test rbx, PRESENT           ; an entry that was never shadowed is filled when it is used
+    jz   was_empty
+    look_up the machine's frame of the new entry
+    and  rax, FLAGS
+    or   rax, rbx
+    mov  rdx, rsi
+    and  rdx, OFFSET
+    mov  [rcx + rdx], rax
+    mov  rax, [rdi + linear]
+    add  [vcpu.stale], 1        ; its translation is dropped before the guest goes on
+    mov  [vcpu.stale_page], rax
+"""
+"""Let the shadow of an entry follow a write to it."""
+
+
 class Shadow:
     """Shadow page tables (see `MemoryTechnique`)."""
 
@@ -68,11 +85,7 @@ class Shadow:
 
     def pte_write(self) -> Path:
         """Return a write to a page that is watched, and the shadow brought up to date."""
-        return (
-            Transition(name="trace", reason="pte-write"),
-            *own("pte_write"),
-            *self._software(FILL),
-        )
+        return (Transition(name="trace", reason="pte-write"), *self._software(UPDATE))
 
     def address_space(self) -> Path:
         """Return the load of CR3, which only the hypervisor may do: it takes another shadow."""
