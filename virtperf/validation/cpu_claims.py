@@ -178,8 +178,8 @@ CPU_CLAIMS = (
         "pte_write",
         SEQUENCES,
         SEQUENCE,
-        lacks="The listing, with its four look-ups, is 256 cycles long, 2 % below what is accepted. "
-        "A cycle per instruction flatters this processor, which needs tens of them to save and "
+        lacks="The listing, with its four look-ups, is 256 cycles long, 2 % under what is "
+        "accepted. A cycle per instruction flatters this processor, which needs tens of them to save and "
         "restore its flags. No line was added to meet the figure.",
     ),
     Claim(
