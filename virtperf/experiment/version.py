@@ -14,7 +14,8 @@ _DECIDE = (
     "rules",
     "assembly",
     "technique",
-    "build.py",
+    "mechanism",
+    "build",
 )
 
 

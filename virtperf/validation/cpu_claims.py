@@ -179,8 +179,8 @@ CPU_CLAIMS = (
         SEQUENCES,
         SEQUENCE,
         lacks="The listing, with its four look-ups, is 256 cycles long, 2 % under what is "
-        "accepted. A cycle per instruction flatters this processor, which needs tens of them to save and "
-        "restore its flags. No line was added to meet the figure.",
+        "accepted. A cycle per instruction flatters this processor, which needs tens of them to "
+        "save and restore its flags. No line was added to meet the figure.",
     ),
     Claim(
         says="Xen: a null call of a 32-bit guest does not enter the hypervisor",

@@ -1,0 +1,53 @@
+"""A scenario on its platform becomes a system: each VM's techniques answer, and are laid out."""
+
+from virtperf import catalog
+from virtperf.build import on_cpu, on_disk
+from virtperf.build.on_cpu import memory_of
+from virtperf.build.site import Site
+from virtperf.params import ParameterSet, Quantity
+from virtperf.scenario import Scenario, WorkLoad
+from virtperf.tables import System
+from virtperf.technique.cpu import cpu_technique
+
+__all__ = ["build", "memory_of", "sources"]
+
+
+def build(scenario: Scenario, platform: ParameterSet | None = None) -> System:
+    """Resolve `scenario` to tables.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    platform : ParameterSet, optional
+        The platform's numbers; those of the platform the scenario names by default.
+
+    Returns
+    -------
+    System
+
+    Raises
+    ------
+    ParameterError, UnknownNameError
+        If the platform lacks a number a technique needs, or a part makes no sense.
+    """
+    return _site(scenario, platform).assembly.system()
+
+
+def sources(scenario: Scenario, platform: ParameterSet | None = None) -> dict[str, Quantity]:
+    """Return every number of platform and devices that building `scenario` reads, by name."""
+    return dict(_site(scenario, platform).costs.used)
+
+
+def _site(scenario: Scenario, platform: ParameterSet | None) -> Site:
+    """Return the host with all its VMs on it."""
+    numbers = catalog.platform(scenario.platform) if platform is None else platform
+    site = Site(scenario, numbers)
+    for vm in scenario.vm:
+        for copy in range(vm.count):
+            name = f"{vm.name}[{copy}]"
+            cpu = cpu_technique(vm.cpu.technique, site.costs_of(vm))
+            if isinstance(vm.load, WorkLoad):
+                on_cpu.add(site, vm, vm.load, name, cpu)
+            else:
+                on_disk.add(site, vm, name, cpu)
+    return site

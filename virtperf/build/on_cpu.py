@@ -1,0 +1,78 @@
+"""VMs that work and do nothing else: their jobs do unit after unit of a workload."""
+
+from collections.abc import Mapping
+
+from virtperf import catalog
+from virtperf.build.site import Site, for_all
+from virtperf.dist import Deterministic
+from virtperf.errors import ParameterError, ScenarioError
+from virtperf.path import Bell, Path, Transition, end, ring
+from virtperf.scenario import Vm, WorkLoad
+from virtperf.technique.costs import Costs
+from virtperf.technique.cpu import CpuTechnique
+from virtperf.technique.cpu.operations import OPERATIONS
+from virtperf.technique.cpu.workload import Workload, unit, unknown
+from virtperf.technique.memory import default_memory, memory_technique
+
+
+def memory_of(vm: Vm, costs: Costs) -> str:
+    """Return the memory technique of a VM: its own, or what goes with its CPU technique."""
+    if vm.memory is not None:
+        return vm.memory.technique
+    return default_memory(vm.cpu.technique, costs)
+
+
+def add(site: Site, vm: Vm, load: WorkLoad, name: str, cpu: CpuTechnique) -> None:
+    """Add a VM; where it has several vCPUs, each interrupts the next."""
+    costs = Costs(*site.costs.sets, catalog.workload(load.workload))
+    workload = _workload(vm, load, costs)
+    memory = memory_technique(memory_of(vm, site.costs), site.costs)
+    vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
+    for vcpu in vcpus:
+        site.add_vcpu(vm, vcpu, cpu, memory.address_space())
+    beside = dict(zip(vcpus, [*vcpus[1:], vcpus[0]], strict=True))
+    path = unit(workload, cpu, memory, _interrupted(site, beside, cpu))
+    site.costs.used |= costs.used
+    for number in range(load.jobs):
+        job, vcpu = f"{name}.job{number}", vcpus[number % vm.vcpus]
+        site.assembly.task(job, vcpu)
+        site.assembly.source(
+            job,
+            {"unit": (1.0, path)},
+            to=job,
+            outstanding=1,
+            think=Deterministic(load.think_ns),
+            names={"vcpu": vcpu, "ipi": f"{vcpu}.ipi", "peer": beside[vcpu]},
+            group=site.group(vm),
+            expand=cpu.expand,
+        )
+
+
+def _workload(vm: Vm, load: WorkLoad, costs: Costs) -> Workload:
+    """Return the workload, having checked its names and that it goes with the VM."""
+    if strange := unknown(costs.sets[-1]):
+        says = [
+            f"{name} is no number of a workload" + (f"; did you mean {near}?" if near else "")
+            for name, near in strange.items()
+        ]
+        raise ScenarioError(str(load.workload), says)
+    workload = Workload(costs)
+    if vm.tick is not None and workload.events(OPERATIONS["timer"]):
+        must = f"left out: {load.workload} counts timer interrupts of its own"
+        raise ParameterError(vm.name, "tick", must, vm.tick.kind)
+    return workload
+
+
+def _interrupted(site: Site, beside: Mapping[str, str], cpu: CpuTechnique) -> Path:
+    """Let each vCPU interrupt the one beside it; return what that one then does.
+
+    What sending costs is in the path of who sends.
+    """
+    if len(beside) == 1:
+        return ()
+    bell = Bell(name="ipi", to="", rule="always", costs=for_all(cpu.delivery()), counts="ipis")
+    for vcpu, other in beside.items():
+        site.assembly.bell(
+            f"{vcpu}.ipi", bell, to=f"{other}.interrupt", sender="", expand=cpu.expand
+        )
+    return (ring("ipi"), Transition(name="kernel", reason="exception", where="peer"), end())

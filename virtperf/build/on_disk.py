@@ -1,0 +1,212 @@
+"""VMs that use a disk: vCPUs, the technique's threads, queues with their doorbells, and jobs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from virtperf.build.site import Site, for_all
+from virtperf.dist import Deterministic
+from virtperf.path import (
+    Bell,
+    Path,
+    Ringing,
+    Step,
+    end,
+    interprocessor,
+    lock,
+    ring,
+    switch_process,
+    unlock,
+    work,
+)
+from virtperf.scenario import ClosedLoad, Section, Vm
+from virtperf.technique import matrix
+from virtperf.technique.cpu import CpuTechnique
+from virtperf.technique.io import Guest, Plan, disk_plan
+
+GUEST_LOCK, WAKE_UP = "guest lock", "wake-up"
+
+
+def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
+    """Add a VM."""
+    disk, load = vm.on_disk
+    plan = disk_plan(disk.technique, _guest(site, vm), site.costs)
+    vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
+    for vcpu in vcpus:
+        site.add_vcpu(vm, vcpu, cpu, (switch_process(),))
+    _add_threads(site, name, plan, cpu)
+    if load.lock is not None:
+        _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
+    most = matrix.queues(disk.technique) or vm.vcpus
+    queues = [
+        _add_queue(site, vm, name, vcpus[number], plan, cpu)
+        for number in range(min(disk.queues or most, vm.vcpus))
+    ]
+    seen = [_seen_from(site, vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)]
+    for number in range(load.jobs):
+        on = number % vm.vcpus
+        _add_job(site, vm, f"{name}.job{number}", vcpus[on], seen[on], plan, cpu)
+
+
+def _add_guest_lock(site: Site, name: str, discipline: str) -> None:
+    """Add a lock of the guest's kernel; its spinners see it free at once."""
+    sleeps = discipline.startswith("mutex")
+    wake_ns = site.costs.ns("thread_wake_delay") if sleeps else 0.0
+    site.assembly.lock(name, called=GUEST_LOCK, wake_ns=wake_ns, discipline=discipline)
+
+
+def _add_threads(site: Site, name: str, plan: Plan, cpu: CpuTechnique) -> None:
+    for called in plan.locks:
+        site.assembly.lock(
+            f"{name}.{called}", called=called, wake_ns=site.costs.ns("thread_wake_delay")
+        )
+    for thread in plan.threads:
+        site.assembly.worker(
+            f"{name}.{thread.name}",
+            thread.role,
+            wake=thread.wake,
+            prologue=thread.prologue,
+            epilogue=thread.epilogue,
+            pickup=thread.pickup,
+            batch=thread.batch,
+            poll_ns=thread.poll,
+            poll_start_ns=thread.poll_start,
+            lock=f"{name}.{thread.lock}" if thread.lock else "",
+            expand=cpu.expand,
+        )
+
+
+def _add_queue(
+    site: Site, vm: Vm, name: str, handler: str, plan: Plan, cpu: CpuTechnique
+) -> dict[str, str]:
+    """Add a queue of the disk, whose completion interrupts `handler` takes.
+
+    Return what local names stand for there.
+    """
+    disk, _ = vm.on_disk
+    names = {"handler": handler, "handler.interrupt": f"{handler}.interrupt", "vcpu": handler}
+    names |= {"device": disk.device, "link": f"{disk.device}.link"}
+    names |= {thread.name: f"{name}.{thread.name}" for thread in plan.threads}
+    names |= {called: f"{name}.{called}" for called in (*plan.locks, GUEST_LOCK)}
+    if plan.slots is not None:
+        names[plan.slots.name] = f"{handler}.{plan.slots.name}"
+        site.assembly.credit(names[plan.slots.name], plan.slots.count, called=plan.slots.name)
+    senders = _senders(plan)
+    moderation = site.scenario.device[disk.device].moderation
+    for bell in plan.bells:
+        names[bell.name] = f"{handler}.{bell.name}"
+        priced = _delivered(bell, cpu) if bell.to == "handler.interrupt" else bell
+        sender = senders[bell.name]
+        if not sender and moderation is not None:
+            priced = replace(
+                priced, rule="moderated", timer=moderation.timer, count=moderation.count
+            )
+        site.assembly.bell(
+            names[bell.name],
+            priced,
+            to=names[bell.to],
+            sender=names[sender] if sender else "",
+            expand=cpu.expand,
+        )
+    return names
+
+
+def _seen_from(site: Site, vcpu: str, queue: dict[str, str], cpu: CpuTechnique) -> dict[str, str]:
+    """Return what local names stand for on a vCPU that uses `queue`.
+
+    Where another vCPU takes the interrupt, that one sends an interrupt on to the issuer's.
+    """
+    names = queue | {"vcpu": vcpu}
+    if queue["handler"] != vcpu:
+        names[WAKE_UP] = f"{vcpu}.{WAKE_UP}"
+        costs = {
+            state: replace(cost, sender=(interprocessor("ipi"),))
+            for state, cost in for_all(cpu.delivery()).items()
+        }
+        bell = Bell(name=WAKE_UP, to="", rule="always", costs=costs, counts="ipis")
+        site.assembly.bell(
+            names[WAKE_UP],
+            bell,
+            to=f"{vcpu}.interrupt",
+            sender=queue["handler"],
+            expand=cpu.expand,
+        )
+    return names
+
+
+def _add_job(
+    site: Site, vm: Vm, job: str, vcpu: str, names: Mapping[str, str], plan: Plan, cpu: CpuTechnique
+) -> None:
+    (_, load), paths = vm.on_disk, plan.paths
+    if WAKE_UP in names:
+        paths = {kind: (*path[:-1], ring(WAKE_UP), end()) for kind, path in paths.items()}
+    site.assembly.task(job, vcpu)
+    site.assembly.source(
+        job,
+        {kind: (share, paths[kind]) for kind, share in load.shares.items()},
+        to=job,
+        outstanding=load.outstanding if isinstance(load, ClosedLoad) else 0,
+        think=Deterministic(load.think_ns) if isinstance(load, ClosedLoad) else None,
+        gap=load.gap(),
+        order=load.order,
+        names=names,
+        group=site.group(vm),
+        expand=cpu.expand,
+    )
+
+
+def _guest(site: Site, vm: Vm) -> Guest:
+    (disk, load), costs = vm.on_disk, site.costs
+    user, kernel = load.cpu_user, load.cpu_kernel
+    for key, given in (("native_user", user), ("native_kernel", kernel)):
+        if given is not None:
+            costs.used[f"{vm.name}.load.{key}"] = given
+    kernel_ns = costs.ns("native_kernel") if kernel is None else kernel.base
+    before = costs.share("submit_share")
+    device = site.scenario.device[disk.device]
+    costs.used[f"device.{disk.device}.channels"] = device.channels_quantity
+    return Guest(
+        user=costs.ns("native_user") if user is None else user.base,
+        submit=kernel_ns * before,
+        complete=kernel_ns * (1 - before),
+        service={kind: device.service_of(kind) for kind in load.shares},
+        transfer=0.0 if device.bandwidth is None else 1e9 * load.size_bytes / device.bandwidth,
+        poll=disk.poll_ns,
+        section=_section(load.lock),
+    )
+
+
+def _delivered(bell: Bell, cpu: CpuTechnique) -> Bell:
+    """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's."""
+    costs = {
+        state: replace(cost, sender=bell.costs.get(state, Ringing()).sender)
+        for state, cost in for_all(cpu.delivery()).items()
+    }
+    return replace(bell, costs=costs)
+
+
+def _section(held: Section | None) -> Path:
+    """Return what a request does under the guest's lock."""
+    if held is None:
+        return ()
+    inside = work("vcpu", held.hold, "vcpu: critical section")
+    return (lock(GUEST_LOCK, masked=False), inside, unlock(GUEST_LOCK))
+
+
+def _senders(plan: Plan) -> dict[str, str]:
+    """Return who rings each doorbell: the thread that holds the request before it, or ""."""
+    senders: dict[str, str] = {}
+    to = {bell.name: bell.to.removesuffix(".interrupt") for bell in plan.bells}
+    for path in plan.paths.values():
+        holder = "vcpu"
+        for step in path:
+            if not isinstance(step, Step):
+                continue
+            holder = _follow(step, holder, senders, to)
+    return senders
+
+
+def _follow(step: Step, holder: str, senders: dict[str, str], to: Mapping[str, str]) -> str:
+    if step.kind == "ring":
+        senders[step.where] = holder
+        return to[step.where]
+    return "" if step.kind == "serve" else holder

@@ -1,0 +1,120 @@
+"""The host that VMs are put on: its devices, its numbers, and what all vCPUs have in common."""
+
+from collections.abc import Mapping
+
+from virtperf import catalog
+from virtperf.assembly import Assembly
+from virtperf.mechanism.isa import isa
+from virtperf.params import ParameterSet, Quantity
+from virtperf.path import (
+    CONSUMER_STATES,
+    Bell,
+    ConsumerState,
+    Path,
+    Ringing,
+    Step,
+    Transition,
+    end,
+    rearm,
+    ring,
+    work,
+)
+from virtperf.scenario import Scenario, Tick, Vm
+from virtperf.technique import matrix
+from virtperf.technique.costs import Costs
+from virtperf.technique.cpu import CpuTechnique
+
+
+class Site:
+    """A host under construction.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    numbers : ParameterSet
+        Of its platform.
+
+    Attributes
+    ----------
+    costs : Costs
+        The numbers, and which of them have been asked for.
+    assembly : Assembly
+        What stands so far.
+    """
+
+    def __init__(self, scenario: Scenario, numbers: ParameterSet) -> None:
+        self.scenario = scenario
+        self.costs = Costs(numbers, catalog.devices())
+        host, costs = scenario.host, self.costs
+        self.assembly = Assembly(
+            scenario.name,
+            pcpus=host.pcpus,
+            policy=host.policy,
+            slice_ns=costs.ns("slice") if host.slice_ns is None else host.slice_ns,
+            switch_ns=costs.ns("thread_switch"),
+        )
+        for name, device in scenario.device.items():
+            self.assembly.station(name, int(device.channels_quantity.base))
+            if device.bandwidth is not None:
+                self.assembly.station(f"{name}.link", 1, called="device link")
+
+    def group(self, vm: Vm) -> str:
+        """Return the prefix of the groups that a VM's requests are observed under."""
+        return vm.name if len(self.scenario.vm) > 1 else ""
+
+    def costs_of(self, vm: Vm) -> Costs:
+        """Return the numbers of a VM, whose ISA says how wide its guest's kernel is."""
+        platform, *others = self.costs.sets
+        if vm.cpu.isa is None or "guest_bits" not in platform:
+            return self.costs
+        bits = Quantity(
+            value=float(max(isa(vm.cpu.isa).kernel_bits)),
+            unit="1",
+            source=f"the scenario's guest is for {vm.cpu.isa}",
+            evidence="derived",
+            checked="own",
+        )
+        own = Costs(platform.replace(guest_bits=bits), *others)
+        own.used = self.costs.used
+        return own
+
+    def add_vcpu(self, vm: Vm, vcpu: str, cpu: CpuTechnique, switch: Path) -> None:
+        """Add a vCPU: its guest's processes come with the load; `switch` lets another one run."""
+        crowded = vm.load.jobs > vm.vcpus
+        slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
+        self.assembly.worker(
+            vcpu,
+            "vcpu",
+            wake=cpu.halted(),
+            slice_ns=slice_ns or 0.0,
+            switch=switch if crowded else (),
+            expand=cpu.expand,
+        )
+        self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
+        if vm.tick is not None:
+            emulated = vm.cpu.technique in matrix.EMULATION
+            self._add_tick(vm.tick, vcpu, cpu, slowed=emulated)
+
+    def _add_tick(self, tick: Tick, vcpu: str, cpu: CpuTechnique, *, slowed: bool = False) -> None:
+        """Add a timer whose handler arms it again; an emulated kernel's is `slowed`."""
+        expiry = Bell(name="tick", to="", rule="always", costs=cpu.expiry(), counts="ticks")
+        self.assembly.bell(
+            f"{vcpu}.tick", expiry, to=f"{vcpu}.interrupt", sender="", expand=cpu.expand
+        )
+        handler: Step | Transition = work("vcpu", self.costs.ns("timer_tick"), "vcpu: timer tick")
+        if slowed:
+            handler = Transition(name="kernel", reason="timer")
+        self.assembly.timer(
+            "timer tick",
+            (ring("tick"), handler, rearm(), end()),
+            worker=vcpu,
+            period_ns=1e9 / tick.rate,
+            tickless=tick.kind == "tickless",
+            names={"vcpu": vcpu, "tick": f"{vcpu}.tick"},
+            expand=cpu.expand,
+        )
+
+
+def for_all(costs: Mapping[ConsumerState, Ringing]) -> dict[ConsumerState, Ringing]:
+    """Return costs with a state that is not named costing nothing."""
+    return {state: costs.get(state, Ringing()) for state in CONSUMER_STATES}
