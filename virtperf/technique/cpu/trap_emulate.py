@@ -29,13 +29,13 @@ class TrapEmulate:
         return work(where, ns, f"vcpu: trap {reason}", masked=True, counts=counts, times=times)
 
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
-        """Return the trap a transition is; a fault that is handed on only changes where it goes."""
+        """Return the trap a transition is; a fault that is handed on ends with an IRET, which traps."""
         if transition.name == "kernel":
             return (native(self._costs, transition.reason, where),)
         if transition.name == "switch":
             return (self._trap(where, "cr3-load"), process_switch(self._costs, where))
-        if transition.name == "reflect":
-            return (work(where, self._costs.ns("trap_reflect"), "vcpu: reflected fault"),)
+        if transition.name == "reflect":  # it is in the hypervisor already; the way back traps
+            return (self._trap(where, "iret"),)
         if transition.name == "trace":
             return (self._trap(where, transition.reason), native(self._costs, "pte_write", where))
         return (self._trap(where, transition.reason), *further(self._costs, transition, where))
