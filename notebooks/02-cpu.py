@@ -187,7 +187,7 @@ print(pd.DataFrame(slower).T.round(2).to_string())
 
 # %% [markdown]
 # What does not exit costs nothing, however deep: `syscall-loop` is native even there.
-# `idle-ticks`, which is nothing but timer interrupts, pays two exits for each.
+# `idle-ticks`, which is nothing but timer interrupts and sleep, pays three exits for each.
 #
 # ## The essay: which technique wins, and when?
 #

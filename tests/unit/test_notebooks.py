@@ -185,6 +185,7 @@ def test_claims_on_the_pentium_4_are_those_of_the_page():
     }
     _, *rows = table("case", "published")
     assert {row[1] for row in rows} == set(judged)
-    for _, published, model, accepted, _ in rows:
+    for _, published, model, accepted, shows in rows:
         predicted, (low, high), verdict = judged[published]
-        assert (predicted, f"{low:,.0f} to {high:,.0f}", verdict) == (model, accepted, "met")
+        said = "missed" if "**missed**" in shows else "met"
+        assert (predicted, f"{low:,.0f} to {high:,.0f}", verdict) == (model, accepted, said)

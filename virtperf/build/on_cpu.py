@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from virtperf import catalog
 from virtperf.build.site import Site, for_all
 from virtperf.dist import Deterministic
-from virtperf.errors import ParameterError, ScenarioError
+from virtperf.errors import ParameterError
 from virtperf.path import Bell, Path, Transition, end, ring
 from virtperf.scenario import Vm, WorkLoad
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique
 from virtperf.technique.cpu.operations import OPERATIONS
-from virtperf.technique.cpu.workload import Workload, unit, unknown
+from virtperf.technique.cpu.workload import Workload, unit
 from virtperf.technique.memory import default_memory, memory_technique
 
 
@@ -49,13 +49,7 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str, cpu: CpuTechnique) -> Non
 
 
 def _workload(vm: Vm, load: WorkLoad, costs: Costs) -> Workload:
-    """Return the workload, having checked its names and that it goes with the VM."""
-    if strange := unknown(costs.sets[-1]):
-        says = [
-            f"{name} is no number of a workload" + (f"; did you mean {near}?" if near else "")
-            for name, near in strange.items()
-        ]
-        raise ScenarioError(str(load.workload), says)
+    """Return the workload, having checked that it goes with the VM."""
     workload = Workload(costs)
     if vm.tick is not None and workload.events(OPERATIONS["timer"]):
         must = f"left out: {load.workload} counts timer interrupts of its own"

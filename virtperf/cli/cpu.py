@@ -38,9 +38,9 @@ _WORDS = 66  # beside names of techniques and guests
 _NOTE = (
     "The band: all numbers of platform and workload at the low, all at the high end of their "
     "ranges. Exits are those to the hypervisor, hypercalls included; emulators have none, they "
-    "call helpers. Those of nested-hardware are the inner guest's; the hypervisor between, which "
-    "handles them, exits several times for each. Memory is that of all code that runs (dbt), or of "
-    "the whole image (static)."
+    "call helpers. Those of nested-hardware include what the hypervisor between exits for. Memory "
+    "is that of all code that runs (dbt), of its kernel part (binary-translation), or of the whole "
+    "image (static)."
 )
 
 
@@ -147,7 +147,9 @@ def _exits(platform: ParameterSet, prices: Mapping[str, Mapping[str, Price]]) ->
 
 
 def _memory(prices: Mapping[str, Mapping[str, Price]]) -> str:
-    return _by_technique(("dbt", "static"), prices, lambda one: digits(one.memory / 2**20))
+    return _by_technique(
+        ("dbt", "static", "binary-translation"), prices, lambda one: digits(one.memory / 2**20)
+    )
 
 
 def _by_technique(

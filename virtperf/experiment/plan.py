@@ -90,10 +90,12 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
 
 
 def _possible(scenario: "Scenario", address: str, technique: str) -> bool:
-    """Return whether a technique goes with the rest of a scenario."""
+    """Return whether a technique goes with the rest of a scenario, and with its platform."""
+    from virtperf.build import sources
+
     try:
-        return bool(scenario.with_(address, technique))
-    except ScenarioError:
+        return bool(sources(scenario.with_(address, technique)))
+    except (ScenarioError, UnknownNameError):
         return False
 
 
@@ -190,6 +192,7 @@ def _holes(vm: "Vm", platform: ParameterSet) -> str:
 
 def _translated(scenario: "Scenario") -> list[str]:
     """Say what translated code takes, and what is done before a steady state begins."""
+    from virtperf.result.words import digits
     from virtperf.technique.cpu.price import price
 
     says = []
@@ -199,8 +202,8 @@ def _translated(scenario: "Scenario") -> list[str]:
             one = price(catalog.platform(scenario.platform), workload, vm.cpu.technique)
             says.append(
                 f"vm.cpu={vm.cpu.technique}: {workload.name} translated takes "
-                f"{one.memory / 2**20:.3g} MiB, and {one.start / 1e6:.3g} ms before its first "
-                "unit, which the steady state leaves out"
+                f"{digits(one.memory / 2**20)} MiB, and {digits(one.start / 1e6)} ms before its "
+                "first unit, which the steady state leaves out"
             )
     return says
 

@@ -156,11 +156,13 @@ class BinaryTranslation:
             return (self._look_up(where),)  # where the guest's handler is in the cache
         if transition.name == "trace":
             return (self._in_cache(where, PTE_WRITE),)
-        if transition.reason == "cr3-load":
-            return (self._work(where, "callout", CALLOUT, "callouts.cr3-load"),)
+        if transition.name == "ipi" or transition.reason == "cr3-load":
+            counts = f"callouts.{transition.reason}"
+            return (self._work(where, "callout", CALLOUT, counts),)
         if transition.to == "user":  # the device model is in the monitor's own address space
             return (self._enter(where, transition.reason),)
-        return (self._enter(where, transition.reason), *further(self._costs, transition, where))
+        beyond = further(self._costs, transition, where, VMM)
+        return (self._enter(where, transition.reason), *beyond)
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return user code as it is; kernel code with its look-ups: most instructions stay."""

@@ -21,13 +21,14 @@ def native(costs: Costs, operation: str, where: str) -> Step:
     return work(where, costs.ns(f"native_{OPERATIONS[operation].name}"), account)
 
 
-def further(costs: Costs, transition: Transition, where: str) -> tuple[Step, ...]:
+def further(
+    costs: Costs, transition: Transition, where: str, head: str = "vcpu: exit"
+) -> tuple[Step, ...]:
     """Return what a crossing takes beyond the hypervisor: a device model's process, or sleep."""
     key = {"user": "exit_user", "blocking": "exit_blocking"}.get(transition.to)
     if key is None:
         return ()
-    account = f"vcpu: exit {transition.reason}"
-    return (work(where, costs.ns(key), account, masked=True),)
+    return (work(where, costs.ns(key), f"{head} {transition.reason}", masked=True),)
 
 
 def plain_code(where: str, user_ns: float, kernel_ns: float) -> tuple[Step, ...]:

@@ -60,7 +60,7 @@ class Paravirtual:
         ns = costs.ns("hypercall")
         if reason == BASE_POINTER:  # one multicall of two: the kernel's stack goes along
             ns += costs.ns("pt_update")
-        return (self._call(where, reason, ns), *further(costs, transition, where))
+        return (self._call(where, reason, ns), *further(costs, transition, where, HYPERVISOR))
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return the instructions as they are."""

@@ -29,7 +29,7 @@ class TrapEmulate:
         return work(where, ns, f"vcpu: trap {reason}", masked=True, counts=counts, times=times)
 
     def expand(self, transition: Transition, where: str) -> tuple[Step, ...]:
-        """Return the trap a transition is; a fault that is handed on ends with an IRET, which traps."""
+        """Return the trap a transition is; a fault handed on ends with an IRET, which traps."""
         if transition.name == "kernel":
             return (native(self._costs, transition.reason, where),)
         if transition.name == "switch":
@@ -38,7 +38,10 @@ class TrapEmulate:
             return (self._trap(where, "iret"),)
         if transition.name == "trace":
             return (self._trap(where, transition.reason), native(self._costs, "pte_write", where))
-        return (self._trap(where, transition.reason), *further(self._costs, transition, where))
+        return (
+            self._trap(where, transition.reason),
+            *further(self._costs, transition, where, "vcpu: trap"),
+        )
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return the instructions as they are, in ring 3 and, for the kernel, in ring 1."""

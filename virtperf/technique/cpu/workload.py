@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from virtperf.dist import Deterministic
-from virtperf.errors import ParameterError
+from virtperf.errors import ParameterError, ScenarioError
 from virtperf.path import Choice, Path, Spawn, Step, Transition, end
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
@@ -38,17 +38,25 @@ class Workload:
     Parameters
     ----------
     costs : Costs
-        Of the platform and of the workload: ``instructions``, and so on, as `CODE` names them, and
-        per unit the number of each of `OPERATIONS`; one that is not named does not happen.
+        Of the platform and, last, of the workload: ``instructions``, and so on, as `CODE` names
+        them, and per unit the number of each of `OPERATIONS`; one not named does not happen.
 
     Raises
     ------
+    ScenarioError
+        If the workload has numbers that no workload has, all at once.
     ParameterError
         If a number is negative, or a share above 1.
     """
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
+        if strange := unknown(costs.sets[-1]):
+            says = [
+                f"{name} is no number of a workload" + (f"; did you mean {near}?" if near else "")
+                for name, near in strange.items()
+            ]
+            raise ScenarioError(costs.sets[-1].name, says)
         self._cycle_ns = 1e9 / costs.quantity("frequency").base
         for key in CODE.split():
             self._number(key, share=key.endswith("_share"))
