@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from virtperf.errors import OutputError
+from virtperf.errors import OutputError, ScenarioError
 
 __all__ = ["report"]
 
@@ -33,6 +33,8 @@ def report(
 
     Raises
     ------
+    ScenarioError
+        If a scenario has no disk.
     OutputError
         If the page cannot be written.
     """
@@ -40,7 +42,12 @@ def report(
     from virtperf.report.study import DEFAULT, conduct
     from virtperf.scenario import Scenario
 
-    study = conduct([Scenario.load(name) for name in scenarios or DEFAULT], progress)
+    loaded = [Scenario.load(name) for name in scenarios or DEFAULT]
+    for scenario in loaded:
+        if any(vm.disk is None for vm in scenario.vm):
+            says = "a report takes loads on a disk; virtperf cpu draws what work on the CPU costs"
+            raise ScenarioError(scenario.name, [says])
+    study = conduct(loaded, progress)
     page = Path(out) / "index.html"
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
