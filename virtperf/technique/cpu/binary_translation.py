@@ -10,9 +10,9 @@ the hypervisor's work in place. (Adams and Agesen, ASPLOS 2006.)
 
 from collections.abc import Mapping
 
-from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
-from virtperf.technique.costs import Costs
+from virtperf.path import Path, Step, Transition, leave, work
 from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.handed_on import HandedOn
 from virtperf.technique.cpu.native import KERNEL, USER, further, native, process_switch
 from virtperf.technique.cpu.sequence import sequence_ns
 
@@ -124,11 +124,8 @@ CALLOUTS = ("cpuid", "msr_write", "ipi")
 FROM_USER = ("syscall", "exception", "timer")
 
 
-class BinaryTranslation:
+class BinaryTranslation(HandedOn):
     """Binary translation of kernel code (see `CpuTechnique`)."""
-
-    def __init__(self, costs: Costs) -> None:
-        self._costs = costs
 
     def _work(self, where: str, key: str, account: str, counts: str = "", times: int = 1) -> Step:
         ns = self._costs.ns(key) * times
@@ -189,21 +186,6 @@ class BinaryTranslation:
             entered = self._enter(where, name)
             return (entered, alone) if name == "syscall" else (entered, self._look_up(where), alone)
         return (alone,)
-
-    def delivery(self) -> Mapping[ConsumerState, Ringing]:
-        """Return what an interrupt costs: it comes to the monitor, which looks up the handler."""
-        return {
-            "asleep": Ringing(delay=self._costs.ns("thread_wake_delay")),
-            "other": Ringing(target=(leave("interrupt", "kernel"),)),
-        }
-
-    def expiry(self) -> Mapping[ConsumerState, Ringing]:
-        """Return the same: a timer's interrupt is one."""
-        return self.delivery()
-
-    def halted(self) -> Path:
-        """Return the way into the monitor, which blocks."""
-        return (leave("hlt", "blocking"),)
 
     def handled(self) -> Path:
         """Return no steps: the end of an interrupt is a store in translated code."""

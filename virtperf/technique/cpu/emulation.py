@@ -7,11 +7,9 @@ software TLB. No instruction of the guest has a privilege here, so nothing traps
 operation is a call of a helper.
 """
 
-from collections.abc import Mapping
-
-from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
-from virtperf.technique.costs import Costs
+from virtperf.path import Step, Transition, leave, work
 from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.handed_on import HandedOn
 from virtperf.technique.cpu.native import further, native
 from virtperf.technique.cpu.translation import rates
 
@@ -20,13 +18,10 @@ SOFTMMU, DISPATCH = "vcpu: softmmu", "vcpu: dispatch of blocks"
 TRANSLATION, HELPER = "vcpu: translation", "vcpu: emulator helper"
 
 
-class _Emulator:
-    """What all three have in common: helpers, and interrupts that wait for the end of a block."""
+class _Emulator(HandedOn):
+    """What all three have in common: helpers; interrupts are noticed at the end of a block."""
 
     slower, account = "translated_expansion", TRANSLATED
-
-    def __init__(self, costs: Costs) -> None:
-        self._costs = costs
 
     def _helper(self, where: str, reason: str) -> Step:
         ns = self._costs.ns("emulator_helper")
@@ -59,25 +54,6 @@ class _Emulator:
         """Return what the software TLB takes, hits and misses together."""
         per_access = code.memory_share * self._costs.share("softmmu_instructions")
         return work(where, code.ns * per_access, SOFTMMU)
-
-    def delivery(self) -> Mapping[ConsumerState, Ringing]:
-        """Return what an interrupt costs: it is noticed at the end of a block."""
-        return {
-            "asleep": Ringing(delay=self._costs.ns("thread_wake_delay")),
-            "other": Ringing(target=(leave("interrupt", "kernel"),)),
-        }
-
-    def expiry(self) -> Mapping[ConsumerState, Ringing]:
-        """Return the same: a timer's interrupt is one."""
-        return self.delivery()
-
-    def halted(self) -> Path:
-        """Return the helper of the halt instruction."""
-        return (leave("hlt", "blocking"),)
-
-    def handled(self) -> Path:
-        """Return the helper of the end-of-interrupt."""
-        return (leave("eoi", "kernel"),)
 
 
 class Interpreter(_Emulator):

@@ -6,11 +6,9 @@ hands them on. What does not trap is the hole: POPF leaves the interrupt flag as
 word, and the guest believes otherwise (see `mechanism.interrupts`).
 """
 
-from collections.abc import Mapping
-
-from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
-from virtperf.technique.costs import Costs
+from virtperf.path import Step, Transition, leave, work
 from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.handed_on import HandedOn
 from virtperf.technique.cpu.native import further, native, plain_code, process_switch
 
 HOLES = ("popf",)  # executed without a trap, and differently
@@ -18,11 +16,8 @@ UNTOUCHED = ("return", "rdtsc", "cpuid")  # innocuous, or allowed to user code
 REFLECTED = ("syscall", "exception")
 
 
-class TrapEmulate:
+class TrapEmulate(HandedOn):
     """Trap and emulate (see `CpuTechnique`)."""
-
-    def __init__(self, costs: Costs) -> None:
-        self._costs = costs
 
     def _trap(self, where: str, reason: str, times: int = 1) -> Step:
         ns, counts = self._costs.ns("trap") * times, f"exits.{reason}"
@@ -68,22 +63,3 @@ class TrapEmulate:
         if name == "timer":
             return (self._trap(where, "timer"), alone, self._trap(where, "iret"))
         return (self._trap(where, name.replace("_", "-")),)
-
-    def delivery(self) -> Mapping[ConsumerState, Ringing]:
-        """Return what an interrupt costs: it comes to the hypervisor, which hands it on."""
-        return {
-            "asleep": Ringing(delay=self._costs.ns("thread_wake_delay")),
-            "other": Ringing(target=(leave("interrupt", "kernel"),)),
-        }
-
-    def expiry(self) -> Mapping[ConsumerState, Ringing]:
-        """Return the same: a timer's interrupt is one."""
-        return self.delivery()
-
-    def halted(self) -> Path:
-        """Return the trap of HLT."""
-        return (leave("hlt", "blocking"),)
-
-    def handled(self) -> Path:
-        """Return the trap of the write that ends an interrupt."""
-        return (leave("eoi", "kernel"),)
