@@ -11,7 +11,7 @@ CPU_ONLY = (  # what only work on the CPU needs, by how it begins
     *("native_interrupt", "native_popf", "native_return", "native_cr", "native_rdtsc"),
     *("native_cpuid", "native_msr", "native_address", "native_timer", "native_ipi", "native_halt"),
     *("inject", "monitor", "trap", "vmm_entry", "callout", "lookup", "sequence_cycle", "hypercall"),
-    *("pt_update", "multicall_batch", "guest_bits", "interpreter", "translat", "softmmu"),
+    *("pt_update", "lazy_updates", "guest_bits", "interpreter", "translat", "softmmu"),
     *(
         "nested",
         "vmcs_shadowing",

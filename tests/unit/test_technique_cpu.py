@@ -362,3 +362,12 @@ def test_exits_are_listed_as_perf_kvm_stat_lists_them():
     assert table["Samples%"].sum() == pytest.approx(100)
     assert table["Time%"].sum() == pytest.approx(100)
     assert table["Avg time [ns]"].iloc[0] == pytest.approx(TOY.ns("trap"))
+
+
+def test_updates_of_a_lazy_region_enter_the_hypervisor_as_often_as_the_queue_is_full():
+    """31 of 16 bytes fit into a queue: 120 of one region are four hypercalls."""
+    entry = TOY.ns("hypercall") - TOY.ns("pt_update")
+    for region, calls in ((1, 120), (8, 15), (120, 4)):
+        paid = price(TOY, mix(pte_writes=120, updates_per_region=region), "paravirtual")
+        spent = paid.accounts["vcpu: hypercall mmu_update"]
+        assert spent == pytest.approx(120 * TOY.ns("pt_update") + calls * entry)

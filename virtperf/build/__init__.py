@@ -45,9 +45,8 @@ def _site(scenario: Scenario, platform: ParameterSet | None) -> Site:
     for vm in scenario.vm:
         for copy in range(vm.count):
             name = f"{vm.name}[{copy}]"
-            cpu = cpu_technique(vm.cpu.technique, site.costs_of(vm))
             if isinstance(vm.load, WorkLoad):
-                on_cpu.add(site, vm, vm.load, name, cpu)
+                on_cpu.add(site, vm, vm.load, name)
             else:
-                on_disk.add(site, vm, name, cpu)
+                on_disk.add(site, vm, name, cpu_technique(vm.cpu.technique, site.costs_of(vm)))
     return site

@@ -9,7 +9,7 @@ from virtperf.errors import ParameterError
 from virtperf.path import Bell, Path, Transition, end, ring
 from virtperf.scenario import Vm, WorkLoad
 from virtperf.technique.costs import Costs
-from virtperf.technique.cpu import CpuTechnique
+from virtperf.technique.cpu import CpuTechnique, cpu_technique
 from virtperf.technique.cpu.operations import OPERATIONS
 from virtperf.technique.cpu.workload import Workload, unit
 from virtperf.technique.memory import default_memory, memory_technique
@@ -22,9 +22,10 @@ def memory_of(vm: Vm, costs: Costs) -> str:
     return default_memory(vm.cpu.technique, costs)
 
 
-def add(site: Site, vm: Vm, load: WorkLoad, name: str, cpu: CpuTechnique) -> None:
+def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     """Add a VM; where it has several vCPUs, each interrupts the next."""
-    costs = Costs(*site.costs.sets, catalog.workload(load.workload))
+    costs = Costs(*site.costs_of(vm).sets, catalog.workload(load.workload))
+    cpu = cpu_technique(vm.cpu.technique, costs)
     workload = _workload(vm, load, costs)
     memory = memory_technique(memory_of(vm, site.costs), site.costs)
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]

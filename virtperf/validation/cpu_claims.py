@@ -220,7 +220,7 @@ CPU_CLAIMS = (
             *_of(
                 XEN,
                 "frequency slice thread_switch exit_blocking guest_bits "
-                "hypercall pt_update multicall_batch trap_reflect sequence_cycle native_syscall "
+                "hypercall pt_update lazy_updates trap_reflect sequence_cycle native_syscall "
                 "native_interrupt_flag native_popf native_timer native_page_fault "
                 "native_pte_write native_address_space",
             ),

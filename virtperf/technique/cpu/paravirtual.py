@@ -8,7 +8,9 @@ kernel's page tables and then the users' again. (Barham et al., SOSP 2003.)
 """
 
 from collections.abc import Mapping
+from functools import cache
 
+from virtperf.mechanism.multicall import MulticallQueue
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
@@ -33,6 +35,30 @@ UNTOUCHED = ("return", "rdtsc", "cr8_write")
 LONG_MODE, BASE_POINTER = 64, "new_baseptr"
 
 
+UPDATE_BYTES = 16
+
+
+@cache
+def updates_per_hypercall(region: int) -> float:
+    """Return how many page-table updates enter the hypervisor at once, on average.
+
+    Parameters
+    ----------
+    region : int
+        Updates of one lazy region, at least 1: they wait for each other, and for nobody else.
+
+    Examples
+    --------
+    >>> updates_per_hypercall(1), updates_per_hypercall(8), updates_per_hypercall(120)
+    (1.0, 8.0, 30.0)
+    """
+    queue = MulticallQueue()
+    for _ in range(max(1, region)):
+        queue.add(UPDATE_BYTES, "mmu_update")
+    queue.flush()
+    return queue.updates / queue.hypercalls
+
+
 class Paravirtual:
     """Hypercalls of a ported guest (see `CpuTechnique`)."""
 
@@ -55,12 +81,18 @@ class Paravirtual:
             account = f"vcpu: reflected {reason}"
             return (work(where, costs.ns("trap_reflect"), account, counts=counts),)
         if transition.name == "multicall":
-            share = (costs.ns("hypercall") - costs.ns("pt_update")) / costs.share("multicall_batch")
+            entry = costs.ns("hypercall") - costs.ns("pt_update")
+            share = entry / updates_per_hypercall(self._region())
             return (self._call(where, reason, costs.ns("pt_update") + share, "batched"),)
         ns = costs.ns("hypercall")
         if reason == BASE_POINTER:  # one multicall of two: the kernel's stack goes along
             ns += costs.ns("pt_update")
         return (self._call(where, reason, ns), *further(costs, transition, where, HYPERVISOR))
+
+    def _region(self) -> int:
+        """Return how many updates wait together: those of one lazy region of the guest."""
+        own = "updates_per_region"
+        return self._costs.count(own if own in self._costs else "lazy_updates")
 
     def code(self, code: Code, where: str) -> tuple[Step, ...]:
         """Return the instructions as they are."""
