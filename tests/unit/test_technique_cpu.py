@@ -371,3 +371,10 @@ def test_updates_of_a_lazy_region_enter_the_hypervisor_as_often_as_the_queue_is_
         paid = price(TOY, mix(pte_writes=120, updates_per_region=region), "paravirtual")
         spent = paid.accounts["vcpu: hypercall mmu_update"]
         assert spent == pytest.approx(120 * TOY.ns("pt_update") + calls * entry)
+
+
+def test_a_64_bit_kernel_that_lost_its_privilege_changes_page_tables_at_each_system_call():
+    narrow = TOY.replace(guest_bits=Quantity(**{**_fields(TOY["guest_bits"]), "value": 32}))
+    more = ns("syscall", "trap-emulate") - ns("syscall", "trap-emulate", platform=narrow)
+    assert more == 2 * TOY.ns("native_cr3_load")
+    assert ns("syscall", "hardware", platform=narrow) == ns("syscall", "hardware")

@@ -4,6 +4,7 @@ from virtperf.path import Step, Transition, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.operations import OPERATIONS
 
+LONG_MODE = 64  # bits
 USER, KERNEL = "vcpu: guest user", "vcpu: guest kernel"
 
 
@@ -29,6 +30,15 @@ def further(
     if key is None:
         return ()
     return (work(where, costs.ns(key), f"{head} {transition.reason}", masked=True),)
+
+
+def shares_ring(costs: Costs) -> bool:
+    """Return whether a kernel without privilege must share a ring with its users.
+
+    Without segment limits, in long mode, only the last ring is safe for a kernel that may not touch
+    its hypervisor (see `mechanism.privilege`).
+    """
+    return "guest_bits" in costs and costs.count("guest_bits") >= LONG_MODE
 
 
 def plain_code(where: str, user_ns: float, kernel_ns: float) -> tuple[Step, ...]:

@@ -14,7 +14,13 @@ from virtperf.mechanism.multicall import MulticallQueue
 from virtperf.path import ConsumerState, Path, Ringing, Step, Transition, leave, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
-from virtperf.technique.cpu.native import further, native, plain_code, process_switch
+from virtperf.technique.cpu.native import (
+    further,
+    native,
+    plain_code,
+    process_switch,
+    shares_ring,
+)
 from virtperf.technique.cpu.sequence import sequence_ns
 
 HYPERVISOR, SHARED = "vcpu: hypercall", "vcpu: shared mask"
@@ -32,7 +38,7 @@ CALLS: Mapping[str, str] = {
 """Operations the port replaced by a hypercall."""
 MASKED = ("interrupt_flag", "popf")
 UNTOUCHED = ("return", "rdtsc", "cr8_write")
-LONG_MODE, BASE_POINTER = 64, "new_baseptr"
+BASE_POINTER = "new_baseptr"
 
 
 UPDATE_BYTES = 16
@@ -121,7 +127,7 @@ class Paravirtual:
 
     def _system_call(self, where: str) -> tuple[Step, ...]:
         """Return what a system call costs on its way to the guest's kernel and back."""
-        if self._costs.count("guest_bits") < LONG_MODE:
+        if not shares_ring(self._costs):
             return ()  # its users' gate leads straight to ring 1
         ns = self._costs.ns("trap_reflect") + 2 * self._costs.ns("native_cr3_load")
         return (self._call(where, "system call", ns, "bounced"),)

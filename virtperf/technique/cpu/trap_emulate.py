@@ -9,7 +9,13 @@ word, and the guest believes otherwise (see `mechanism.interrupts`).
 from virtperf.path import Step, Transition, leave, work
 from virtperf.technique.cpu.code import Code
 from virtperf.technique.cpu.handed_on import HandedOn
-from virtperf.technique.cpu.native import further, native, plain_code, process_switch
+from virtperf.technique.cpu.native import (
+    further,
+    native,
+    plain_code,
+    process_switch,
+    shares_ring,
+)
 
 HOLES = ("popf",)  # executed without a trap, and differently
 UNTOUCHED = ("return", "rdtsc", "cpuid")  # innocuous, or allowed to user code
@@ -46,7 +52,8 @@ class TrapEmulate(HandedOn):
         """Return the trap, unless the operation needs no privilege, or wrongly seems not to.
 
         A system call or fault goes to the hypervisor, on to the guest's kernel, and traps once
-        more on its way back: IRET is privileged.
+        more on its way back: IRET is privileged. A 64-bit kernel has page tables of its own, which
+        its users' ring must not see: they are loaded for each call, and theirs again behind it.
         """
         alone = native(self._costs, name, where)
         if name in HOLES:
@@ -58,6 +65,8 @@ class TrapEmulate(HandedOn):
             return (*self.expand(leave("hlt", "blocking"), where), alone)
         if name in REFLECTED:
             ns, reason = self._costs.ns("trap_reflect"), f"exits.{name}"
+            if name == "syscall" and shares_ring(self._costs):
+                ns += 2 * self._costs.ns("native_cr3_load")
             reflected = work(where, ns, f"vcpu: trap {name}", masked=True, counts=reason)
             return (reflected, alone, self._trap(where, "iret"))
         if name == "timer":
