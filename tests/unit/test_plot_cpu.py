@@ -53,7 +53,7 @@ def counted(seconds=1.0, **counts):
 def test_slowdown_is_a_ratio_of_two_times_that_can_be_added_up_by_hand():
     """A thousand calls of 1 us and 48 us of code natively; in a trap technique 8 us more each.
 
-    Handed on for 2 us, two loads of CR3 for 1 us each, for its guest has 64 bits, and IRET for 4 us.
+    Handed on for 2 us, two loads of CR3 of 1 us (its guest has 64 bits), and IRET for 4 us.
     """
     found = cpu_data.slowdowns(TOY, LOOP, ["hardware", "trap-emulate"])
 
