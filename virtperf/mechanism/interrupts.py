@@ -105,7 +105,7 @@ class _Flags:
 
 @dataclass(slots=True)
 class _Machine:
-    """A run in progress; `to_come` and `arrivals` hold arrival times, earliest first."""
+    """A run in progress; its times count guest instructions, the earliest arrival comes first."""
 
     monitor: str
     to_come: deque[int]
