@@ -11,7 +11,7 @@ from virtperf.mechanism.interrupts import MONITORS, example_popf, run
 from virtperf.mechanism.isa import isa, virtualizable
 from virtperf.plot.cpu_data import priced, slowdowns
 from virtperf.report.picture import Picture, picture
-from virtperf.report.tables import Table
+from virtperf.report.tables import Table, number, numbers
 from virtperf.result.words import digits
 from virtperf.technique import matrix
 
@@ -113,16 +113,12 @@ def _cell(one: Slowdown) -> str:
 
 def _numbers(sets: list[ParameterSet]) -> Table:
     """Return every number of the platforms and workloads of this part, with its source."""
-    rows = []
-    for numbers in sets:
-        for key, one in numbers.items():
-            ends = [one.value if end is None else end for end in (one.low, one.high)]
-            span = "-" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
-            value = f"{one.value:g} {one.unit}".removesuffix(" 1")
-            grade = f"{one.evidence}, {one.checked}"
-            rows.append([f"{numbers.name}: {key}", value, span, grade, one.source])
-    header = ["number", "value", "range", "evidence, checked", "source"]
-    return Table("Numbers of CPU virtualization and of its workloads", header, rows, words=5)
+    rows = [
+        number(f"{one.name}: {key}", row)
+        for one in sets
+        for key, row in one.to_frame().to_dict("index").items()
+    ]
+    return numbers("Numbers of CPU virtualization and of its workloads", rows)
 
 
 def _requirements() -> Table:

@@ -115,16 +115,23 @@ def sources(results: Iterable[Result]) -> Table:
     seen: dict[str, list[str]] = {}
     for result in results:
         for row in result.sources.to_dict("records"):
-            ends = [row["value"] if _missing(row[e]) else row[e] for e in ("low", "high")]
-            known = "-" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
-            value = f"{row['value']:g} {row['unit']}".removesuffix(" 1")
-            grade = f"{row['evidence']}, {row['checked']}"
-            seen.setdefault(
-                f"{row['name']} {value}",
-                [str(row["name"]), value, known, grade, str(row["source"])],
-            )
+            cells = number(str(row["name"]), row)
+            seen.setdefault(" ".join(cells[:2]), cells)
+    return numbers("Every number used", sorted(seen.values()))
+
+
+def numbers(title: str, rows: list[list[str]]) -> Table:
+    """Return a table of numbers and their sources; its rows are made by `number`."""
     header = ["number", "value", "range", "evidence, checked", "source"]
-    return Table("Every number used", header, sorted(seen.values()), 5)
+    return Table(title, header, rows, words=5)
+
+
+def number(name: str, row: Mapping[Any, Any]) -> list[str]:
+    """Return what a report says of one number: value, range, how it is known, source."""
+    ends = [row["value"] if _missing(row[end]) else row[end] for end in ("low", "high")]
+    known = "-" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
+    value = f"{row['value']:g} {row['unit']}".removesuffix(" 1")
+    return [name, value, known, f"{row['evidence']}, {row['checked']}", str(row["source"])]
 
 
 def validation() -> tuple[Table, list[str]]:
