@@ -1,6 +1,7 @@
 """CPU techniques without a clock: what each makes of an operation, and of a workload's unit."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,15 @@ from virtperf.scenario import Scenario
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import cpu_technique
+from virtperf.technique.cpu.binary_translation import PTE_WRITE, RESTORE, SAVE, SEQUENCES
 from virtperf.technique.cpu.operations import OPERATIONS
+from virtperf.technique.cpu.paravirtual import MASK
 from virtperf.technique.cpu.price import price
 from virtperf.technique.cpu.sequence import count
 from virtperf.technique.cpu.translation import rates
 from virtperf.technique.cpu.workload import Workload, once, unit
 from virtperf.technique.memory import memory_technique
+from virtperf.technique.memory.shadow import FILL, UPDATE, WALK
 from virtperf.theory import zero_load
 from virtperf.units import TICKS_PER_NS
 
@@ -39,8 +43,8 @@ def ns(operation: str, cpu: str, memory: str | None = None, platform=TOY) -> flo
     return sum(step.cost.mean for step in steps(operation, cpu, memory, platform))
 
 
-def counts(operation: str, cpu: str, memory: str | None = None) -> dict[str, int]:
-    return {s.counts: s.times for s in steps(operation, cpu, memory) if s.counts}
+def counts(operation: str, cpu: str, memory: str | None = None, platform=TOY) -> dict[str, int]:
+    return {s.counts: s.times for s in steps(operation, cpu, memory, platform) if s.counts}
 
 
 def mix(**numbers: float) -> ParameterSet:
@@ -76,16 +80,24 @@ def test_every_technique_answers_every_operation_with_work_on_the_vcpu(cpu, oper
         assert step.cost.mean >= 0
 
 
-@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o != "first_touch"])
+OWN = [name for name in OPERATIONS if name != "first_touch"]
+
+
+def machine(operation, platform=TOY):
+    """Return what an operation takes the bare machine."""
+    return 0.0 if OPERATIONS[operation].free else platform.ns(f"native_{operation}")
+
+
+@pytest.mark.parametrize("operation", OWN)
 def test_direct_execution_costs_what_the_machine_takes(operation):
-    assert ns(operation, "direct") == TOY.ns(f"native_{operation}")
+    assert ns(operation, "direct") == machine(operation)
 
 
 @pytest.mark.parametrize("platform", [TOY, SERVER], ids=lambda platform: platform.name)
 @pytest.mark.parametrize("cpu", ["hardware", "nested-hardware"])
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one != "first_touch"])
+@pytest.mark.parametrize("operation", OWN)
 def test_hardware_assistance_is_never_quicker_than_the_machine(operation, cpu, platform):
-    assert ns(operation, cpu, platform=platform) >= platform.ns(f"native_{operation}")
+    assert ns(operation, cpu, platform=platform) >= machine(operation, platform)
 
 
 @pytest.mark.parametrize("operation", ["syscall", "exception", "return", "cr8_write", "rdtsc"])
@@ -98,6 +110,21 @@ def test_an_exit_is_priced_by_how_far_it_travels():
     kernel, user = ns("cpuid", "hardware"), ns("port_read", "hardware")
     assert kernel == TOY.ns("exit_hardware") + TOY.ns("exit_kernel")
     assert user == kernel + TOY.ns("exit_user")
+
+
+def test_an_interrupt_that_waits_for_the_guest_needs_a_window_where_none_is_posted():
+    posted, forced = (
+        TOY.replace(apicv=Quantity(**{**_fields(TOY["apicv"]), "value": value})) for value in (1, 0)
+    )
+    assert counts("masked_interrupt", "hardware", platform=posted) == {}
+    assert counts("masked_interrupt", "hardware", platform=forced) == {"exits.interrupt-window": 1}
+    assert counts("masked_interrupt", "nested-hardware", platform=forced) == {
+        "exits.interrupt-window": 1,
+        "exits.of-the-hypervisor-between": TOY["nested_exits"].value,
+    }
+    assert counts("masked_interrupt", "paravirtual") == {"hypercalls.force_callback": 1}
+    for cpu in ("trap-emulate", "binary-translation", "dbt", "static", "interpreter", "direct"):
+        assert ns("masked_interrupt", cpu) == 0
 
 
 def test_popf_is_the_hole_of_trap_and_emulate_and_of_nothing_else():
@@ -135,9 +162,9 @@ def test_a_listing_is_counted_by_instructions_operands_and_look_ups():
         look_up a page       ; a search
         ; only a comment
         lock inc [rcx]       ; two
-        ret
+        ret                  ; two, with the stack
     """
-    assert count(listing) == (5, 1)
+    assert count(listing) == (6, 1)
 
 
 # -- composition --------------------------------------------------------------------------------
@@ -375,3 +402,38 @@ def test_a_64_bit_kernel_that_lost_its_privilege_changes_page_tables_at_each_sys
     more = ns("syscall", "trap-emulate") - ns("syscall", "trap-emulate", platform=narrow)
     assert more == 2 * TOY.ns("native_cr3_load")
     assert ns("syscall", "hardware", platform=narrow) == ns("syscall", "hardware")
+
+
+def test_floating_point_expands_as_its_own_class():
+    def translated(share: float) -> float:
+        found = price(TOY, mix(float_share=share), "dbt").accounts
+        return found["vcpu: translated code"]
+
+    whole, float_ = (TOY[f"translated_{name}"].value for name in ("expansion", "float_expansion"))
+    assert translated(1) / translated(0) == pytest.approx(float_ / whole)
+    assert translated(0.5) == pytest.approx((translated(0) + translated(1)) / 2)
+    with pytest.raises(ParameterError, match="float_share"):
+        price(TOY, mix(float_share=1.5), "dbt")
+
+
+# -- listings -----------------------------------------------------------------------------------
+
+OF_THE_VCPU = {"if", "pending", "iopl", "cpl", "cr3", "monitor_stack", "stale"}
+"""What the virtual CPU has in memory however a listing came to be executed."""
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [*SEQUENCES.values(), PTE_WRITE + UPDATE, SAVE + WALK + RESTORE, FILL, MASK],
+    ids=[*SEQUENCES, "pte_write", "walk", "fill", "mask"],
+)
+def test_a_listing_reads_nothing_of_the_virtual_cpu_that_it_has_not_stored(listing):
+    stored, reads = set(OF_THE_VCPU), []
+    for line in listing.splitlines():
+        instruction = line.split(";")[0].strip()
+        target, _, rest = instruction.partition(",")
+        if target.startswith(("push", "cmp", "test")):
+            rest += target
+        reads += [one for one in re.findall(r"\[vcpu\.(\w+)\]", rest) if one not in stored]
+        stored |= set(re.findall(r"^(?:mov|pop|add|and)\s+\[vcpu\.(\w+)\]", target))
+    assert reads == []

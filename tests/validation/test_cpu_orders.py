@@ -1,6 +1,7 @@
 """Shapes of published CPU results that must come out, whatever the numbers."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -101,3 +102,22 @@ def test_ticks_alone_cost_a_computing_guest_less_than_three_in_a_thousand():
     server, work = catalog.platform("x86-kvm-2020"), catalog.workload("compute-bound")
     loss = price(server, work, "hardware").ns / price(server, work, "direct").ns - 1
     assert 0 < loss < 0.003
+
+
+def test_the_software_tlb_takes_a_third_to_a_half_over_ranges_of_expansion_and_accesses():
+    server, mix = catalog.platform("x86-kvm-2020"), catalog.workload("compute-bound")
+    moved = [
+        (server, "translated_expansion"),
+        (server, "softmmu_instructions"),
+        (mix, "memory_share"),
+    ]
+    shares = []
+    for ends in product(("low", "value", "high"), repeat=len(moved)):
+        new = {id(server): {}, id(mix): {}}
+        for (numbers, key), end in zip(moved, ends, strict=True):
+            new[id(numbers)][key] = replace(numbers[key], value=getattr(numbers[key], end))
+        accounts = price(
+            server.replace(**new[id(server)]), mix.replace(**new[id(mix)]), "dbt"
+        ).accounts
+        shares.append(accounts["vcpu: softmmu"] / sum(accounts.values()))
+    assert 0.30 <= min(shares) < max(shares) <= 0.55

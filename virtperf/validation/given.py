@@ -88,6 +88,21 @@ class Given:
         ns = sum(step.cost.mean for step in steps)
         return ns * numbers["frequency"].base / 1e9 if cycles else ns
 
+    def code(self, platform: str, workload: str, cpu: str) -> dict[str, float]:
+        """Return the time of a workload's own instructions under a technique, by account, in ns."""
+        from virtperf.technique.costs import Costs
+        from virtperf.technique.cpu import cpu_technique
+        from virtperf.technique.cpu.workload import Workload
+
+        self._declared(workload)
+        mix = catalog.workload(workload)
+        costs = Costs(catalog.platform(platform), mix)
+        steps = cpu_technique(cpu, costs).code(Workload(costs).code(), "vcpu")
+        for key in costs.used:
+            if key not in mix:
+                self._declared(f"{platform}.{key}")
+        return {step.account: step.cost.mean for step in steps}
+
     def simulate(
         self, scenario: Scenario, requests: int, *, replications: int = REPLICATIONS
     ) -> Result:

@@ -24,16 +24,17 @@ REGISTERS = [f"r{name}" for name in (*_NAMED, *_NUMBERED)]
 SAVE = (
     "\n".join(f"mov [vcpu.{one}], {one}" for one in REGISTERS)
     + """
+    mov  [vcpu.rsp], rsp
+    mov  rsp, [vcpu.monitor_stack]
     pushf
     pop  [vcpu.flags]
-    mov  rsp, [vcpu.monitor_stack]
 """
 )
 """What emulates an instruction reads the virtual CPU's registers, so they all must be there."""
 RESTORE = """
-    mov  rsp, [vcpu.rsp]
     push [vcpu.flags]
     popf
+    mov  rsp, [vcpu.rsp]
 """ + "\n".join(f"mov {one}, [vcpu.{one}]" for one in REGISTERS)
 INTERRUPT_FLAG = """
     and  [vcpu.flags], NOT_IF   ; CLI: no trap, one store to the virtual CPU
@@ -100,7 +101,9 @@ PORT_READ = (
 PTE_WRITE = (
     SAVE
     + """
-    mov  rsi, [vcpu.operand]
+    lea  rsi, OPERAND           ; the registers still hold what the guest had in them
+    mov  rax, SOURCE
+    mov  [vcpu.value], rax
     look_up the guest's frame of this address
     look_up what watches this frame
     test rdi, rdi

@@ -23,6 +23,8 @@ class Code:
         Different instructions that are executed.
     image : float
         Instructions of the whole image, executed or not.
+    float_share : float
+        Instructions that belong to floating-point code, of all.
     """
 
     user_ns: float
@@ -34,6 +36,7 @@ class Code:
     indirect_share: float
     footprint: float
     image: float
+    float_share: float = 0.0
 
     @property
     def instructions(self) -> float:

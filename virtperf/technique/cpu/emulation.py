@@ -8,6 +8,7 @@ operation is a call of a helper.
 """
 
 from virtperf.path import Step, Transition, leave, work
+from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
 from virtperf.technique.cpu.handed_on import HandedOn
 from virtperf.technique.cpu.native import further, native
@@ -16,6 +17,16 @@ from virtperf.technique.cpu.translation import rates
 TRANSLATED, INTERPRETED = "vcpu: translated code", "vcpu: interpreter"
 SOFTMMU, DISPATCH = "vcpu: softmmu", "vcpu: dispatch of blocks"
 TRANSLATION, HELPER = "vcpu: translation", "vcpu: emulator helper"
+
+NO_HELPER = ("return", "masked_interrupt")  # what is pending is looked at after each block
+
+
+def expanded(costs: Costs, code: Code) -> float:
+    """Return what translated code takes, in ns: floating point is emulated in software."""
+    times = (1 - code.float_share) * costs.share("translated_expansion")
+    if code.float_share:
+        times += code.float_share * costs.share("translated_float_expansion")
+    return code.ns * times
 
 
 class _Emulator(HandedOn):
@@ -80,7 +91,7 @@ class Dynamic(_Emulator):
         found = rate.dispatched * costs.ns("dispatch") + rate.looked_up * costs.ns("jump_cache")
         again = rate.translated * costs.ns("translate_instruction")
         return (
-            work(where, code.ns * costs.share("translated_expansion"), TRANSLATED),
+            work(where, expanded(costs, code), TRANSLATED),
             self._accesses(code, where),
             work(where, blocks * found, DISPATCH),
             work(where, blocks * again, TRANSLATION),
@@ -91,7 +102,7 @@ class Dynamic(_Emulator):
         if slept := self._slept(name, where):
             return slept
         own = self._own(name, where)
-        return (own,) if name == "return" else (own, self._helper(where, name))
+        return (own,) if name in NO_HELPER else (own, self._helper(where, name))
 
 
 class Static(Dynamic):
@@ -108,7 +119,7 @@ class Static(Dynamic):
         per_instruction = code.ns / code.instructions if code.instructions else 0.0
         helped = unforeseen * code.block * per_instruction * costs.share("interpreter_expansion")
         return (
-            work(where, code.ns * costs.share("translated_expansion"), TRANSLATED),
+            work(where, expanded(costs, code), TRANSLATED),
             self._accesses(code, where),
             work(where, indirect * costs.ns("jump_cache"), DISPATCH),
             work(where, helped, INTERPRETED),

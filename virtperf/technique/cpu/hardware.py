@@ -82,7 +82,9 @@ class Hardware:
         """Return the exit of an operation that has one, else its native cost.
 
         A timer interrupt is an exit, its handler natively, the end-of-interrupt, and the exit of
-        arming the next one.
+        arming the next one. An interrupt that finds the guest's interrupts off waits in the
+        hypervisor, which asks for an exit at the moment they are on: the interrupt window. Where
+        the hardware posts interrupts, it also watches that moment itself.
         """
         if name in EXITS:
             reason, to = EXITS[name]
@@ -90,6 +92,8 @@ class Hardware:
         alone = native(self._costs, name, where)
         if name == "halt":
             return (*self.expand(leave("hlt", "blocking"), where), alone)
+        if name == "masked_interrupt":
+            return () if self._posted else self.expand(leave("interrupt-window", "kernel"), where)
         if name != "timer":
             return (alone,)
         crossings = (leave("preemption-timer", "kernel"), *self.handled(), rearm())

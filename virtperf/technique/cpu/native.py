@@ -19,7 +19,8 @@ def process_switch(costs: Costs, where: str) -> Step:
 def native(costs: Costs, operation: str, where: str) -> Step:
     """Return what an operation costs where nothing comes between it and the machine."""
     account = USER if operation == "rdtsc" else KERNEL
-    return work(where, costs.ns(f"native_{OPERATIONS[operation].name}"), account)
+    free = OPERATIONS[operation].free
+    return work(where, 0.0 if free else costs.ns(f"native_{operation}"), account)
 
 
 def further(

@@ -24,12 +24,15 @@ class Operation:
         What the guest does, in words.
     memory : bool
         Whether the memory technique answers.
+    free : bool
+        Whether it costs the bare machine nothing, so that no platform has a number for it.
     """
 
     name: str
     events: str
     says: str
     memory: bool = False
+    free: bool = False
 
 
 _ALL = (
@@ -45,6 +48,12 @@ _ALL = (
     Operation(name="port_read", events="port_reads", says="a read of an I/O port"),
     Operation(name="timer", events="timer_interrupts", says="a timer interrupt, and its next one"),
     Operation(name="ipi", events="ipis", says="an inter-processor interrupt to another vCPU"),
+    Operation(
+        name="masked_interrupt",
+        events="masked_interrupts",
+        says="an interrupt that waits until the guest lets interrupts in again: its waiting alone",
+        free=True,
+    ),
     Operation(name="halt", events="halts", says="an idle vCPU that sleeps, and is woken"),
     Operation(name="page_fault", events="page_faults", says="a true page fault", memory=True),
     Operation(

@@ -34,8 +34,10 @@ CALLS: Mapping[str, str] = {
     "msr_write": "platform_op",
     "port_read": "physdev_op",
     "ipi": "event_channel_op",
+    "masked_interrupt": "force_callback",
 }
-"""Operations the port replaced by a hypercall."""
+"""Operations the port replaced by a hypercall. The last is what a guest calls that turns events on
+again and finds one pending: the hypervisor calls it back on the way out."""
 MASKED = ("interrupt_flag", "popf")
 UNTOUCHED = ("return", "rdtsc", "cr8_write")
 BASE_POINTER = "new_baseptr"

@@ -19,6 +19,7 @@ from virtperf.technique.cpu.native import (
 
 HOLES = ("popf",)  # executed without a trap, and differently
 UNTOUCHED = ("return", "rdtsc", "cpuid")  # innocuous, or allowed to user code
+IN_PASSING = ("masked_interrupt",)  # STI traps anyhow, and the hypervisor sees what is pending
 REFLECTED = ("syscall", "exception")
 
 
@@ -59,7 +60,7 @@ class TrapEmulate(HandedOn):
         if name in HOLES:
             step = work(where, alone.cost.mean, alone.account, counts=f"violations.{name}")
             return (step,)
-        if name in UNTOUCHED:
+        if name in UNTOUCHED or name in IN_PASSING:
             return (alone,)
         if name == "halt":
             return (*self.expand(leave("hlt", "blocking"), where), alone)

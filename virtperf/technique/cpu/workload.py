@@ -22,7 +22,9 @@ CODE = (
 )
 
 
-OPTIONAL = ("updates_per_region",)  # of page tables, that a guest's kernel can let wait together
+REGION = "updates_per_region"  # of page tables, that a guest's kernel can let wait together
+FLOATS = "float_share"
+OPTIONAL = (REGION, FLOATS)
 MOST_SENT = 1_000  # interrupts that one unit sends to other vCPUs
 
 
@@ -61,6 +63,8 @@ class Workload:
         self._cycle_ns = 1e9 / costs.quantity("frequency").base
         for key in CODE.split():
             self._number(key, share=key.endswith("_share"))
+        if FLOATS in costs:
+            self._number(FLOATS, share=True)
         for operation in OPERATIONS.values():
             self.events(operation)
         if not 1 <= self._number("footprint") <= self._number("image"):
@@ -93,6 +97,7 @@ class Workload:
             indirect_share=self._number("indirect_share"),
             footprint=self._number("footprint"),
             image=self._number("image"),
+            float_share=self._number(FLOATS, share=True) if FLOATS in self._costs else 0.0,
         )
 
 
