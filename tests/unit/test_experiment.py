@@ -78,7 +78,7 @@ SYSTEM = SimpleNamespace(
     counters=("exits.io",),
     sides=(),
     stations=(SimpleNamespace(name="disk", kind=0, servers=1),),
-    pool=SimpleNamespace(pcpus=1, idle_account=0),
+    pool=SimpleNamespace(pcpus=1, idling={0}),
 )
 
 

@@ -30,6 +30,7 @@ NEIGHBOURS = {  # the few imports allowed within a floor
     "stats": {"errors"},
     "catalog": {"params"},
     "path": {"dist"},
+    "assembly": {"rules"},
     "importers": {"scenario"},
     "build": {"scenario"},
     "experiment": {"design", "store", "result"},

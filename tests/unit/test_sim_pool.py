@@ -29,7 +29,7 @@ def _richest(pool, workers) -> int:
     return best
 
 
-def pick(pool, workers, p) -> int:
+def pick(pool, pcpus, workers, p, now) -> int:
     best = _richest(pool, workers)
     chain, w = [], pool.head
     while w != -1:
@@ -38,27 +38,27 @@ def pick(pool, workers, p) -> int:
     pool.head = pool.tail = -1
     for other in chain:
         if other != best:
-            round_robin.enqueue(pool, workers, other, 0)
+            round_robin.enqueue(pool, (), workers, other, 0, 0)
     return best
 
 
-def preempts(pool, pcpus, workers, w) -> int:
+def preempts(pool, pcpus, workers, w, now) -> int:
     """Let a woken worker take the pCPU of the poorest, if that has fewer credits."""
     poorest = min(range(pool.count), key=lambda p: workers[pcpus[p].worker].credits)
     poorer = workers[pcpus[poorest].worker].credits < workers[w].credits
     return poorest if poorer else -1
 
 
-def tick(pool, pcpus, workers, p) -> int:
+def tick(pool, pcpus, workers, p, now) -> int:
     best = _richest(pool, workers)
     return int(best != -1 and workers[best].credits > workers[pcpus[p].worker].credits)
 
 
-def account(pool, workers, w, ran) -> None:
+def account(pool, pcpus, workers, w, ran, now) -> None:
     workers[w].credits -= ran
 
 
-def refill(pool, workers, now) -> None:
+def refill(pool, pcpus, workers, now) -> None:
     for worker in workers:
         worker.credits = min(worker.credits + 100 * US, 100 * US)
 
@@ -69,13 +69,13 @@ def fair() -> Iterator[None]:
         place=round_robin.place,
         enqueue=round_robin.enqueue,
         pick=pick,
+        due=round_robin.due,
         wanted=round_robin.wanted,
-        slice_of=round_robin.slice_of,
         preempts=preempts,
         tick=tick,
         account=account,
         refill=refill,
-        FIELDS=("credits",),
+        WORKER_FIELDS=("credits",),
     )
     yield
     del POLICIES[FAIR]
@@ -145,23 +145,23 @@ def test_random_systems_balance_under_it(seed):
 def test_a_pcpu_that_a_cap_leaves_free_is_idle_though_somebody_waits():
     """A tick sends the worker away, nobody may run before the refill: the ledger balances."""
     capped = SimpleNamespace(
-        place=lambda pool, pcpus, workers, w: (
-            -1 if workers[w].credit <= -1 else round_robin.place(pool, pcpus, workers, w)
+        place=lambda pool, pcpus, workers, w, now: (
+            -1 if workers[w].credit <= -1 else round_robin.place(pool, pcpus, workers, w, now)
         ),
         enqueue=round_robin.enqueue,
-        pick=lambda pool, workers, p: (
+        pick=lambda pool, pcpus, workers, p, now: (
             -1
             if pool.head == -1 or workers[pool.head].credit <= -1
-            else round_robin.pick(pool, workers, p)
+            else round_robin.pick(pool, pcpus, workers, p, now)
         ),
-        wanted=lambda pool, workers, p: 0,
-        slice_of=round_robin.slice_of,
-        tick=lambda pool, pcpus, workers, p: int(workers[pcpus[p].worker].credit <= -1),
-        account=lambda pool, workers, w, ran: setattr(
+        due=lambda pool, pcpus, workers, p, now: -1,
+        wanted=lambda pool, pcpus, workers, p, now: 0,
+        tick=lambda pool, pcpus, workers, p, now: int(workers[pcpus[p].worker].credit <= -1),
+        account=lambda pool, pcpus, workers, w, ran, now: setattr(
             workers[w], "credit", workers[w].credit - ran
         ),
-        refill=lambda pool, workers, now: [setattr(w, "credit", 1_500_000) for w in workers],
-        FIELDS=("credit",),
+        refill=lambda pool, pcpus, workers, now: [setattr(w, "credit", 1_500_000) for w in workers],
+        WORKER_FIELDS=("credit",),
     )
     assembly = Assembly("capped", pcpus=1, slice_ns=50_000)
     assembly.worker("h", "h")

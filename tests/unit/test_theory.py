@@ -134,7 +134,7 @@ def small(*, pcpus=2, poll_us=0, think_us=0, outstanding=1, channels=2, policy=P
             slice=3_000 * US,
             switch=1 * US,
             switch_account=_account("switch"),
-            idle_account=_account("idle"),
+            idle_accounts=(_account("idle"),) * 4,
         ),
         workers=(
             worker("vcpu", "vcpu", VCPU, INTERRUPT, wake),

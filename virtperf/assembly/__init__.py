@@ -6,6 +6,7 @@ from dataclasses import replace
 from virtperf.assembly.book import Book
 from virtperf.assembly.checking import refuse_endless
 from virtperf.assembly.laying import Expand, Laying, expanded
+from virtperf.assembly.scheduling import NO_LIMITS, Share, pool_row
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Step, Transition
@@ -16,8 +17,6 @@ from virtperf.tables import (
     ClassRow,
     Discipline,
     InboxRow,
-    Policy,
-    PoolRow,
     Rule,
     Sequence,
     SourceRow,
@@ -30,14 +29,12 @@ from virtperf.tables import (
 )
 from virtperf.units import ticks
 
-POLICIES = {"round-robin": Policy.ROUND_ROBIN, "pinned": Policy.PINNED}
 RULES = {
     "always": Rule.ALWAYS,
     "event-index": Rule.EVENT_INDEX,
     "moderated": Rule.MODERATED,
 }
 DISCIPLINES = {kind.name.lower().replace("_", "-"): kind for kind in Discipline}
-IDLE, SWITCH = "idle", "host: switch"
 
 
 def _no_transitions(transition: Transition, where: str) -> tuple[Step, ...]:
@@ -52,9 +49,14 @@ class Assembly:
     name : str
     pcpus : int
         Physical CPUs.
-    policy : {'round-robin', 'pinned'}
+    policy : str
+        One of `scheduling.POLICIES`.
     slice_ns, switch_ns : float
         Longest run while others wait, and the cost of putting another worker on a pCPU.
+    tick_ns, period_ns : float
+        How often the policy looks at each pCPU, and how often it hands out; 0 never.
+    constants : mapping of str to int, optional
+        Other numbers that the policy asks for, times in ticks.
 
     Raises
     ------
@@ -70,18 +72,21 @@ class Assembly:
         policy: str = "round-robin",
         slice_ns: float = 3e6,
         switch_ns: float = 0.0,
+        tick_ns: float = 0.0,
+        period_ns: float = 0.0,
+        constants: Mapping[str, int] | None = None,
     ) -> None:
-        if switch_ns >= slice_ns:
-            raise ParameterError("pool", "slice", "longer than a switch", slice_ns)
         self.name = name
         self._book = Book()
-        self._pool = PoolRow(
+        self._pool = pool_row(
+            self._book,
+            policy,
             pcpus=pcpus,
-            policy=POLICIES[policy],
-            slice=ticks(slice_ns),
-            switch=ticks(switch_ns),
-            switch_account=self._book.accounts.number(SWITCH),
-            idle_account=self._book.accounts.number(IDLE),
+            slice_ns=slice_ns,
+            switch_ns=switch_ns,
+            tick_ns=tick_ns,
+            period_ns=period_ns,
+            constants=constants or {},
         )
 
     # -- workers ----------------------------------------------------------------------------
@@ -102,6 +107,7 @@ class Assembly:
         slice_ns: float = 0.0,
         switch: Path = (),
         host_interrupts_of: int | None = None,
+        share: Share = NO_LIMITS,
         expand: Expand = _no_transitions,
     ) -> None:
         """Add a thread and its ordinary level.
@@ -122,6 +128,8 @@ class Assembly:
             its turn; work when another one goes on.
         host_interrupts_of : int, optional
             Makes it the interrupt work of the host on that pCPU, above all threads there.
+        share : Share
+            What the policy may give it.
         """
         book, index = self._book, len(self._book.workers)
         changes = self._sequence(switch, name, expand)
@@ -148,6 +156,10 @@ class Assembly:
                 host=int(host_interrupts_of is not None),
                 slice=ticks(slice_ns),
                 switch=changes,
+                domain=book.domains.number(share.domain) if share.domain else NONE,
+                weight=share.weight,
+                cap=share.cap,
+                affinity=share.affinity_of(name, self._pool.pcpus),
             )
         )
         self._inbox(

@@ -34,6 +34,7 @@ class Book:
     counters: Names = field(default_factory=Names)
     groups: Names = field(default_factory=Names)
     sides: Names = field(default_factory=Names)
+    domains: Names = field(default_factory=Names)
     workers: list[WorkerRow] = field(default_factory=list)
     inboxes: list[InboxRow] = field(default_factory=list)
     stations: list[StationRow] = field(default_factory=list)

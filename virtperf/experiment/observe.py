@@ -121,7 +121,8 @@ def _latency(seen: Window) -> Iterator[tuple[str, float | None, str]]:
 
 def _utilization(seen: Window) -> Iterator[tuple[str, float, str]]:
     used = seen.time * seen.system.pool.pcpus
-    idle = cpu_ticks(seen)[seen.system.pool.idle_account]
+    ticks = cpu_ticks(seen)
+    idle = sum(ticks[account] for account in seen.system.pool.idling)
     yield "utilization.host", 1 - idle / used, "1"
     for index, station in enumerate(seen.system.stations):
         busy = seen.end.busy[index] - seen.start.busy[index]
@@ -157,7 +158,7 @@ def cpu_by_role(seen: Window) -> dict[str, int]:
     roles: dict[str, int] = {"total": 0}
     ticks = cpu_ticks(seen)
     for index, name in enumerate(seen.system.accounts):
-        if index == seen.system.pool.idle_account:
+        if index in seen.system.pool.idling:
             continue
         roles[role_of(name)] = roles.get(role_of(name), 0) + ticks[index]
         roles["total"] += ticks[index]

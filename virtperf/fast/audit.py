@@ -37,7 +37,8 @@ def check(machine: Machine) -> int:
     for row, total in zip(system.workers, states.sum(axis=1).tolist(), strict=True):
         if total != now:
             raise LedgerError(f"{row.name}: {total} of {now} ticks are booked")
-    busy = sum(now - idle for idle in cpu[:, system.pool.idle_account].tolist())
+    idle = sum(sum(cpu[:, account].tolist()) for account in system.pool.idling)
+    busy = now * len(pcpus) - idle
     on_cpu = sum(states[:, ON_A_CPU].sum(axis=1).tolist())
     if on_cpu != busy:
         raise LedgerError(f"workers ran for {on_cpu} ticks but pCPUs were busy for {busy}")

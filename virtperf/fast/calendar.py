@@ -12,7 +12,7 @@ from virtperf.fast.layout import agenda, events
 from virtperf.fast.status import FULL, fail
 from virtperf.fast.tables import either
 
-SOURCE, STATION, BELL, LOCK, WORKER, TIMER, SLICE, TASK, TICK = 0, 1, 2, 3, 4, 5, 8, 9, 10
+SOURCE, STATION, BELL, LOCK, WORKER, TIMER, TICK, SLICE, TASK = 0, 1, 2, 3, 4, 5, 8, 9, 10
 COUNT_BITS, INDEX_BITS = 40, 19
 KIND_SHIFT = COUNT_BITS + INDEX_BITS
 MOST_OWNERS = 1 << INDEX_BITS
@@ -45,7 +45,7 @@ def alarm_of_task(s: Any, w: Any, delay: int) -> None:
 
 @compiled
 def alarm_of_policy(s: Any, number: int, count: int, delay: int) -> None:
-    """Set the alarm of a policy's clock; `number` is a pCPU, or one more: that of the pool."""
+    """Set the alarm of a policy's clock; `number` is 0 for the pool, or one more than the pCPU."""
     s.alarms += 1
     key = (TICK << KIND_SHIFT) | (number << COUNT_BITS) | count
     _set(s, key, s.now + delay, number)

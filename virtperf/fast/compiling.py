@@ -13,10 +13,12 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dis import get_instructions
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numba
@@ -52,6 +54,37 @@ def inlined(function: F) -> F:
     """
     made: F = _njit(function, **_OPTIONS, **_INSIDE, forceinline=not CHECKED)
     return made
+
+
+def of_rule(rule: Callable[..., Any], form: Callable[[Any], Any] = compiled) -> Any:
+    """Compile a rule with the rules it calls, of which there is one copy each.
+
+    Parameters
+    ----------
+    rule : callable
+        A plain function of `virtperf.rules`, which knows nothing of being compiled.
+    form : callable
+        How: `compiled`, `inlined`, or numba's own decorator.
+    """
+    return form(_with_compiled_helpers(rule))
+
+
+def _with_compiled_helpers(rule: Callable[..., Any]) -> FunctionType:
+    """Return a copy of a rule that finds the compiled form of each rule it names."""
+    assert isinstance(rule, FunctionType), "a rule is a plain function"
+    names = rule.__globals__
+    used = {one.argval for one in get_instructions(rule) if one.opname == "LOAD_GLOBAL"}
+    helpers = {
+        name: _helper(value) for name in used if isinstance(value := names.get(name), FunctionType)
+    }
+    copy = FunctionType(rule.__code__, names | helpers, rule.__name__)
+    copy.__module__, copy.__qualname__ = rule.__module__, rule.__qualname__
+    return copy
+
+
+@cache
+def _helper(rule: Callable[..., Any]) -> Any:
+    return of_rule(rule)
 
 
 def entry(function: F) -> F:

@@ -10,35 +10,42 @@ from typing import Any
 import numpy as np
 
 from virtperf.fast.tables import WORD, reader, row_at
-from virtperf.rules.policies import FIELDS
+from virtperf.rules.policies import CONSTANTS, PCPU_FIELDS, POOL_FIELDS, WORKER_FIELDS
+from virtperf.tables import Idle
 
 NONE = -1
 STATES, CONSUMERS = 7, 5  # how many members WorkerState and ConsumerState have
+AFFINITY = 18  # words that tell which pCPUs a worker may use
 DEPTH = 20  # frames of one fibre, and its bottom: the deepest nesting is 16, a test counts
 
 
 def _row(fields: str, **arrays: int) -> "np.dtype[Any]":
     """Return a record of whole numbers, and of arrays of them with the given lengths."""
-    plain: list[Any] = [(name, "i8") for name in fields.split()]
+    plain: list[Any] = [(name, "i8") for name in dict.fromkeys(fields.split())]
     return np.dtype(plain + [(name, "i8", (length,)) for name, length in arrays.items()])
 
 
 POOL = _row(
-    "count policy slice switch switch_account idle_account tick period"
+    "count crew policy slice switch switch_account tick period"
+    f" {' '.join(CONSTANTS)}"
     # ---
     " idle head tail armed"
+    f" {' '.join(POOL_FIELDS)}",
+    idle_accounts=len(Idle),
 )
 PCPU = _row(
     "index"
     # ---
     " worker last dispatched charged intruder first final"
-    " timer alarms slice_key work work_key"  # when its slice ends, and what runs on it
+    " timer alarms slice_key work work_key"  # when the policy looks again; what runs on it ends
     " account since"  # of its ledger; the times are in `cpu`
     " tape taped holder"  # of its recording: the last span, since when, and who was there
+    f" {' '.join(PCPU_FIELDS)}"
 )
 WORKER = _row(
     "index pin host inbox interrupt tasks batch_account poll_account spin_account slice polls"
     " wake_first wake_last switch_first switch_last"
+    " weight cap leader kin"
     # ---
     " state entered"  # its clock
     " last next pcpu queued alarm alarms away stopped end stood account plain"
@@ -47,7 +54,8 @@ WORKER = _row(
     " first final since ticked armed expired task_alarms"  # its guest's run queue
     " polling came polled idle_since"
     " fibre top top_end blocked seen below tape taped"
-    f" {' '.join(FIELDS)}",
+    f" {' '.join(WORKER_FIELDS)}",
+    affinity=AFFINITY,
     times=STATES,
     waits=STATES,
 )

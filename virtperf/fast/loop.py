@@ -161,7 +161,7 @@ def _next(s: Any) -> int:
     s.now = fast.time
     owner = (fast.key >> COUNT_BITS) & INDICES
     if fast.key >> KIND_SHIFT == SLICE:
-        pool.slice_end(s, owner)
+        pool.look_again(s, owner)
         return NONE
     p = workers(s)[owner].pcpu
     pcpus(s)[p].work = FOREVER

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from virtperf.draws import chooses
 from virtperf.errors import SimulationError
 from virtperf.fast.calendar import MOST_OWNERS
-from virtperf.fast.layout import DEPTH, NONE, STATE, TABLES
+from virtperf.fast.layout import AFFINITY, DEPTH, NONE, STATE, TABLES
 from virtperf.fast.policy import COMPILED
 from virtperf.fast.race import FOREVER
-from virtperf.tables import StationKind, System
+from virtperf.tables import StationKind, System, affinity_words, kinship
 from virtperf.tables.batches import SCALARS
 from virtperf.tables.histogram import bucket
+from virtperf.tables.rows import WORD_BITS
 from virtperf.units import MAX_TICKS
 
 BUCKETS = bucket(int(MAX_TICKS)) + 1
@@ -26,6 +27,8 @@ def why_not(system: System) -> str:
     """Return why the compiled engine cannot run a system; "" if it can."""
     if system.pool.policy not in COMPILED:
         return f"the policy {system.pool.policy} is not among those that are compiled"
+    if system.pool.pcpus > AFFINITY * WORD_BITS:
+        return f"there are more than {AFFINITY * WORD_BITS:,} pCPUs"
     owners = (system.workers, system.stations, system.bells, system.sources, system.timers)
     if max(system.pool.pcpus, *map(len, owners)) >= MOST_OWNERS:
         return f"there are more than {MOST_OWNERS:,} of a kind"
@@ -114,9 +117,11 @@ class Machine:
 
     def _build_pool(self) -> None:
         row = self.system.pool
-        names = "policy slice switch switch_account idle_account tick period"
-        pool = {name: getattr(row, name) for name in names.split()}
-        self._rows("pools", [pool | {"count": row.pcpus, "idle": row.pcpus}])
+        names = "policy slice switch switch_account idle_accounts tick period"
+        pool: dict[str, Any] = {name: getattr(row, name) for name in names.split()}
+        pool |= {"count": row.pcpus, "idle": row.pcpus, "crew": len(self.system.workers)}
+        pool |= dict(row.constants)
+        self._rows("pools", [pool])
         never = {"timer": FOREVER, "work": FOREVER}
         self._rows("pcpus", [{"account": row.idle_account} | never] * row.pcpus)
         entrants = _power_of_two(row.pcpus)
@@ -137,7 +142,8 @@ class Machine:
                 interrupts[inbox.worker] = i
             else:
                 tasks.setdefault(inbox.worker, []).append(i)
-        names = "pin host batch_account poll_account spin_account slice waits"
+        names = "pin host batch_account poll_account spin_account slice waits weight cap"
+        kin = kinship(system.workers)
         self._rows(
             "workers",
             (
@@ -149,6 +155,8 @@ class Machine:
                 | {"top": i * DEPTH, "top_end": (i + 1) * DEPTH}
                 | {"ticked": any(timer.worker == i for timer in system.timers), "away": 1}
                 | {"stopped": NONE, "end": NONE, "alarm": 1}
+                | {"leader": kin[i][0], "kin": kin[i][1]}
+                | {"affinity": _affinity(row.affinity, system.pool.pcpus)}
                 for i, row in enumerate(system.workers)
             ),
         )
@@ -320,6 +328,12 @@ _NOBODY = frozenset(  # fields that refer to a row, where none is meant at first
 
 def _span(name: str, steps: tuple[int, int]) -> dict[str, int]:
     return {f"{name}_first": steps[0], f"{name}_last": steps[1]}
+
+
+def _affinity(pcpus: tuple[int, ...], count: int) -> list[int]:
+    """Return which pCPUs a worker may use, in as many words as a row has for it."""
+    words = affinity_words(pcpus, count)
+    return words + [0] * (AFFINITY - len(words))
 
 
 def _power_of_two(least: int) -> int:

@@ -1,15 +1,17 @@
 """The rules of the pool's policy, whichever it is: one function for each, that looks which.
 
-Compiled code cannot look a function up, so each is a chain of questions, put together here.
+Compiled code cannot look a function up, so each is a chain of questions, put together here. Round
+robin and pinning are copied into their callers; of longer rules there is one copy.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from virtperf.fast.compiling import inlined
+from virtperf.fast.compiling import compiled, inlined, of_rule
 from virtperf.rules.policies import POLICIES
 
 COMPILED = dict(POLICIES)  # one that is added later is not: only SimPy's engine can follow it
+SHORT = (0, 1)
 
 
 def _choice(name: str, otherwise: Any) -> Callable[..., Any]:
@@ -18,9 +20,10 @@ def _choice(name: str, otherwise: Any) -> Callable[..., Any]:
     Policies without such a rule do what `otherwise` does.
     """
     chain: Callable[..., Any] = inlined(otherwise)
-    for number, policy in COMPILED.items():
+    for number, policy in reversed(COMPILED.items()):
         if hasattr(policy, name):
-            chain = _either(number, inlined(getattr(policy, name)), chain)
+            form = inlined if number in SHORT else compiled
+            chain = _either(number, of_rule(getattr(policy, name), form), chain)
     return chain
 
 
@@ -46,12 +49,18 @@ def _nothing(policy: int, *given: Any) -> None:
     pass
 
 
+reset = _choice("reset", _nothing)
 place = _choice("place", _nobody)
 enqueue = _choice("enqueue", _nothing)
-pick = _choice("pick", _nobody)
-wanted = _choice("wanted", _no)
-slice_of = _choice("slice_of", _no)
+home = _choice("home", _nobody)
 preempts = _choice("preempts", _nobody)
-tick = _choice("tick", _no)
+pick = _choice("pick", _nobody)
+starts = _choice("starts", _nothing)
+due = _choice("due", _nobody)
+wanted = _choice("wanted", _no)
 account = _choice("account", _nothing)
+leaves = _choice("leaves", _nothing)
+tick = _choice("tick", _no)
 refill = _choice("refill", _nothing)
+must_go = _choice("must_go", _no)
+why_idle = _choice("why_idle", _no)

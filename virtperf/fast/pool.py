@@ -9,18 +9,21 @@ from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
 from virtperf.fast.race import FOREVER, touch
-from virtperf.fast.stretch import NEVER, carry_on, happen, unset, urgent
+from virtperf.fast.stretch import NEVER, OPEN, carry_on, happen, unset, urgent
+
+LAST_SHORT = max(policy.SHORT)  # policies up to here charge nothing, and explain nothing
 
 
 @compiled
 def start(s: Any) -> None:
     """Let the policy's clocks run, if it has any."""
     pool = pools(s)[0]
+    policy.reset(pool.policy, pool, pcpus(s), workers(s))
+    if pool.period:
+        alarm_of_policy(s, 0, 1, pool.period)
     if pool.tick:
         for p in range(pool.count):
-            alarm_of_policy(s, p, 1, pool.tick)
-    if pool.period:
-        alarm_of_policy(s, pool.count, 1, pool.period)
+            alarm_of_policy(s, 1 + p, 1, pool.tick)
 
 
 @inlined
@@ -30,20 +33,16 @@ def request(s: Any, w: Any) -> None:
         _intrude(s, w)
         return
     pool = pools(s)[0]
-    p = policy.place(pool.policy, pool, pcpus(s), workers(s), w.index)
+    p = policy.place(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
     if p != NONE:
         _dispatch(s, pool, pcpus(s)[p], w)
+        _explain(s, pool)
         return
-    p = policy.preempts(pool.policy, pool, pcpus(s), workers(s), w.index)
-    if p != NONE:
-        pcpu = pcpus(s)[p]
-        before = workers(s)[pcpu.worker]
-        _vacate(s, pool, before)
-        stop(s, before)
-        _dispatch(s, pool, pcpu, w)
-        _queue(s, pool, before, 0)
-    else:
-        _queue(s, pool, w, 1)
+    _queue(s, pool, w, 1)
+    if pool.policy > LAST_SHORT:
+        p = policy.preempts(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
+        if p != NONE:
+            _preempt(s, pool, pcpus(s)[p], w.index)
 
 
 @inlined
@@ -54,7 +53,10 @@ def release(s: Any, w: Any) -> None:
         _depart(s, w)
         return
     pool = pools(s)[0]
-    _next(s, pool, _vacate(s, pool, w))
+    pcpu = _vacate(s, pool, w)
+    policy.leaves(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
+    _next(s, pool, pcpu, NONE)
+    _explain(s, pool)
 
 
 # -- dispatch -----------------------------------------------------------------------------
@@ -62,26 +64,36 @@ def release(s: Any, w: Any) -> None:
 
 @inlined
 def _queue(s: Any, pool: Any, w: Any, woken: int) -> None:
+    """Let a worker wait, and look at those whom it may want to replace."""
     w.queued = 1
-    policy.enqueue(pool.policy, pool, workers(s), w.index, woken)
-    if pool.armed < pool.count - pool.idle:
+    policy.enqueue(pool.policy, pool, pcpus(s), workers(s), w.index, woken, s.now)
+    p = policy.home(pool.policy, pool, pcpus(s), workers(s), w.index)
+    if p != NONE:
+        _arm(s, pool, pcpus(s)[p])
+    elif pool.armed < pool.count - pool.idle:
         for p in range(pool.count):
             pcpu = pcpus(s)[p]
-            if pcpu.timer == FOREVER and pcpu.worker != NONE:
+            if pcpu.timer == FOREVER:
                 _arm(s, pool, pcpu)
+    if woken:
+        _explain(s, pool)
 
 
 @inlined
-def _next(s: Any, pool: Any, pcpu: Any) -> None:
-    """Let the next one have `pcpu`; a policy may leave it idle though somebody waits."""
-    n = policy.pick(pool.policy, pool, workers(s), pcpu.index)
+def _next(s: Any, pool: Any, pcpu: Any, asks: int) -> None:
+    """Let the next one have `pcpu`; a policy may leave it idle though somebody waits.
+
+    The one that `asks` for a pCPU sees itself that it has one.
+    """
+    n = policy.pick(pool.policy, pool, pcpus(s), workers(s), pcpu.index, s.now)
     if n != NONE:
         w = workers(s)[n]
         w.queued = 0
         _dispatch(s, pool, pcpu, w)
-        resume(s, w)
+        if n != asks:
+            resume(s, w)
     elif pcpu.intruder == NONE:
-        enter_account(s, pcpu, pool.idle_account)
+        enter_account(s, pcpu, pool.idle_accounts[0])
 
 
 @inlined
@@ -92,6 +104,7 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     w.pcpu = w.last = pcpu.index
     if pcpu.last != w.index and pcpu.last != NONE:
         w.switch_left, w.switches_anew = pool.switch, 1
+    policy.starts(pool.policy, pool, pcpus(s), workers(s), pcpu.index, w.index, s.now)
     _arm(s, pool, pcpu)
 
 
@@ -110,66 +123,117 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
 
 
 @inlined
-def _preempt(s: Any, pool: Any, pcpu: Any) -> None:
-    """Send the worker of `pcpu` back to the queue."""
+def _preempt(s: Any, pool: Any, pcpu: Any, asks: int) -> None:
+    """Send the worker of `pcpu` back to the queue, for whoever is next."""
     w = workers(s)[pcpu.worker]
     _vacate(s, pool, w)
     stop(s, w)
     _queue(s, pool, w, 0)
-    _next(s, pool, pcpu)
+    _next(s, pool, pcpu, asks)
+    _explain(s, pool)
 
 
 @inlined
 def _charge(s: Any, pool: Any, pcpu: Any) -> None:
-    policy.account(pool.policy, pool, workers(s), pcpu.worker, s.now - pcpu.charged)
-    pcpu.charged = s.now
+    if pool.policy > LAST_SHORT:
+        ran = s.now - pcpu.charged
+        pcpu.charged = s.now
+        policy.account(pool.policy, pool, pcpus(s), workers(s), pcpu.worker, ran, s.now)
 
 
-# -- slices and the policy's clocks ---------------------------------------------------------
+@inlined
+def _explain(s: Any, pool: Any) -> None:
+    """Book the time of idle pCPUs from now on to what keeps them so."""
+    if pool.policy > LAST_SHORT and pool.idle:
+        _explain_all(s, pool)
+
+
+@compiled
+def _explain_all(s: Any, pool: Any) -> None:
+    for p in range(pool.count):
+        pcpu = pcpus(s)[p]
+        if pcpu.worker == NONE and pcpu.intruder == NONE:
+            why = policy.why_idle(pool.policy, pool, pcpus(s), workers(s), p)
+            enter_account(s, pcpu, pool.idle_accounts[why])
+
+
+# -- when to look again, and the policy's clocks --------------------------------------------
 
 
 @inlined
 def _arm(s: Any, pool: Any, pcpu: Any) -> None:
-    if pcpu.timer != FOREVER or pcpu.worker == NONE:
+    """Set, move or take back the timer of `pcpu`."""
+    if pcpu.worker == NONE:
         return
-    if policy.wanted(pool.policy, pool, workers(s), pcpu.index):
-        slice_ = policy.slice_of(pool.policy, pool, workers(s), pcpu.worker)
-        left = max(0, pcpu.dispatched + slice_ - s.now)
-        pcpu.timer, pcpu.slice_key = s.now + left, next_key(s, SLICE, pcpu)
-        touch(s, pcpu.index)
+    due = policy.due(pool.policy, pool, pcpus(s), workers(s), pcpu.index, s.now)
+    due = FOREVER if due == NEVER else max(due, s.now)
+    before = pcpu.timer
+    if due == before:
+        return
+    if before != FOREVER:
+        pool.armed -= 1
+    pcpu.timer = due
+    if due != FOREVER:
+        pcpu.slice_key = next_key(s, SLICE, pcpu)
         pool.armed += 1
+    touch(s, pcpu.index)
+    if before != FOREVER:
+        w = workers(s)[pcpu.worker]
+        if w.alarm == OPEN:
+            carry_on(s, w)
 
 
 @inlined
-def slice_end(s: Any, p: int) -> None:
-    """End the slice if somebody waits still."""
+def look_again(s: Any, p: int) -> None:
+    """Let the worker go if it is wanted elsewhere or its pCPU by others; else look later."""
     pool, pcpu = pools(s)[0], pcpus(s)[p]
     pcpu.timer = FOREVER
     touch(s, p)
     pool.armed -= 1
-    if policy.wanted(pool.policy, pool, workers(s), p):
-        _preempt(s, pool, pcpu)
-    else:
-        carry_on(s, workers(s)[pcpu.worker])
+    _charge(s, pool, pcpu)
+    if policy.wanted(pool.policy, pool, pcpus(s), workers(s), p, s.now):
+        _preempt(s, pool, pcpu, NONE)
+        return
+    if policy.due(pool.policy, pool, pcpus(s), workers(s), p, s.now) > s.now:
+        _arm(s, pool, pcpu)
+    carry_on(s, workers(s)[pcpu.worker])
 
 
 @compiled
 def policy_clock(s: Any, number: int, count: int) -> None:
     """Let the policy look at a pCPU, or hand out what it charges."""
     pool = pools(s)[0]
-    if number == pool.count:
-        policy.refill(pool.policy, pool, workers(s), s.now)
-        for p in range(pool.count):
-            if pcpus(s)[p].worker == NONE:
-                _next(s, pool, pcpus(s)[p])
+    if number == 0:
+        _refill(s, pool)
         alarm_of_policy(s, number, count + 1, pool.period)
         return
-    pcpu = pcpus(s)[number]
+    p = number - 1
+    pcpu = pcpus(s)[p]
     if pcpu.worker != NONE:
         _charge(s, pool, pcpu)
-        if policy.tick(pool.policy, pool, pcpus(s), workers(s), number):
-            _preempt(s, pool, pcpu)
+        if policy.tick(pool.policy, pool, pcpus(s), workers(s), p, s.now):
+            _preempt(s, pool, pcpu, NONE)
+        else:
+            _arm(s, pool, pcpu)
     alarm_of_policy(s, number, count + 1, pool.tick)
+
+
+@inlined
+def _refill(s: Any, pool: Any) -> None:
+    """Hand out, and let each pCPU have another worker if that has changed who it is."""
+    for p in range(pool.count):
+        if pcpus(s)[p].worker != NONE:
+            _charge(s, pool, pcpus(s)[p])
+    policy.refill(pool.policy, pool, pcpus(s), workers(s), s.now)
+    for p in range(pool.count):
+        pcpu = pcpus(s)[p]
+        if pcpu.worker == NONE:
+            _next(s, pool, pcpu, NONE)
+        elif policy.must_go(pool.policy, pool, pcpus(s), workers(s), p, s.now):
+            _preempt(s, pool, pcpu, NONE)
+        else:
+            _arm(s, pool, pcpu)
+    _explain(s, pool)
 
 
 # -- host interrupts ------------------------------------------------------------------------
@@ -207,7 +271,8 @@ def _depart(s: Any, w: Any) -> None:
         return
     pcpu.intruder = NONE
     if pcpu.worker == NONE:
-        enter_account(s, pcpu, pools(s)[0].idle_account)
+        enter_account(s, pcpu, pools(s)[0].idle_accounts[0])
+        _explain(s, pools(s)[0])
     else:
         resume(s, workers(s)[pcpu.worker])
 

@@ -5,12 +5,12 @@ State as in `round_robin`; `workers[i]` also has ``pin``.
 
 from typing import Any
 
-from virtperf.rules.round_robin import enqueue, slice_of
+from virtperf.rules.round_robin import enqueue
 
-__all__ = ["enqueue", "pick", "place", "slice_of", "wanted"]
+__all__ = ["due", "enqueue", "pick", "place", "wanted"]
 
 
-def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
+def place(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
     """Return the pCPU of worker `w` if it is idle, else -1."""
     pin = workers[w].pin
     if pcpus[pin].worker == -1:
@@ -18,7 +18,7 @@ def place(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
     return -1
 
 
-def pick(pool: Any, workers: Any, p: int) -> int:
+def pick(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
     """Take the first worker that is pinned to pCPU `p` off the queue; -1 if there is none."""
     before = -1
     w = pool.head
@@ -37,7 +37,14 @@ def pick(pool: Any, workers: Any, p: int) -> int:
     return w
 
 
-def wanted(pool: Any, workers: Any, p: int) -> int:
+def due(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
+    """Return when the slice of the worker on pCPU `p` ends, or -1 if nobody waits there."""
+    if wanted(pool, pcpus, workers, p, now):
+        return pcpus[p].dispatched + pool.slice
+    return -1
+
+
+def wanted(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
     """Return 1 if a worker that is pinned to pCPU `p` waits, else 0."""
     w = pool.head
     while w != -1:

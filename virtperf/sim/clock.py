@@ -22,9 +22,9 @@ class Owner(IntEnum):
     LOCK = 3
     WORKER = 4
     TIMER = 5
-    SLICE = 8  # class 2, from here on: a slice ends after all else of the same instant
-    TASK = 9
-    TICK = 10
+    TICK = 8  # class 2, from here on: a scheduler looks after all else of the same instant
+    SLICE = 9
+    TASK = 10
 
 
 class Ticker:

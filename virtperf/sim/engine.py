@@ -18,7 +18,17 @@ from virtperf.sim.station import Servers
 from virtperf.sim.timer import Timer
 from virtperf.sim.wait import Wait
 from virtperf.sim.worker import Worker
-from virtperf.tables import NONE, Kind, Run, Sequence, Snapshot, StationKind, StepRow, System
+from virtperf.tables import (
+    NONE,
+    Kind,
+    Run,
+    Sequence,
+    Snapshot,
+    StationKind,
+    StepRow,
+    System,
+    kinship,
+)
 from virtperf.tables.deadlock import refuse_credit_cycle
 
 IDLE_TICKS = 1_000_000
@@ -86,6 +96,8 @@ class Machine:
         self.inboxes: list[Inbox] = []
         self.workers = [Worker(self, i, row) for i, row in enumerate(self.system.workers)]
         self.pool.workers = list(self.workers)
+        for worker, kin in zip(self.workers, kinship(self.system.workers), strict=True):
+            worker.leader, worker.kin = kin
         for index, row in enumerate(self.system.inboxes):
             worker = self.workers[row.worker]
             inbox = Inbox(index, row, worker, self.locks[row.lock] if row.lock != NONE else None)

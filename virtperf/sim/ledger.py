@@ -47,13 +47,13 @@ def check(machine: "Machine", in_flight: Iterable[Request]) -> int:
     LedgerError
         If a tick is missing or booked twice.
     """
-    now, idle = machine.env.now, machine.system.pool.idle_account
+    now, idling = machine.env.now, machine.system.pool.idling
     busy = 0
     for pcpu in machine.pool.pcpus:
         times = pcpu.account.read()
         if sum(times) != now:
             raise LedgerError(f"pCPU {pcpu.index}: {sum(times)} of {now} ticks are booked")
-        busy += now - times[idle]
+        busy += now - sum(times[account] for account in idling)
     on_cpu = 0
     for worker in machine.workers:
         states = worker.clock.read()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from virtperf.rules.policies import POLICIES
+from virtperf.rules.policies import PCPU_FIELDS, POLICIES, POOL_FIELDS, WORKER_FIELDS
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
 from virtperf.tables import NONE, PoolRow
 
@@ -22,7 +22,7 @@ class Pcpu:
     """One physical CPU: who runs on it, who ran last, and the account of its time.
 
     `intruder` is the host interrupt work that stands above the thread `worker`, which stays;
-    `timer` is when its slice timer goes off, and `alarm` that timer.
+    `timer` is when the policy will look at it again, and `alarm` that timer.
     """
 
     __slots__ = (
@@ -34,10 +34,11 @@ class Pcpu:
         "intruder",
         "intruders",
         "last",
-        "slice_over",
+        "look",
         "ticker",
         "timer",
         "worker",
+        *PCPU_FIELDS,
     )
 
     def __init__(
@@ -46,10 +47,10 @@ class Pcpu:
         index: int,
         accounts: int,
         idle: int,
-        slice_end: Callable[["Pcpu", simpy.Event], None],
+        look: Callable[["Pcpu", simpy.Event], None],
     ) -> None:
         self.index = index
-        self.slice_over = partial(slice_end, self)
+        self.look = partial(look, self)
         self.worker = NOBODY
         self.last = NOBODY
         self.dispatched = self.charged = 0
@@ -59,40 +60,53 @@ class Pcpu:
         self.ticker = Ticker(Owner.SLICE, index)
         self.intruder: Thread | None = None
         self.intruders: deque[Thread] = deque()
+        for field in PCPU_FIELDS:
+            setattr(self, field, 0)
 
 
 class Pool:
     """A scheduler's pCPUs and the queue in front of them.
 
-    What a policy is, `rules.policies` says.
-
-    A slice counts from the dispatch, but its timer runs only while somebody waits.
+    What a policy is, `rules.policies` says. A timer runs only while somebody waits.
     """
 
     def __init__(self, env: Clock, row: PoolRow, accounts: int) -> None:
         self.env = env
         self.row = row
-        self.policy = POLICIES[row.policy]
-        self.preempts = getattr(self.policy, "preempts", None)
-        self.charges: Any = getattr(self.policy, "account", None)
-        self.count, self.slice = row.pcpus, row.slice
+        self.policy = policy = POLICIES[row.policy]
+        self.home: Any = getattr(policy, "home", None)
+        self.preempts: Any = getattr(policy, "preempts", None)
+        self.starts: Any = getattr(policy, "starts", None)
+        self.account: Any = getattr(policy, "account", None)
+        self.leaves: Any = getattr(policy, "leaves", None)
+        self.must_go: Any = getattr(policy, "must_go", None)
+        self.why_idle: Any = getattr(policy, "why_idle", None)
+        self.count, self.crew = row.pcpus, 0
+        self.slice, self.tick, self.period = row.slice, row.tick, row.period
         self.head = self.tail = NOBODY
         self.idle = row.pcpus
-        self.armed = 0  # slice timers
+        self.armed = 0  # timers
+        for name in (*POOL_FIELDS, *getattr(policy, "POOL_FIELDS", ())):
+            setattr(self, name, 0)
+        for name, number in row.constants:
+            setattr(self, name, number)
         self.pcpus = [
-            Pcpu(env, i, accounts, row.idle_account, self._slice_end) for i in range(row.pcpus)
+            Pcpu(env, i, accounts, row.idle_account, self._look_again) for i in range(row.pcpus)
         ]
         self.workers: list[Thread] = []
 
     def start(self) -> None:
         """Let the policy's clocks run, if it has any."""
+        self.crew = len(self.workers)
         for worker in self.workers:
-            for field in getattr(self.policy, "FIELDS", ()):
+            for field in (*WORKER_FIELDS, *getattr(self.policy, "WORKER_FIELDS", ())):
                 setattr(worker, field, 0)
-        for pcpu in self.pcpus if self.row.tick else ():
-            self._tick_again(pcpu, Ticker(Owner.TICK, pcpu.index))
+        if hasattr(self.policy, "reset"):
+            self.policy.reset(self, self.pcpus, self.workers)
         if self.row.period:
-            self._refill_again(Ticker(Owner.TICK, self.count))
+            self._refill_again(Ticker(Owner.TICK, 0))
+        for pcpu in self.pcpus if self.row.tick else ():
+            self._tick_again(pcpu, Ticker(Owner.TICK, 1 + pcpu.index))
 
     # -- asked by threads -------------------------------------------------------------------
 
@@ -101,16 +115,17 @@ class Pool:
         if worker.row.host:
             self._intrude(worker)
             return
-        p = self.policy.place(self, self.pcpus, self.workers, worker.index)
+        now = self.env.now
+        p = self.policy.place(self, self.pcpus, self.workers, worker.index, now)
         if p != NOBODY:
             self._dispatch(self.pcpus[p], worker)
+            self._explain()
             return
+        self._queue(worker, woken=1)
         if self.preempts is not None:
-            p = self.preempts(self, self.pcpus, self.workers, worker.index)
-        if p != NOBODY:
-            self._preempt(self.pcpus[p], worker)
-        else:
-            self._queue(worker, woken=1)
+            p = self.preempts(self, self.pcpus, self.workers, worker.index, now)
+            if p != NOBODY:
+                self._preempt(self.pcpus[p], asks=worker)
 
     def release(self, worker: "Thread") -> None:
         """Take back the pCPU of `worker`, who sleeps or blocks."""
@@ -118,44 +133,62 @@ class Pool:
         if worker.row.host:
             self._depart(worker)
             return
-        self._next(self._vacate(worker))
+        pcpu = self._vacate(worker)
+        if self.leaves is not None:
+            self.leaves(self, self.pcpus, self.workers, worker.index, self.env.now)
+        self._next(pcpu)
+        self._explain()
 
     # -- dispatch ---------------------------------------------------------------------------
 
     def _queue(self, worker: "Thread", *, woken: int) -> None:
+        """Let a worker wait, and look at those whom it may want to replace."""
         worker.queued = True
-        self.policy.enqueue(self, self.workers, worker.index, woken)
-        if self.armed < self.count - self.idle:
+        self.policy.enqueue(self, self.pcpus, self.workers, worker.index, woken, self.env.now)
+        p = NOBODY
+        if self.home is not None:
+            p = self.home(self, self.pcpus, self.workers, worker.index)
+        if p != NOBODY:
+            self._arm(self.pcpus[p])
+        elif self.armed < self.count - self.idle:
             for pcpu in self.pcpus:
-                if pcpu.timer == NEVER and pcpu.worker != NOBODY:
+                if pcpu.timer == NEVER:
                     self._arm(pcpu)
+        if woken:
+            self._explain()
 
-    def _next(self, pcpu: Pcpu) -> None:
-        """Let the next one have `pcpu`; a policy may leave it idle though somebody waits."""
-        w = self.policy.pick(self, self.workers, pcpu.index)
+    def _next(self, pcpu: Pcpu, asks: "Thread | None" = None) -> None:
+        """Let the next one have `pcpu`; a policy may leave it idle though somebody waits.
+
+        The one that `asks` for a pCPU sees itself that it has one.
+        """
+        w = self.policy.pick(self, self.pcpus, self.workers, pcpu.index, self.env.now)
         if w != NOBODY:
             worker = self.workers[w]
             worker.queued = False
             self._dispatch(pcpu, worker)
-            worker.resume()
+            if worker is not asks:
+                worker.resume()
         elif pcpu.intruder is None:
             pcpu.account.enter(self.row.idle_account)
 
     def _dispatch(self, pcpu: Pcpu, worker: "Thread") -> None:
+        now = self.env.now
         self.idle -= 1
         pcpu.worker = worker.index
-        pcpu.dispatched = pcpu.charged = self.env.now
+        pcpu.dispatched = pcpu.charged = now
         worker.pcpu = pcpu
         worker.last = pcpu.index
         if pcpu.last != worker.index and pcpu.last != NOBODY:
             worker.switch_left, worker.switches_anew = self.row.switch, True
+        if self.starts is not None:
+            self.starts(self, self.pcpus, self.workers, pcpu.index, worker.index, now)
         self._arm(pcpu)
 
     def _vacate(self, worker: "Thread") -> Pcpu:
         pcpu = worker.pcpu
         assert pcpu is not None, "only a worker that runs can leave its pCPU"
-        if self.charges is not None:
-            self._charge(pcpu)
+        self._charge(pcpu)
         if pcpu.alarm is not None:
             self._disarm(pcpu, pcpu.alarm)
         self.idle += 1
@@ -163,69 +196,105 @@ class Pool:
         worker.pcpu = None
         return pcpu
 
-    def _preempt(self, pcpu: Pcpu, heir: "Thread | None" = None) -> None:
-        """Send the worker of `pcpu` back to the queue, for `heir` or for whoever is next."""
+    def _preempt(self, pcpu: Pcpu, asks: "Thread | None" = None) -> None:
+        """Send the worker of `pcpu` back to the queue, for whoever is next."""
         worker = self.workers[pcpu.worker]
         self._vacate(worker)
         worker.stop()
-        if heir is None:
-            self._queue(worker, woken=0)
-            self._next(pcpu)
-        else:
-            self._dispatch(pcpu, heir)
-            self._queue(worker, woken=0)
+        self._queue(worker, woken=0)
+        self._next(pcpu, asks)
+        self._explain()
 
     def _charge(self, pcpu: Pcpu) -> None:
-        now = self.env.now
-        self.charges(self, self.workers, pcpu.worker, now - pcpu.charged)
-        pcpu.charged = now
+        if self.account is not None:
+            now = self.env.now
+            ran, pcpu.charged = now - pcpu.charged, now
+            self.account(self, self.pcpus, self.workers, pcpu.worker, ran, now)
 
-    # -- slices and the policy's clocks -----------------------------------------------------
+    def _explain(self) -> None:
+        """Book the time of idle pCPUs from now on to what keeps them so."""
+        if self.why_idle is None or not self.idle:
+            return
+        for pcpu in self.pcpus:
+            if pcpu.worker == NOBODY and pcpu.intruder is None:
+                why = self.why_idle(self, self.pcpus, self.workers, pcpu.index)
+                pcpu.account.enter(self.row.idle_accounts[why])
+
+    # -- when to look again, and the policy's clocks ------------------------------------------
 
     def _arm(self, pcpu: Pcpu) -> None:
-        if pcpu.timer != NEVER or pcpu.worker == NOBODY:
+        """Set, move or take back the timer of `pcpu`."""
+        if pcpu.worker == NOBODY:
             return
-        if self.policy.wanted(self, self.workers, pcpu.index):
-            due = pcpu.dispatched + self.policy.slice_of(self, self.workers, pcpu.worker)
-            left = max(0, due - self.env.now)
-            pcpu.timer = self.env.now + left
-            pcpu.alarm = Alarm(self.env, pcpu.ticker, left, pcpu.slice_over)
+        now, before = self.env.now, pcpu.alarm
+        due = self.policy.due(self, self.pcpus, self.workers, pcpu.index, now)
+        if due != NEVER and due < now:
+            due = now
+        if due == pcpu.timer:
+            return
+        if before is not None:
+            self._disarm(pcpu, before)
+        if due != NEVER:
+            pcpu.timer = due
+            pcpu.alarm = Alarm(self.env, pcpu.ticker, due - now, pcpu.look)
             self.armed += 1
+        if before is not None:
+            self.workers[pcpu.worker].carry_on()
 
     def _disarm(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
         self.env.void(alarm)
         pcpu.timer, pcpu.alarm = NEVER, None
         self.armed -= 1
 
-    def _slice_end(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
-        """End the slice if somebody waits still."""
+    def _look_again(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
+        """Let the worker go if it is wanted elsewhere or its pCPU by others; else look later."""
         pcpu.timer, pcpu.alarm = NEVER, None
         self.armed -= 1
-        if self.policy.wanted(self, self.workers, pcpu.index):
+        self._charge(pcpu)
+        now = self.env.now
+        if self.policy.wanted(self, self.pcpus, self.workers, pcpu.index, now):
             self._preempt(pcpu)
-        else:
-            self.workers[pcpu.worker].carry_on()
+            return
+        if self.policy.due(self, self.pcpus, self.workers, pcpu.index, now) > now:
+            self._arm(pcpu)
+        self.workers[pcpu.worker].carry_on()
 
     def _tick_again(self, pcpu: Pcpu, ticker: Ticker) -> None:
         def tick() -> None:
             if pcpu.worker != NOBODY:
-                if self.charges is not None:
-                    self._charge(pcpu)
-                if self.policy.tick(self, self.pcpus, self.workers, pcpu.index):
+                self._charge(pcpu)
+                now = self.env.now
+                if self.policy.tick(self, self.pcpus, self.workers, pcpu.index, now):
                     self._preempt(pcpu)
+                else:
+                    self._arm(pcpu)
             self._tick_again(pcpu, ticker)
 
         self.env.after(ticker, self.row.tick, tick)
 
     def _refill_again(self, ticker: Ticker) -> None:
         def refill() -> None:
-            self.policy.refill(self, self.workers, self.env.now)
             for pcpu in self.pcpus:
-                if pcpu.worker == NOBODY:
-                    self._next(pcpu)
+                if pcpu.worker != NOBODY:
+                    self._charge(pcpu)
+            self.policy.refill(self, self.pcpus, self.workers, self.env.now)
+            for pcpu in self.pcpus:
+                self._choose_anew(pcpu)
+            self._explain()
             self._refill_again(ticker)
 
         self.env.after(ticker, self.row.period, refill)
+
+    def _choose_anew(self, pcpu: Pcpu) -> None:
+        """Let a pCPU have another worker, if a refill has changed who it is."""
+        if pcpu.worker == NOBODY:
+            self._next(pcpu)
+        elif self.must_go is not None and self.must_go(
+            self, self.pcpus, self.workers, pcpu.index, self.env.now
+        ):
+            self._preempt(pcpu)
+        else:
+            self._arm(pcpu)
 
     # -- host interrupts --------------------------------------------------------------------
 
@@ -252,5 +321,6 @@ class Pool:
         pcpu.intruder = None
         if pcpu.worker == NOBODY:
             pcpu.account.enter(self.row.idle_account)
+            self._explain()
         else:
             self.workers[pcpu.worker].resume()

@@ -8,7 +8,7 @@ from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker, happen
 from virtperf.sim.doorbell import Steps
 from virtperf.sim.pool import NEVER, Pcpu, Pool
 from virtperf.sim.request import Request
-from virtperf.tables import NONE, WorkerRow, WorkerState
+from virtperf.tables import NONE, WorkerRow, WorkerState, affinity_words
 
 if TYPE_CHECKING:
     from virtperf.sim.engine import Machine
@@ -35,6 +35,9 @@ class Thread:
         self.ticker = Ticker(Owner.WORKER, index)
         self.clock = Account(self.env, len(WorkerState), ASLEEP)
         self.pin, self.last, self.next = row.pin, NONE, NONE
+        self.weight, self.cap = row.weight, row.cap
+        self.affinity = affinity_words(row.affinity, machine.system.pool.pcpus)
+        self.leader, self.kin = index, NONE
         self.pcpu: Pcpu | None = None
         self.queued = False
         self.alarm: simpy.Event = self.env.event()
@@ -92,8 +95,8 @@ class Thread:
     def carry_on(self) -> None:
         """Set the alarm for the end of a stretch, unless a slice's timer goes off before it."""
         pcpu, end = self.pcpu, self.end
-        if end == NEVER or pcpu is None or type(self.alarm) is Alarm or self.stopped != NEVER:
-            return
+        if end == NEVER or pcpu is None or self.alarm.triggered or self.stopped != NEVER:
+            return  # an alarm that is set counts as triggered, as in SimPy
         if pcpu.timer == NEVER or pcpu.timer >= end:
             self._wait_for(Alarm(self.env, self.ticker, end - self.env.now))
 

@@ -12,6 +12,7 @@ from virtperf.tables.rows import (
     DrawKind,
     DrawRow,
     Hold,
+    Idle,
     InboxRow,
     Kind,
     Policy,
@@ -26,6 +27,8 @@ from virtperf.tables.rows import (
     TimerRow,
     WorkerRow,
     WorkerState,
+    affinity_words,
+    kinship,
 )
 from virtperf.tables.timeline import Arrow, Span, Timeline
 
@@ -41,6 +44,7 @@ __all__ = [
     "DrawRow",
     "Histogram",
     "Hold",
+    "Idle",
     "InboxRow",
     "Kind",
     "Policy",
@@ -59,4 +63,6 @@ __all__ = [
     "TimerRow",
     "WorkerRow",
     "WorkerState",
+    "affinity_words",
+    "kinship",
 ]

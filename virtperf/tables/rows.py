@@ -69,6 +69,16 @@ class Policy(IntEnum):
 
     ROUND_ROBIN = 0
     PINNED = 1
+    CREDIT = 2
+
+
+class Idle(IntEnum):
+    """Why nobody runs on a pCPU: nobody wants it, or a rule keeps those who do from it."""
+
+    NOBODY = 0
+    CAP = 1
+    GANG = 2
+    AFFINITY = 3
 
 
 class DrawKind(IntEnum):
@@ -125,16 +135,30 @@ NOTHING = Sequence(0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolRow:
-    """Physical CPUs under a policy; `tick` and `period` call its accounting, 0 never."""
+    """Physical CPUs under a policy; `tick` and `period` call its accounting, 0 never.
+
+    `idle_accounts` are those of each reason of `Idle`; `constants` are the policy's own, by name.
+    """
 
     pcpus: int
     policy: int
     slice: int
     switch: int
     switch_account: int
-    idle_account: int
+    idle_accounts: tuple[int, ...]
     tick: int = 0
     period: int = 0
+    constants: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def idle_account(self) -> int:
+        """The account of a pCPU that nobody wants."""
+        return self.idle_accounts[Idle.NOBODY]
+
+    @property
+    def idling(self) -> frozenset[int]:
+        """All accounts of pCPUs that nobody runs on."""
+        return frozenset(self.idle_accounts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +168,10 @@ class WorkerRow:
     `host` 1 is host interrupt work, above all threads of pCPU `pin`. A worker with several
     ordinary inboxes is a vCPU whose guest schedules these tasks: `slice` while others wait
     (0: to the end of the turn), `switch` when another task goes on.
+
+    For the policy: workers of a VM are of one `domain`; `weight` is its share, `cap` the most the
+    domain may use, in thousandths of a pCPU (0: no limit), `affinity` the pCPUs it may use (all if
+    there are none).
     """
 
     name: str
@@ -159,6 +187,38 @@ class WorkerRow:
     host: int = 0
     slice: int = 0
     switch: Sequence = NOTHING
+    domain: int = NONE
+    weight: int = 1
+    cap: int = 0
+    affinity: tuple[int, ...] = ()
+
+
+WORD_BITS = 60  # pCPUs that one word of an affinity tells of
+
+
+def affinity_words(pcpus: tuple[int, ...], count: int) -> list[int]:
+    """Return which of `count` pCPUs a worker may use, as bits of words of `WORD_BITS` each."""
+    words = [0] * -(-count // WORD_BITS)
+    for p in pcpus or range(count):
+        words[p // WORD_BITS] |= 1 << p % WORD_BITS
+    return words
+
+
+def kinship(workers: tuple[WorkerRow, ...]) -> list[tuple[int, int]]:
+    """Return for each worker the first one of its domain, and the next one or `NONE`.
+
+    A worker without a domain is one of its own.
+    """
+    leaders: dict[int, int] = {}
+    latest: dict[int, int] = {}
+    found: list[tuple[int, int]] = []
+    for w, row in enumerate(workers):
+        leader = w if row.domain == NONE else leaders.setdefault(row.domain, w)
+        if leader != w:
+            found[latest[leader]] = leader, w
+        latest[leader] = w
+        found.append((leader, NONE))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,6 +419,8 @@ _SEQUENCE_ROWS = {WorkerRow, InboxRow, SourceRow, DrawRow}
 
 def _row(kind: type[Row], data: Mapping[str, Any]) -> Row:
     def cell(name: str, value: Any) -> Any:
+        if name == "constants":
+            return tuple((key, number) for key, number in value)
         if name in _SEQUENCE_LISTS:
             return tuple(Sequence(*pair) for pair in value)
         if name in _SEQUENCES and kind in _SEQUENCE_ROWS and not isinstance(value, int):

@@ -1,0 +1,167 @@
+"""Xen's credit scheduler: against the oracle, and schedules worked by hand."""
+
+import random
+from copy import deepcopy
+
+import pytest
+
+from tests.credit_oracle import Oracle, Vcpu
+from tests.schedules import BOTH, Thread, recorded, shares, stretches, system, who_ran
+from virtperf.assembly.scheduling import Share
+
+MS = 10**9  # ticks
+CONSTANTS = {"ratelimit": MS, "balance_every": MS, "sampled": 0}
+POOL = {"slice_ns": 30e6, "tick_ns": 10e6, "period_ns": 30e6, "constants": CONSTANTS}
+
+
+def credit(threads, **changes):
+    return system(threads, "credit", **{**POOL, **changes})
+
+
+def hog(name: str, weight: int = 256, cap: int = 0) -> Thread:
+    return Thread(name=name, share=Share(domain=name, weight=weight, cap=cap))
+
+
+# -- the oracle ---------------------------------------------------------------------------------
+
+
+def random_vcpus(rng: random.Random) -> list[Vcpu]:
+    vcpus = []
+    for i in range(rng.randint(1, 4)):
+        wakes, at = None, 0
+        if rng.random() < 0.5:
+            wakes = []
+            for _ in range(rng.randint(1, 40)):
+                at += 50 * rng.randint(1, 400)
+                wakes.append((at, 50 * rng.randint(1, 60)))
+        weight, cap = rng.choice([67, 131, 257, 509]), rng.choice([0, 0, 0, 20.3, 40.7, 60.1])
+        vcpus.append(Vcpu(f"v{i}", weight, cap, wakes))
+    return vcpus
+
+
+def comparable(oracle: Oracle) -> bool:
+    """Whether no two things happen at the same instant, whose order the rules leave open."""
+    if any(vcpu.closest < 0.01 for vcpu in oracle.vcpus):  # credits at a border, units of 100 us
+        return False
+    woke = [at for vcpu in oracle.vcpus for at, _ in vcpu.woke]
+    limits = [at + oracle.ratelimit for at in oracle.begun]
+    return all(at % 10_000 for at in (*woke, *limits))  # at a tick
+
+
+def borders(trace: list[str]) -> list[tuple[str, int]]:
+    """Return who ran until when, in steps; turns of a single step are left out."""
+    found: list[tuple[str, int]] = []
+    at = 0
+    for name, length in stretches(trace, 1000):
+        at += int(length)
+        if length == 1:
+            continue
+        if found and found[-1][0] == name:
+            found.pop()
+        found.append((name, at))
+    return found
+
+
+def check_against_oracle(seed: int, engine) -> bool:
+    vcpus = random_vcpus(random.Random(seed))
+    oracle = Oracle(deepcopy(vcpus), 1_000_000)
+    if not comparable(oracle):
+        return False
+    # 10 ns late and 20 ns short: what ends at the instant of a wake-up has ended before it
+    threads = [
+        Thread(
+            name=vcpu.name,
+            share=Share(domain=vcpu.name, weight=vcpu.weight, cap=round(10 * vcpu.cap)),
+            wakes=None
+            if vcpu.wakes is None
+            else [(at + 0.01, length - 0.02) for at, length in vcpu.woke],
+        )
+        for vcpu in oracle.vcpus
+        if vcpu.wakes is None or vcpu.woke
+    ]
+    timeline = recorded(credit(threads), 1000, engine=engine)
+    (trace,) = who_ran(timeline, min(1_000_000, timeline.time // 10**6))
+    expected, found = borders(oracle.trace[: len(trace)]), borders(trace)
+    assert [name for name, _ in found] == [name for name, _ in expected], seed
+    for (_, one), (_, other) in zip(found, expected, strict=True):
+        assert abs(one - other) <= 1, seed
+    return True
+
+
+def test_who_runs_when_is_what_the_oracle_says():
+    checked = sum(check_against_oracle(seed, BOTH[1]) for seed in range(200))
+    assert checked > 60
+
+
+@pytest.mark.slow
+def test_who_runs_when_is_what_the_oracle_says_on_many_more():
+    checked = sum(check_against_oracle(seed, BOTH[seed % 2]) for seed in range(1000, 2200))
+    assert checked > 400
+
+
+# -- case 8: shares, caps, latency ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ((256, 256), (0.5, 0.5)),
+        ((256, 512), (0.333, 0.667)),
+        ((128, 256, 512), (0.143, 0.286, 0.571)),
+    ],
+)
+def test_shares_follow_weights(weights, expected):
+    names = [f"h{i}" for i in range(len(weights))]
+    threads = [hog(name, weight) for name, weight in zip(names, weights, strict=True)]
+    found = shares(recorded(credit(threads), 60_000, engine=BOTH[1]))
+    assert [found[name] for name in names] == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("cap", "bursts"), [(250, (30, 90)), (400, (60, 90)), (500, (60, 60)), (750, (180, 60))]
+)
+@pytest.mark.parametrize("engine", BOTH)
+def test_a_cap_acts_in_bursts_of_whole_periods(cap, bursts, engine):
+    timeline = recorded(credit([hog("a", cap=cap)]), 6_000, engine=engine)
+    (trace,) = who_ran(timeline, 6_000_000)
+    found = stretches(trace)[4:10]
+    assert {length for name, length in found if name == "a"} == {bursts[0]}
+    assert {length for name, length in found if name == "-"} == {bursts[1]}
+    assert {span.name for span in timeline.pcpus[0]} == {"a", "idle: cap"}
+
+
+def test_a_capped_hog_leaves_the_rest_to_another():
+    found = shares(recorded(credit([hog("a", cap=200), hog("b")]), 60_000, engine=BOTH[1]))
+    assert found["a"] == pytest.approx(0.2, abs=0.01)
+    assert found["b"] == pytest.approx(0.8, abs=0.01)
+
+
+# -- by hand, on two pCPUs: what the oracle lacks --------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_a_pcpu_that_falls_idle_steals_from_one_where_somebody_waits(engine):
+    """`c` starts behind `a` on pCPU 0; `b` ends at 4 ms, and pCPU 1 takes `c` over at once."""
+    threads = [hog("a"), Thread(name="b", wakes=[(1, 3_999)]), hog("c")]
+    zero, one = who_ran(recorded(credit(threads, pcpus=2), 40, engine=engine), 12_000, 1_000)
+    assert stretches(zero, 1_000) == [("a", 12)]
+    assert stretches(one, 1_000) == [("c", 12)] or stretches(one[1:], 1_000)[-1][0] == "c"
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_sampled_debits_charge_whole_ticks_to_whoever_is_seen(engine):
+    """`seen` runs for 1 ms around two ticks of three, and a hog takes the rest.
+
+    Debited exactly it uses 2 ms of the 15 that are its due in a period, is UNDER, and runs as it
+    wakes. Sampled it is charged 20, becomes OVER, waits behind the hog and runs what has gathered.
+    """
+    wakes = [(30_000 * (n // 2) + 9_500 + 10_000 * (n % 2), 1_000) for n in range(200)]
+    threads = [hog("hog"), Thread(name="seen", share=Share(weight=256), wakes=wakes)]
+    longest = {}
+    for sampled in (0, 1):
+        constants = {**CONSTANTS, "sampled": sampled}
+        timeline = recorded(credit(threads, constants=constants), 1_000, engine=engine)
+        found = stretches(who_ran(timeline, 1_000_000)[0])
+        longest[sampled] = max(length for name, length in found if name == "seen")
+    assert longest[0] == 1.0
+    assert longest[1] >= 2.0

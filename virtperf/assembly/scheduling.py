@@ -1,0 +1,98 @@
+"""How a pool shares its CPUs: which policy, with which numbers, and what a worker may have."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from virtperf.assembly.book import Book
+from virtperf.errors import ParameterError, UnknownNameError
+from virtperf.rules.policies import POLICIES as RULES
+from virtperf.tables import Idle, Policy, PoolRow
+from virtperf.units import ticks
+
+POLICIES: Mapping[str, Policy] = {kind.name.lower().replace("_", "-"): kind for kind in Policy}
+SWITCH, IDLE = "host: switch", "idle"
+WHY_IDLE = {Idle.NOBODY: IDLE, Idle.CAP: "idle: cap", Idle.GANG: "idle: gang"}
+WHY_IDLE[Idle.AFFINITY] = "idle: affinity"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What a scheduler may give a worker.
+
+    Attributes
+    ----------
+    domain : str
+        The VM it belongs to; "" for a thread of its own.
+    weight : int
+        Its part of what there is, against the weights of others.
+    cap : int
+        The most that its domain may use, in thousandths of a pCPU; 0 is no limit.
+    affinity : tuple of int
+        The pCPUs it may use; all if there are none.
+    """
+
+    domain: str = ""
+    weight: int = 1
+    cap: int = 0
+    affinity: tuple[int, ...] = ()
+
+    def affinity_of(self, owner: str, pcpus: int) -> tuple[int, ...]:
+        """Return the pCPUs, having checked that there are such."""
+        for p in self.affinity:
+            if not 0 <= p < pcpus:
+                raise ParameterError(owner, "affinity", f"pCPUs below {pcpus}", p)
+        if self.weight < 1:
+            raise ParameterError(owner, "weight", "at least 1", self.weight)
+        if self.cap < 0:
+            raise ParameterError(owner, "cap", "at least 0", self.cap)
+        return tuple(sorted(set(self.affinity)))
+
+
+NO_LIMITS = Share()
+
+
+def pool_row(
+    book: Book,
+    policy: str,
+    *,
+    pcpus: int,
+    slice_ns: float,
+    switch_ns: float,
+    tick_ns: float,
+    period_ns: float,
+    constants: Mapping[str, int],
+) -> PoolRow:
+    """Return the row of a pool; only a policy that leaves pCPUs idle on purpose says why it does.
+
+    Raises
+    ------
+    ParameterError
+        If a slice is not longer than a switch, or a constant of the policy is missing.
+    UnknownNameError
+        If there is no such policy, or it has no such constant.
+    """
+    if policy not in POLICIES:
+        raise UnknownNameError("policy", policy, POLICIES)
+    rules = RULES[POLICIES[policy]]
+    if switch_ns >= slice_ns:
+        raise ParameterError("pool", "slice", "longer than a switch", slice_ns)
+    known = getattr(rules, "CONSTANTS", ())
+    for name in constants:
+        if name not in known:
+            raise UnknownNameError(f"constant of {policy}", name, known)
+    for name in known:
+        if name not in constants:
+            raise ParameterError("pool", name, f"given, for {policy} asks for it", None)
+    explains = hasattr(rules, "why_idle")
+    names = [WHY_IDLE[why] if explains else IDLE for why in Idle]
+    return PoolRow(
+        pcpus=pcpus,
+        policy=POLICIES[policy],
+        slice=ticks(slice_ns),
+        switch=ticks(switch_ns),
+        switch_account=book.accounts.number(SWITCH),
+        idle_accounts=tuple(book.accounts.number(name) for name in names),
+        tick=ticks(tick_ns),
+        period=ticks(period_ns),
+        constants=tuple(constants.items()),
+    )
