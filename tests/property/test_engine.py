@@ -60,7 +60,10 @@ def watched() -> Iterator[None]:
             answer = method(self, *given)
             for pcpu in self.pcpus:
                 idle = pcpu.worker == NOBODY
-                assert not (idle and self.policy.wanted(self, self.workers, pcpu.index))
+                assert not (
+                    idle
+                    and self.policy.wanted(self, self.pcpus, self.workers, pcpu.index, self.env.now)
+                )
             on = [pcpu.worker for pcpu in self.pcpus if pcpu.worker != NOBODY]
             assert len(on) == len(set(on))
             return answer
@@ -79,7 +82,7 @@ def watched() -> Iterator[None]:
         assert self.busy.count == (self.holder != -1)  # it may have been handed over at once
 
     take, release = Lock.take, Lock.release
-    methods = {name: looking(getattr(Pool, name)) for name in ("request", "release", "_slice_end")}
+    methods = {name: looking(getattr(Pool, name)) for name in ("request", "release", "_look_again")}
     with patch.multiple(Pool, **methods), patch.multiple(Lock, take=taking, release=releasing):
         yield
 

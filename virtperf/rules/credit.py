@@ -3,9 +3,9 @@
 CPU time is paid with credits, which here are ticks of CPU time; every accounting period hands out
 as many as there are pCPUs to use, by weight, to the workers that were seen running at a tick (the
 *active* ones). Who has credits is UNDER, who has overdrawn is OVER, who wakes UNDER is on BOOST
-until a tick sees it run. A pCPU has a queue, by priority and then first in first out; a worker that goes
-back goes to the tail of its priority. A cap parks who has overdrawn by more than a period's worth
-of it, until a later accounting has made that good: it acts in bursts of whole periods.
+until a tick sees it run. A pCPU has a queue, by priority and then first in first out; a worker that
+goes back goes to the tail of its priority. A cap parks who has overdrawn by more than a period's
+worth of it, until a later accounting has made that good: it acts in bursts of whole periods.
 
 A wake-up preempts a lower priority, but not before the ratelimit of the one that runs. A pCPU that
 would run nobody, or somebody OVER, steals a higher priority from another's queue. Neither a tick
