@@ -8,7 +8,13 @@ from pathlib import Path
 from virtperf.errors import UnknownNameError
 from virtperf.params import ParameterSet
 
-_SUFFIX = {"platforms": ".toml", "scenarios": ".toml", "workloads": ".toml", "published": ".csv"}
+_SUFFIX = {
+    "platforms": ".toml",
+    "scenarios": ".toml",
+    "schedulers": ".toml",
+    "workloads": ".toml",
+    "published": ".csv",
+}
 _ENTRY = re.compile(r"@(\w+)\s*\{\s*([^,\s{}]+)\s*,")
 
 
@@ -22,7 +28,7 @@ def names(kind: str) -> list[str]:
 
     Parameters
     ----------
-    kind : {'platforms', 'scenarios', 'workloads', 'published'}
+    kind : {'platforms', 'scenarios', 'schedulers', 'workloads', 'published'}
         What to list.
     """
     folder = _folder(kind)
@@ -67,6 +73,17 @@ def workload(name_or_path: str | Path) -> ParameterSet:
     if Path(name_or_path).suffix == ".toml":
         return ParameterSet.from_toml(name_or_path)
     return _shipped_workload(str(name_or_path))
+
+
+@cache
+def scheduler(name: str) -> ParameterSet:
+    """Return the constants of a scheduler; raises as `path`."""
+    return ParameterSet.from_toml(path("schedulers", name))
+
+
+def policies() -> tuple[str, ...]:
+    """Return the names of all scheduling policies; the first two have no constants of their own."""
+    return ("round-robin", "pinned", *names("schedulers"))
 
 
 def text(name: str) -> str:

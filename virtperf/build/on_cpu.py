@@ -30,7 +30,7 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     memory = memory_technique(memory_of(vm, site.costs), site.costs)
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
     for vcpu in vcpus:
-        site.add_vcpu(vm, vcpu, cpu, memory.address_space())
+        site.add_vcpu(vm, name, vcpu, cpu, memory.address_space())
     beside = dict(zip(vcpus, [*vcpus[1:], vcpus[0]], strict=True))
     path = unit(workload, cpu, memory, _interrupted(site, beside, cpu))
     site.costs.used |= costs.used

@@ -32,8 +32,8 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     plan = disk_plan(disk.technique, _guest(site, vm), site.costs)
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
     for vcpu in vcpus:
-        site.add_vcpu(vm, vcpu, cpu, (switch_process(),))
-    _add_threads(site, name, plan, cpu)
+        site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),))
+    _add_threads(site, vm, name, plan, cpu)
     if load.lock is not None:
         _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
     most = matrix.queues(disk.technique) or vm.vcpus
@@ -54,7 +54,7 @@ def _add_guest_lock(site: Site, name: str, discipline: str) -> None:
     site.assembly.lock(name, called=GUEST_LOCK, wake_ns=wake_ns, discipline=discipline)
 
 
-def _add_threads(site: Site, name: str, plan: Plan, cpu: CpuTechnique) -> None:
+def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -> None:
     for called in plan.locks:
         site.assembly.lock(
             f"{name}.{called}", called=called, wake_ns=site.costs.ns("thread_wake_delay")
@@ -71,6 +71,7 @@ def _add_threads(site: Site, name: str, plan: Plan, cpu: CpuTechnique) -> None:
             poll_ns=thread.poll,
             poll_start_ns=thread.poll_start,
             lock=f"{name}.{thread.lock}" if thread.lock else "",
+            share=site.scheduler.share(vm, name, thread=True),
             expand=cpu.expand,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from virtperf import catalog
 from virtperf.assembly import Assembly
+from virtperf.build.scheduling import scheduler
 from virtperf.mechanism.isa import isa
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import (
@@ -45,13 +46,16 @@ class Site:
     def __init__(self, scenario: Scenario, numbers: ParameterSet) -> None:
         self.scenario = scenario
         self.costs = Costs(numbers, catalog.devices())
-        host, costs = scenario.host, self.costs
+        self.scheduler = scheduler(scenario.host, self.costs)
         self.assembly = Assembly(
             scenario.name,
-            pcpus=host.pcpus,
-            policy=host.policy,
-            slice_ns=costs.ns("slice") if host.slice_ns is None else host.slice_ns,
-            switch_ns=costs.ns("thread_switch"),
+            pcpus=scenario.host.pcpus,
+            policy=self.scheduler.policy,
+            slice_ns=self.scheduler.slice_ns,
+            switch_ns=self.costs.ns("thread_switch"),
+            tick_ns=self.scheduler.tick_ns,
+            period_ns=self.scheduler.period_ns,
+            constants=self.scheduler.constants,
         )
         for name, device in scenario.device.items():
             self.assembly.station(name, int(device.channels_quantity.base))
@@ -78,8 +82,11 @@ class Site:
         own.used = self.costs.used
         return own
 
-    def add_vcpu(self, vm: Vm, vcpu: str, cpu: CpuTechnique, switch: Path) -> None:
-        """Add a vCPU: its guest's processes come with the load; `switch` lets another one run."""
+    def add_vcpu(self, vm: Vm, name: str, vcpu: str, cpu: CpuTechnique, switch: Path) -> None:
+        """Add a vCPU of copy `name` of a VM; its guest's processes come with the load.
+
+        `switch` is what it takes to let another one of them run.
+        """
         crowded = vm.load.jobs > vm.vcpus
         slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
         self.assembly.worker(
@@ -88,6 +95,7 @@ class Site:
             wake=cpu.halted(),
             slice_ns=slice_ns or 0.0,
             switch=switch if crowded else (),
+            share=self.scheduler.share(vm, name),
             expand=cpu.expand,
         )
         self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)

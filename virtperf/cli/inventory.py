@@ -15,6 +15,7 @@ POLICIES = {
     "round-robin": "any worker on any pCPU in turn, one slice at a time",
     "pinned": "worker i on pCPU i mod pcpus",
 }
+"""Policies without constants of their own."""
 
 
 def listing(kind: str | None) -> str:
@@ -32,6 +33,7 @@ def _body(kind: str) -> str:
 def _rows(kind: str) -> Iterator[tuple[str, str]]:
     if kind == "policies":
         yield from POLICIES.items()
+        yield from ((name, catalog.scheduler(name).title) for name in catalog.names("schedulers"))
     elif kind == "techniques":
         for family, names in (
             ("cpu", techniques.cpu_techniques()),
@@ -72,16 +74,18 @@ def _matrix(kind: str) -> str:
 def show(name: str) -> str:
     """Return every number of a platform, workload or scenario, with its source."""
     platforms, scenarios = catalog.names("platforms"), catalog.names("scenarios")
-    workloads = catalog.names("workloads")
+    workloads, schedulers = catalog.names("workloads"), catalog.names("schedulers")
     if name in platforms:
         return _platform(catalog.platform(name))
     if name in workloads:
         return _platform(catalog.workload(name))
+    if name in schedulers:
+        return _platform(catalog.scheduler(name))
     if name in scenarios:
         return _scenario(name)
     if Path(name).suffix != ".toml":
-        known = {*platforms, *workloads, *scenarios}
-        raise UnknownNameError("platform, workload or scenario", name, known)
+        known = {*platforms, *workloads, *schedulers, *scenarios}
+        raise UnknownNameError("platform, workload, scheduler or scenario", name, known)
     return _scenario(name) if _is_scenario(name) else _platform(catalog.platform(name))
 
 

@@ -82,7 +82,7 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
     if address.endswith(".workload"):
         return catalog.names("workloads")
     if address == "host.policy":
-        return ("round-robin", "pinned")
+        return catalog.policies()
     if address == "platform":
         return [name for name in catalog.names("platforms") if _carries(name, scenario)]
     must = f"given levels, for example {address}=1,2,4"

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from virtperf import catalog
 from virtperf.dist import Distribution, distribution
 from virtperf.errors import ParameterError, ScenarioError
 from virtperf.mechanism import isa
@@ -69,6 +70,10 @@ def _shortest(value: float, dimension: str) -> str:
 
 def _duration(value: object) -> float:
     return _number(value, "duration", "10us")
+
+
+def _constant(value: object) -> float:
+    return _number(value, "duration", "1ms or 1")
 
 
 def _size(value: object) -> int:
@@ -234,6 +239,12 @@ CpuTechnique = Annotated[str, _among(matrix.cpu_techniques), _enum(matrix.cpu_te
 IsaName = Annotated[str, _among(isa.names), _enum(isa.names)]
 MemoryTechnique = Annotated[str, _among(matrix.memory_techniques), _enum(matrix.memory_techniques)]
 DiskTechnique = Annotated[str, _among(matrix.disk_techniques), _enum(matrix.disk_techniques)]
+PolicyName = Annotated[str, _among(catalog.policies), _enum(catalog.policies)]
+Constant = Annotated[
+    float,
+    PlainValidator(_constant),
+    _schema("string", "number", says="a duration such as 1ms, or a number; a time is in ns then"),
+]
 Duration = Annotated[
     float,
     PlainValidator(_duration),

@@ -13,12 +13,14 @@ from virtperf.scenario.arrivals import Arrivals, PoissonArrivals
 from virtperf.scenario.fields import (
     Bandwidth,
     Channels,
+    Constant,
     CpuTechnique,
     CpuTime,
     DiskTechnique,
     Duration,
     IsaName,
     MemoryTechnique,
+    PolicyName,
     PositiveNumber,
     Rate,
     RefusalError,
@@ -36,19 +38,24 @@ def _reads() -> dict[Direction, float]:
     return {"read": 1.0}
 
 
+Affinity: TypeAlias = Annotated[Tables[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
 class Host(Frozen):
     """Physical CPUs and how they are shared."""
 
     pcpus: Annotated[int, Field(ge=1, le=1024)] = 4
     """Physical CPUs that VMs and host threads share."""
-    policy: Literal["round-robin", "pinned"] = "round-robin"
-    """Who runs where: any worker anywhere in turn, or worker i on pCPU i mod pcpus."""
+    policy: PolicyName = "round-robin"
+    """Who runs where; ``virtperf list policies`` names them."""
     slice: Annotated[Duration, Field(gt=0)] | None = None
-    """Longest uninterrupted run while others wait; by default the platform's."""
+    """Longest uninterrupted run while others wait; by default the policy's, or the platform's."""
+    scheduler: dict[str, Constant] = Field(default_factory=dict)
+    """Other constants of the policy, by name; ``virtperf show`` tells a policy's."""
 
     @property
     def slice_ns(self) -> float | None:
-        """The slice in ns; None where the platform decides."""
+        """The slice in ns; None where policy or platform decide."""
         return self.slice
 
 
@@ -255,6 +262,14 @@ class Vm(Frozen):
     """Virtual CPUs of each copy."""
     guest: Literal["unmodified", "ported"] = "unmodified"
     """Whether the guest knows its hypervisor."""
+    weight: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Share of each vCPU and host thread against others; by default the policy's standard."""
+    cap: PositiveNumber | None = None
+    """Most CPU time that its vCPUs may use together, in pCPUs; by default there is no limit."""
+    affinity: Affinity | None = None
+    """pCPUs that its vCPUs may use; by default all."""
+    thread_affinity: Affinity | None = None
+    """pCPUs that its host threads may use; by default all."""
     slice: Annotated[Duration, Field(gt=0)] | None = None
     """Longest run of a guest's process while others wait on its vCPU; by default the platform's."""
     tick: Tick | None = None

@@ -1,6 +1,6 @@
 """How many requests the resources of a system can carry, as a small linear programme."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -44,6 +44,7 @@ def resources(system: System, demands: Sequence[Demand]) -> list[Resource]:
         for row in system.stations
     ]
     rows += _pcpus(system, demands, timers)
+    rows += _limits(system, demands)
     rows += [
         _resource(row.name, _left(1, timers.get(row.name, 0.0)), (row.name,), demands)
         for row in system.workers
@@ -78,6 +79,23 @@ def _pcpus(
         if there:
             rows.append(_resource(f"{POOL} pCPU {pcpu}", left, there, demands))
     return rows
+
+
+def _limits(system: System, demands: Sequence[Demand]) -> Iterator[Resource]:
+    """Yield what a scheduler lets some workers have: caps, and the pCPUs of an affinity."""
+    capped: dict[int, list[str]] = {}
+    bound: dict[tuple[int, ...], list[str]] = {}
+    for row in system.workers:
+        if row.cap:
+            capped.setdefault(row.domain, []).append(row.name)
+        if row.affinity:
+            bound.setdefault(row.affinity, []).append(row.name)
+    for domain, names in capped.items():
+        cap = next(row.cap for row in system.workers if row.domain == domain)
+        yield _resource(f"cap of {names[0]}", cap / 1000, tuple(names), demands)
+    for pcpus, names in bound.items():
+        called = f"pCPUs {', '.join(map(str, pcpus))}"
+        yield _resource(called, len(pcpus), tuple(names), demands)
 
 
 def capacity(rows: Sequence[Resource], caps: Sequence[float]) -> tuple[float, ...]:

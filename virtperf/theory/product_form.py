@@ -159,6 +159,10 @@ def _shared_pcpus(system: System, needs: Sequence[Demand]) -> Iterator[str]:
         shared = len(threads) > system.pool.pcpus
     if shared:
         yield "workers share pCPUs"
+    if shared and any(row.cap or row.affinity for row in threads):
+        yield "caps and affinities keep workers from pCPUs"
+    if shared and len({row.weight for row in threads}) > 1:
+        yield "weights differ"
 
 
 def _levels(system: System, needs: Sequence[Demand]) -> Iterator[str]:

@@ -1,0 +1,68 @@
+"""What a scenario asks of its host's scheduler, checked: constants, weights, caps, affinities."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from virtperf import catalog
+from virtperf.scenario.fields import choice_tail
+
+WITHOUT_SHARES = ("round-robin", "pinned")
+NOT_FOR_CHANGE = ("slice", "weight")  # which have fields of their own
+
+
+def problems(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong, one sentence each; data that others refuse is passed over."""
+    host = data.get("host", {})
+    if not isinstance(host, Mapping):
+        return
+    policy, pcpus = host.get("policy", "round-robin"), host.get("pcpus", 4)
+    if policy in catalog.policies():
+        yield from _constants(policy, host.get("scheduler", {}))
+        for name, vm in _vms(data):
+            yield from _shares(name, vm, policy)
+    for name, vm in _vms(data):
+        for field in ("affinity", "thread_affinity"):
+            yield from _affinity(f"{name}.{field}", vm.get(field), pcpus)
+        cap, vcpus = vm.get("cap"), vm.get("vcpus", 1)
+        if _is_number(cap) and _is_number(vcpus) and cap > vcpus:
+            yield f"{name}.cap must be at most vcpus ({vcpus}), which cannot use more, got {cap!r}"
+
+
+def _constants(policy: str, given: Any) -> Iterator[str]:
+    if not isinstance(given, Mapping):
+        return
+    known: list[str] = []
+    if policy in catalog.names("schedulers"):
+        known = [name for name in catalog.scheduler(policy) if name not in NOT_FOR_CHANGE]
+    for name, value in given.items():
+        if name not in known:
+            none = f" must be left out: {policy} has no constants"
+            yield f"host.scheduler.{name}{choice_tail(known, name) if known else none}"
+        elif name in ("tick", "period") and value in (0, 0.0):
+            yield f"host.scheduler.{name} must be above 0, got {value!r}"
+
+
+def _shares(name: str, vm: Mapping[str, Any], policy: str) -> Iterator[str]:
+    if policy not in WITHOUT_SHARES:
+        return
+    for field in ("weight", "cap", "affinity", "thread_affinity"):
+        if vm.get(field) is not None:
+            yield f"{name}.{field} must be left out under {policy}, which heeds none"
+
+
+def _affinity(name: str, given: Any, pcpus: Any) -> Iterator[str]:
+    if not isinstance(given, list | tuple) or not isinstance(pcpus, int):
+        return
+    for p in given:
+        if isinstance(p, int) and p >= pcpus:
+            yield f"{name} must name pCPUs below host.pcpus ({pcpus}), got {p}"
+
+
+def _vms(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    vms = data.get("vm")
+    if isinstance(vms, list | tuple):
+        yield from ((f"vm[{i}]", vm) for i, vm in enumerate(vms) if isinstance(vm, Mapping))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
