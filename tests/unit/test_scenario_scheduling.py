@@ -80,6 +80,13 @@ def test_host_threads_share_the_weight_but_neither_the_cap_nor_the_affinity():
             "host.scheduler.tick must be left out: pinned has no constants",
         ),
         (
+            {"policy": "gang"},
+            {"vcpus": 5},
+            "vm[0].vcpus must be at most host.pcpus (4) under gang, which runs them together, "
+            "got 5",
+        ),
+        ({"policy": "gang"}, {"cap": 0.5}, "vm[0].cap must be left out under gang"),
+        (
             {"policy": "round-robin"},
             {"weight": 2},
             "vm[0].weight must be left out under round-robin, which heeds none",

@@ -13,7 +13,7 @@ from virtperf.technique.costs import Costs
 from virtperf.units import ticks
 
 ITS_OWN = "given in the scenario"
-NOT_CONSTANTS = ("slice", "tick", "period", "weight")
+SLICED = ("credit", "gang")  # whose tick and period are so many slices, however long
 MOST_CPUS = 8  # that Linux counts when it stretches its slices
 
 
@@ -50,7 +50,7 @@ def scheduler(host: Host, costs: Costs) -> Scheduler:
         return Scheduler(policy=host.policy, slice_ns=slice_ns, constants={})
     numbers = Costs(_changed(host, catalog.scheduler(host.policy)))
     policy = POLICIES[Policy[host.policy.upper().replace("-", "_")]]
-    constants = {name: _constant(numbers, name) for name in policy.CONSTANTS}
+    constants = {name: _constant(numbers, name) for name in getattr(policy, "CONSTANTS", ())}
     found = Scheduler(
         policy=host.policy,
         slice_ns=numbers.ns("slice"),
@@ -79,7 +79,7 @@ def _changed(host: Host, numbers: ParameterSet) -> ParameterSet:
         changes["slice"] = _given(numbers["slice"], host.slice)
         ratio = changes["slice"].base / numbers["slice"].base
         for name in ("tick", "period"):
-            if host.policy == "credit" and name not in changes:  # three ticks to a slice, always
+            if host.policy in SLICED and name in numbers and name not in changes:
                 changes[name] = numbers[name].scaled(ratio)
     if host.policy in ("cfs", "eevdf"):
         stretch = min(host.pcpus, MOST_CPUS).bit_length()  # 1 + log2, rounded down

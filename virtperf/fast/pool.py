@@ -43,6 +43,7 @@ def request(s: Any, w: Any) -> None:
         p = policy.preempts(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
         if p != NONE:
             _preempt(s, pool, pcpus(s)[p], w.index)
+        _regroup(s, pool, w.index)
 
 
 @inlined
@@ -57,6 +58,8 @@ def release(s: Any, w: Any) -> None:
     policy.leaves(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
     _next(s, pool, pcpu, NONE)
     _explain(s, pool)
+    if pool.policy > LAST_SHORT:
+        _regroup(s, pool, NONE)
 
 
 # -- dispatch -----------------------------------------------------------------------------
@@ -225,12 +228,35 @@ def _refill(s: Any, pool: Any) -> None:
         if pcpus(s)[p].worker != NONE:
             _charge(s, pool, pcpus(s)[p])
     policy.refill(pool.policy, pool, pcpus(s), workers(s), s.now)
+    _choose_anew(s, pool, NONE)
+
+
+@compiled
+def _regroup(s: Any, pool: Any, asks: int) -> None:
+    """Let all pCPUs choose anew, if the policy says so now that somebody came or went."""
+    if policy.regroups(pool.policy, pool, pcpus(s), workers(s), s.now):
+        _choose_anew(s, pool, asks)
+
+
+@compiled
+def _choose_anew(s: Any, pool: Any, asks: int) -> None:
+    """Let each pCPU have another worker, if what has been handed out changes who it is.
+
+    Who must go goes from all pCPUs before anybody is put on one.
+    """
+    for p in range(pool.count):
+        pcpu = pcpus(s)[p]
+        if pcpu.worker != NONE and policy.must_go(
+            pool.policy, pool, pcpus(s), workers(s), p, s.now
+        ):
+            w = workers(s)[pcpu.worker]
+            _vacate(s, pool, w)
+            stop(s, w)
+            _queue(s, pool, w, 0)
     for p in range(pool.count):
         pcpu = pcpus(s)[p]
         if pcpu.worker == NONE:
-            _next(s, pool, pcpu, NONE)
-        elif policy.must_go(pool.policy, pool, pcpus(s), workers(s), p, s.now):
-            _preempt(s, pool, pcpu, NONE)
+            _next(s, pool, pcpu, asks)
         else:
             _arm(s, pool, pcpu)
     _explain(s, pool)

@@ -25,7 +25,9 @@ then those that one has if it needs them:
 * ``tick(pool, pcpus, workers, p, now)``: every `PoolRow.tick`, if somebody runs on `p`: 1 if it
   must go;
 * ``refill(pool, pcpus, workers, now)``: hand out, every `PoolRow.period`, what is charged;
-* ``must_go(pool, pcpus, workers, p, now)``: after a refill: 1 if the worker on `p` must go;
+* ``regroups(pool, pcpus, workers, now)``: somebody begins to wait, or left: 1 if all pCPUs must
+  choose anew, as after a refill;
+* ``must_go(pool, pcpus, workers, p, now)``: then: 1 if the worker on `p` must go;
 * ``why_idle(pool, pcpus, workers, p)``: what keeps an empty pCPU idle, an `Idle`.
 
 Its names of constants and of state are data:
@@ -40,9 +42,15 @@ pin last next``: see `tables.WorkerRow`; `waiting.may_run` reads affinities.
 
 from typing import Any
 
-from virtperf.rules import credit, pinned, round_robin
+from virtperf.rules import credit, gang, pinned, relaxed_gang, round_robin
 
-POLICIES: dict[int, Any] = {0: round_robin, 1: pinned, 2: credit}
+POLICIES: dict[int, Any] = {
+    0: round_robin,
+    1: pinned,
+    2: credit,
+    6: gang,
+    7: relaxed_gang,
+}
 
 
 _ALL = {

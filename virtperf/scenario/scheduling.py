@@ -6,7 +6,13 @@ from typing import Any
 from virtperf import catalog
 from virtperf.scenario.fields import choice_tail
 
-WITHOUT_SHARES = ("round-robin", "pinned")
+HEEDS_NOT: Mapping[str, tuple[str, ...]] = {
+    "round-robin": ("weight", "cap", "affinity", "thread_affinity"),
+    "pinned": ("weight", "cap", "affinity", "thread_affinity"),
+    "gang": ("cap", "affinity", "thread_affinity"),
+    "relaxed-gang": ("cap",),
+}
+"""What a policy knows nothing of; the others heed all."""
 NOT_FOR_CHANGE = ("slice", "weight")  # which have fields of their own
 
 
@@ -20,6 +26,10 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
         yield from _constants(policy, host.get("scheduler", {}))
         for name, vm in _vms(data):
             yield from _shares(name, vm, policy)
+            vcpus = vm.get("vcpus", 1)
+            if policy == "gang" and _is_number(vcpus) and _is_number(pcpus) and vcpus > pcpus:
+                must = f"at most host.pcpus ({pcpus}) under gang, which runs them together"
+                yield f"{name}.vcpus must be {must}, got {vcpus!r}"
     for name, vm in _vms(data):
         for field in ("affinity", "thread_affinity"):
             yield from _affinity(f"{name}.{field}", vm.get(field), pcpus)
@@ -43,9 +53,7 @@ def _constants(policy: str, given: Any) -> Iterator[str]:
 
 
 def _shares(name: str, vm: Mapping[str, Any], policy: str) -> Iterator[str]:
-    if policy not in WITHOUT_SHARES:
-        return
-    for field in ("weight", "cap", "affinity", "thread_affinity"):
+    for field in HEEDS_NOT.get(policy, ()):
         if vm.get(field) is not None:
             yield f"{name}.{field} must be left out under {policy}, which heeds none"
 

@@ -80,6 +80,7 @@ class Pool:
         self.account: Any = getattr(policy, "account", None)
         self.leaves: Any = getattr(policy, "leaves", None)
         self.must_go: Any = getattr(policy, "must_go", None)
+        self.regroups: Any = getattr(policy, "regroups", None)
         self.why_idle: Any = getattr(policy, "why_idle", None)
         self.count, self.crew = row.pcpus, 0
         self.slice, self.tick, self.period = row.slice, row.tick, row.period
@@ -126,6 +127,7 @@ class Pool:
             p = self.preempts(self, self.pcpus, self.workers, worker.index, now)
             if p != NOBODY:
                 self._preempt(self.pcpus[p], asks=worker)
+        self._regroup(worker)
 
     def release(self, worker: "Thread") -> None:
         """Take back the pCPU of `worker`, who sleeps or blocks."""
@@ -138,6 +140,7 @@ class Pool:
             self.leaves(self, self.pcpus, self.workers, worker.index, self.env.now)
         self._next(pcpu)
         self._explain()
+        self._regroup(None)
 
     # -- dispatch ---------------------------------------------------------------------------
 
@@ -278,23 +281,38 @@ class Pool:
                 if pcpu.worker != NOBODY:
                     self._charge(pcpu)
             self.policy.refill(self, self.pcpus, self.workers, self.env.now)
-            for pcpu in self.pcpus:
-                self._choose_anew(pcpu)
-            self._explain()
+            self._choose_anew(None)
             self._refill_again(ticker)
 
         self.env.after(ticker, self.row.period, refill)
 
-    def _choose_anew(self, pcpu: Pcpu) -> None:
-        """Let a pCPU have another worker, if a refill has changed who it is."""
-        if pcpu.worker == NOBODY:
-            self._next(pcpu)
-        elif self.must_go is not None and self.must_go(
-            self, self.pcpus, self.workers, pcpu.index, self.env.now
+    def _regroup(self, asks: "Thread | None") -> None:
+        """Let all pCPUs choose anew, if the policy says so now that somebody came or went."""
+        if self.regroups is not None and self.regroups(
+            self, self.pcpus, self.workers, self.env.now
         ):
-            self._preempt(pcpu)
-        else:
-            self._arm(pcpu)
+            self._choose_anew(asks)
+
+    def _choose_anew(self, asks: "Thread | None") -> None:
+        """Let each pCPU have another worker, if what has been handed out changes who it is.
+
+        Who must go goes from all pCPUs before anybody is put on one.
+        """
+        if self.must_go is not None:
+            for pcpu in self.pcpus:
+                if pcpu.worker != NOBODY and self.must_go(
+                    self, self.pcpus, self.workers, pcpu.index, self.env.now
+                ):
+                    worker = self.workers[pcpu.worker]
+                    self._vacate(worker)
+                    worker.stop()
+                    self._queue(worker, woken=0)
+        for pcpu in self.pcpus:
+            if pcpu.worker == NOBODY:
+                self._next(pcpu, asks)
+            else:
+                self._arm(pcpu)
+        self._explain()
 
     # -- host interrupts --------------------------------------------------------------------
 

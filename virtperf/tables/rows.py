@@ -70,6 +70,8 @@ class Policy(IntEnum):
     ROUND_ROBIN = 0
     PINNED = 1
     CREDIT = 2
+    GANG = 6
+    RELAXED_GANG = 7
 
 
 class Idle(IntEnum):
