@@ -79,7 +79,7 @@ def test_slots_go_by_weight():
 def test_relaxed_vcpus_may_drift_by_no_more_than_the_skew(engine):
     """`a0`, `a1` share pCPU 0 and 1 with `b0`: when `a1` is 4 ms behind, `a0` stops for it."""
     threads = [hog("a0", "a"), hog("a1", "a"), hog("b0", "b")]
-    timeline, tracks = ran(threads, 200, 2, RELAXED, engine)
+    timeline, _ = ran(threads, 200, 2, RELAXED, engine)
     drift, worst, had = 0, 0, {"a0": 0, "a1": 0}
     for at in range(200):
         for track in who_ran(timeline, 200_000, 1000):

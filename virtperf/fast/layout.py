@@ -21,7 +21,7 @@ DEPTH = 20  # frames of one fibre, and its bottom: the deepest nesting is 16, a 
 
 def _row(fields: str, **arrays: int) -> "np.dtype[Any]":
     """Return a record of whole numbers, and of arrays of them with the given lengths."""
-    plain: list[Any] = [(name, "i8") for name in dict.fromkeys(fields.split())]
+    plain: list[Any] = [(name, "i8") for name in fields.split()]
     return np.dtype(plain + [(name, "i8", (length,)) for name, length in arrays.items()])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 CONSTANTS = ()
 POOL_FIELDS = ("waiting", "changed")
 PCPU_FIELDS = ("seated",)
-WORKER_FIELDS = ("seat", "ready", "in_line", "had", "since")
+WORKER_FIELDS = ("seat", "ready", "in_line", "had", "sat_down")
 
 NOBODY, GANG = 0, 2  # of `tables.Idle`
 STANDARD = 1024  # weight for which time counts once
@@ -114,7 +114,7 @@ def _width(workers: Any, leader: int) -> int:
 
 def _stand_up(pcpus: Any, workers: Any, leader: int, now: int) -> None:
     """Free the seats of a VM, and count the time it had them."""
-    workers[leader].had += (now - workers[leader].since) * STANDARD // workers[leader].weight
+    workers[leader].had += (now - workers[leader].sat_down) * STANDARD // workers[leader].weight
     w = leader
     while w != -1:
         pcpus[workers[w].seat].seated = -1
@@ -143,7 +143,7 @@ def _seat_all(pool: Any, pcpus: Any, workers: Any, now: int) -> int:
 
 
 def _next_in_line(pool: Any, workers: Any, last: int, had: int) -> int:
-    """Return the VM that had least of those that stand, want to run and come after `last`; or -1."""
+    """Return the VM that had least of those that stand, want to run and follow `last`; or -1."""
     best = -1
     for w in range(pool.crew):
         if workers[w].leader == w and workers[w].seat == -1 and _wants(workers, w):
@@ -155,7 +155,7 @@ def _next_in_line(pool: Any, workers: Any, last: int, had: int) -> int:
 
 def _sit_down(pool: Any, pcpus: Any, workers: Any, leader: int, now: int) -> None:
     """Give each worker of a VM a pCPU: its last one if that is free, else the lowest."""
-    workers[leader].since = now
+    workers[leader].sat_down = now
     workers[leader].had = max(workers[leader].had, _least(pool, workers, leader))
     w = leader
     while w != -1:
@@ -173,9 +173,9 @@ def _least(pool: Any, workers: Any, leader: int) -> int:
     """Return the least that a VM had that is seated: who slept is not paid for it; 0 if none is."""
     least = -1
     for w in range(pool.crew):
-        if w != leader and workers[w].leader == w and workers[w].seat != -1:
-            if least == -1 or workers[w].had < least:
-                least = workers[w].had
+        sits = w != leader and workers[w].leader == w and workers[w].seat != -1
+        if sits and (least == -1 or workers[w].had < least):
+            least = workers[w].had
     return max(0, least)
 
 

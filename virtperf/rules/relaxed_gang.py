@@ -54,9 +54,9 @@ def pick(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
 def _first(pool: Any, workers: Any, p: int) -> int:
     best = -1
     for w in range(pool.crew):
-        if workers[w].in_line and not workers[w].stopped_by_skew and may_run(workers, w, p):
-            if best == -1 or _before(pool, workers, w, best):
-                best = w
+        may = workers[w].in_line and not workers[w].stopped_by_skew and may_run(workers, w, p)
+        if may and (best == -1 or _before(pool, workers, w, best)):
+            best = w
     return best
 
 
