@@ -87,7 +87,7 @@ def test_durations_are_in_ns_and_sizes_in_bytes(scenario):
     web, log = scenario.vm
     assert scenario.host.slice_ns == 3e6
     assert web.disk.poll_ns == 32e3
-    assert web.load.think_ns == 5e3
+    assert web.load.think.mean == 5e3
     assert (web.load.size_bytes, log.load.size_bytes) == (4096, 16384)
     assert log.load.rate == 20_000
     assert log.load.cpu_user.ns() == 1_000

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from virtperf import catalog
 from virtperf.build.site import Site, for_all
-from virtperf.dist import Deterministic
 from virtperf.errors import ParameterError
 from virtperf.path import Bell, Path, Transition, end, ring
 from virtperf.scenario import Vm, WorkLoad
@@ -42,7 +41,7 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
             {"unit": (1.0, path)},
             to=job,
             outstanding=1,
-            think=Deterministic(load.think_ns),
+            think=load.think,
             names={"vcpu": vcpu, "ipi": f"{vcpu}.ipi", "peer": beside[vcpu]},
             group=site.group(vm),
             expand=cpu.expand,

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from virtperf.build.site import Site, for_all
-from virtperf.dist import Deterministic
 from virtperf.path import (
     Bell,
     Path,
@@ -146,7 +145,7 @@ def _add_job(
         {kind: (share, paths[kind]) for kind, share in load.shares.items()},
         to=job,
         outstanding=load.outstanding if isinstance(load, ClosedLoad) else 0,
-        think=Deterministic(load.think_ns) if isinstance(load, ClosedLoad) else None,
+        think=load.think if isinstance(load, ClosedLoad) else None,
         gap=load.gap(),
         order=load.order,
         names=names,

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from virtperf import catalog
-from virtperf.dist import Distribution, distribution
+from virtperf.dist import Deterministic, Distribution, distribution
 from virtperf.errors import ParameterError, ScenarioError
 from virtperf.mechanism import isa
 from virtperf.params import Quantity
@@ -190,6 +190,23 @@ def _distribution(value: object, prefix: str) -> Distribution:
         raise RefusalError(f"{prefix}.{error.field} must be {error.must}{got}") from None
 
 
+def _pause(value: object) -> Distribution:
+    """Read a duration, which is always the same, or a distribution."""
+    if isinstance(value, Mapping):
+        return _distribution(value, "")
+    if isinstance(value, str | int | float):
+        return Deterministic(_duration(value))
+    if isinstance(value, Distribution):
+        return value
+    raise RefusalError(f" must be a duration such as 10us, or a table with a kind, got {value!r}")
+
+
+def _pause_table(pause: Distribution) -> Any:
+    if isinstance(pause, Deterministic):
+        return _shortest(pause.value, "duration")
+    return pause.as_dict()
+
+
 def _service(value: object) -> Service:
     if isinstance(value, Service):
         return value
@@ -250,6 +267,12 @@ Duration = Annotated[
     PlainValidator(_duration),
     PlainSerializer(lambda ns: _shortest(ns, "duration")),
     _schema("string", "number", says="a duration such as 10us; a plain number is in ns"),
+]
+Pause = Annotated[
+    Distribution,
+    PlainValidator(_pause),
+    PlainSerializer(_pause_table),
+    _schema("string", "number", "object", says="a duration such as 10us, or a distribution"),
 ]
 Size = Annotated[
     int,

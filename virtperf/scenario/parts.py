@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from virtperf.dist import Distribution
+from virtperf.dist import Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.params import Quantity
 from virtperf.scenario.arrivals import Arrivals, PoissonArrivals
@@ -20,6 +20,7 @@ from virtperf.scenario.fields import (
     Duration,
     IsaName,
     MemoryTechnique,
+    Pause,
     PolicyName,
     PositiveNumber,
     Rate,
@@ -167,13 +168,8 @@ class ClosedLoad(_Load):
     kind: Literal["closed"]
     outstanding: Count = 1
     """Requests of one job in flight (its queue depth)."""
-    think: Duration = 0.0
-    """Pause between the end of a request and the next one in its place."""
-
-    @property
-    def think_ns(self) -> float:
-        """The pause in ns."""
-        return self.think
+    think: Pause = Deterministic(0.0)
+    """Pause between the end of a request and the next one in its place, or its distribution."""
 
 
 class OpenLoad(_Load):
@@ -239,13 +235,8 @@ class WorkLoad(Frozen):
     """Name of a shipped workload, or path of a workload file relative to this one."""
     jobs: Count = 1
     """Processes that each do this; they are dealt to the vCPUs in turn."""
-    think: Duration = 0.0
-    """Pause between two units."""
-
-    @property
-    def think_ns(self) -> float:
-        """The pause in ns."""
-        return self.think
+    think: Pause = Deterministic(0.0)
+    """Pause between two units, or its distribution."""
 
 
 DiskLoad: TypeAlias = ClosedLoad | OpenLoad | TraceLoad
