@@ -50,9 +50,11 @@ class RandomSystem:
         timers: bool = True,
         depth: int = 4,
         wide: bool = False,
+        refills: bool = True,
     ):
-        self.rng = Random(seed)
+        self.rng, self.others = Random(seed), Random(-seed - 1)
         self.scale, self.timers, self.depth, self.wide = scale, timers, depth, wide
+        self.refills = refills  # whose times are rounded, and do not scale to the last tick
         self.work: dict[str, int] = {}
         self.sides = 0
         self._build()
@@ -139,6 +141,8 @@ class RandomSystem:
             lock=big,
             slice_ns=self._ns(0, 500, 2_000) if tasks else 0.0,
             switch=self._plain(name) if tasks else (),
+            refill_ns=float(self.others.choice([0, 0, 150, 250]) * self.scale * self.refills),
+            forgets_ns=float(self.others.choice([400, 3_000]) * self.scale),
         )
         for n in range(tasks):
             task = f"{name}.task{n}"

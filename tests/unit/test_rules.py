@@ -30,7 +30,8 @@ FIELDS = {  # every field a rule may read or write
     "pool": "count idle head tail slice",
     "pcpus": "worker dispatched",
     "workers": "next last pin state polling masked level",
-    "worker": "next last pin state polling masked level",
+    "worker": "next last pin state polling masked level refill forgets seen_ran",
+    "pcpu": "index ran",
     "bell": "rule produced event pending timer count",
     "inbox": "in_turn told notified level poll start window",
     "lock": "holder discipline",
@@ -71,7 +72,11 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
         ],
         "pcpus": [{"worker": w, "dispatched": int(rng.integers(0, 9))} for w in running],
         "workers": workers,
-        "worker": workers[:1],
+        "worker": [
+            workers[0]
+            | {name: int(rng.integers(1, 10**6)) for name in ("refill", "forgets", "seen_ran")}
+        ],
+        "pcpu": [{"index": int(rng.integers(0, pcpus)), "ran": int(rng.integers(1, 10**6))}],
         "bell": [{name: int(rng.integers(0, 3)) for name in FIELDS["bell"].split()}],
         "inbox": [
             {name: int(rng.integers(0, 2)) for name in flags}

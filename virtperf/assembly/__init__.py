@@ -37,6 +37,9 @@ RULES = {
 DISCIPLINES = {kind.name.lower().replace("_", "-"): kind for kind in Discipline}
 
 
+REFILL = "cache refill"
+
+
 def _no_transitions(transition: Transition, where: str) -> tuple[Step, ...]:
     raise ParameterError("path", where, "free of transitions without a CPU technique", transition)
 
@@ -108,6 +111,8 @@ class Assembly:
         switch: Path = (),
         host_interrupts_of: int | None = None,
         share: Share = NO_LIMITS,
+        refill_ns: float = 0.0,
+        forgets_ns: float = 0.0,
         expand: Expand = _no_transitions,
     ) -> None:
         """Add a thread and its ordinary level.
@@ -130,6 +135,9 @@ class Assembly:
             Makes it the interrupt work of the host on that pCPU, above all threads there.
         share : Share
             What the policy may give it.
+        refill_ns, forgets_ns : float
+            Time to load all it works with into the pCPU's caches, and how long others must run
+            there until nothing of it is left.
         """
         book, index = self._book, len(self._book.workers)
         changes = self._sequence(switch, name, expand)
@@ -139,6 +147,8 @@ class Assembly:
         pin = index if host_interrupts_of is None else host_interrupts_of
         if not 0 <= pin % self._pool.pcpus == pin and host_interrupts_of is not None:
             raise ParameterError(name, "pCPU", f"below {self._pool.pcpus}", host_interrupts_of)
+        if ticks(refill_ns) + self._pool.switch >= self._pool.slice:
+            raise ParameterError(name, "refill", "with a switch shorter than a slice", refill_ns)
         book.enter("worker", name, index)
         waits = _waits(role)
         book.workers.append(
@@ -160,6 +170,9 @@ class Assembly:
                 weight=share.weight,
                 cap=share.cap,
                 affinity=share.affinity_of(name, self._pool.pcpus),
+                refill=ticks(refill_ns),
+                forgets=max(1, ticks(forgets_ns)),
+                refill_account=book.accounts.number(f"{role}: {REFILL}") if refill_ns else NONE,
             )
         )
         self._inbox(

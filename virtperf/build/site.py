@@ -89,6 +89,7 @@ class Site:
         """
         crowded = vm.load.jobs > vm.vcpus
         slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
+        refill_ns, forgets_ns = self._reload(vm)
         self.assembly.worker(
             vcpu,
             "vcpu",
@@ -96,12 +97,25 @@ class Site:
             slice_ns=slice_ns or 0.0,
             switch=switch if crowded else (),
             share=self.scheduler.share(vm, name),
+            refill_ns=refill_ns,
+            forgets_ns=forgets_ns,
             expand=cpu.expand,
         )
         self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
         if vm.tick is not None:
             emulated = vm.cpu.technique in matrix.EMULATION
             self._add_tick(vm.tick, vcpu, cpu, slowed=emulated)
+
+    def _reload(self, vm: Vm) -> tuple[float, float]:
+        """Return how long a vCPU loads its working set, and others until nothing of it is left.
+
+        What does not fit into a core's cache was never there: nothing is lost with it.
+        """
+        if vm.working_set is None:
+            return 0.0, 0.0
+        cache = self.costs.quantity("core_cache").base
+        per_byte = 1e9 / self.costs.quantity("refill_bandwidth").base
+        return min(vm.working_set, cache) * per_byte, cache * per_byte
 
     def _add_tick(self, tick: Tick, vcpu: str, cpu: CpuTechnique, *, slowed: bool = False) -> None:
         """Add a timer whose handler arms it again; an emulated kernel's is `slowed`."""

@@ -180,7 +180,10 @@ def regain(s: Any, w: Any, f: Any) -> int:
     if w.switch_left:
         f.at, f.start, w.switches_anew = 2, s.now, 0
         enter(s, w, SWITCHING)
-        stretch(s, w, w.switch_left, pools(s)[0].switch_account, 0)
+        ticks, account = w.switch_left - w.refill_left, pools(s)[0].switch_account
+        if not ticks:
+            ticks, account = w.refill_left, w.refill_account
+        stretch(s, w, ticks, account, 0)
         return WAITS
     if f.request != NONE:
         settle(s, requests(s)[f.request], w)
@@ -194,6 +197,7 @@ def end_of_switch(s: Any, w: Any, f: Any) -> None:
     ticks = ran(s, w, f.start)
     if not w.switches_anew:
         w.switch_left -= ticks
+        w.refill_left = min(w.refill_left, w.switch_left)
     enter(s, w, READY)
 
 

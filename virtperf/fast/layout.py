@@ -36,7 +36,7 @@ POOL = _row(
 PCPU = _row(
     "index"
     # ---
-    " worker last dispatched charged intruder first final"
+    " worker last dispatched charged ran intruder first final"
     " timer alarms slice_key work work_key"  # when the policy looks again; what runs on it ends
     " account since"  # of its ledger; the times are in `cpu`
     " tape taped holder"  # of its recording: the last span, since when, and who was there
@@ -45,11 +45,11 @@ PCPU = _row(
 WORKER = _row(
     "index pin host inbox interrupt tasks batch_account poll_account spin_account slice polls"
     " wake_first wake_last switch_first switch_last"
-    " weight cap leader kin"
+    " weight cap leader kin refill forgets refill_account"
     # ---
     " state entered"  # its clock
     " last next pcpu queued alarm alarms away stopped end stood account plain"
-    " switch_left switches_anew level"
+    " switch_left refill_left seen_ran switches_anew level"
     " masked spinning holds need task process_of"
     " first final since ticked armed expired task_alarms"  # its guest's run queue
     " polling came polled idle_since"

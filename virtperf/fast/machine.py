@@ -143,6 +143,7 @@ class Machine:
             else:
                 tasks.setdefault(inbox.worker, []).append(i)
         names = "pin host batch_account poll_account spin_account slice waits weight cap"
+        names += " refill forgets refill_account"
         kin = kinship(system.workers)
         self._rows(
             "workers",

@@ -10,7 +10,9 @@ from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
 from virtperf.fast.race import FOREVER, touch
 from virtperf.fast.stretch import NEVER, OPEN, carry_on, happen, unset, urgent
+from virtperf.rules import refill as rule
 
+_reload = inlined(rule.reload)
 LAST_SHORT = max(policy.SHORT)  # policies up to here charge nothing, and explain nothing
 
 
@@ -104,9 +106,11 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     pool.idle -= 1
     pcpu.worker = w.index
     pcpu.dispatched = pcpu.charged = s.now
-    w.pcpu = w.last = pcpu.index
     if pcpu.last != w.index and pcpu.last != NONE:
-        w.switch_left, w.switches_anew = pool.switch, 1
+        w.refill_left = _reload(w, pcpu)
+        w.switch_left = pool.switch + w.refill_left
+        w.switches_anew = 1
+    w.pcpu = w.last = pcpu.index
     policy.starts(pool.policy, pool, pcpus(s), workers(s), pcpu.index, w.index, s.now)
     _arm(s, pool, pcpu)
 
@@ -120,6 +124,8 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
         touch(s, pcpu.index)
         pool.armed -= 1
     pool.idle += 1
+    pcpu.ran += s.now - pcpu.dispatched
+    w.seen_ran = pcpu.ran
     pcpu.worker, pcpu.last = NONE, w.index
     w.pcpu = NONE
     return pcpu

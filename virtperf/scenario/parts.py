@@ -259,6 +259,8 @@ class Vm(Frozen):
     """Most CPU time that its vCPUs may use together, in pCPUs; by default there is no limit."""
     affinity: Affinity | None = None
     """pCPUs that its vCPUs may use; by default all."""
+    working_set: Size | None = None
+    """What a vCPU works with in a slice, in bytes; it is loaded again after others ran."""
     thread_affinity: Affinity | None = None
     """pCPUs that its host threads may use; by default all."""
     slice: Annotated[Duration, Field(gt=0)] | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from virtperf.rules.policies import PCPU_FIELDS, POLICIES, POOL_FIELDS, WORKER_FIELDS
+from virtperf.rules.refill import reload
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
 from virtperf.tables import NONE, PoolRow
 
@@ -35,6 +36,7 @@ class Pcpu:
         "intruders",
         "last",
         "look",
+        "ran",
         "ticker",
         "timer",
         "worker",
@@ -53,7 +55,7 @@ class Pcpu:
         self.look = partial(look, self)
         self.worker = NOBODY
         self.last = NOBODY
-        self.dispatched = self.charged = 0
+        self.dispatched = self.charged = self.ran = 0
         self.timer = NEVER
         self.alarm: simpy.Event | None = None
         self.account = Account(env, accounts, idle)
@@ -180,10 +182,12 @@ class Pool:
         self.idle -= 1
         pcpu.worker = worker.index
         pcpu.dispatched = pcpu.charged = now
+        if pcpu.last != worker.index and pcpu.last != NOBODY:
+            worker.refill_left = reload(worker, pcpu)
+            worker.switch_left = self.row.switch + worker.refill_left
+            worker.switches_anew = True
         worker.pcpu = pcpu
         worker.last = pcpu.index
-        if pcpu.last != worker.index and pcpu.last != NOBODY:
-            worker.switch_left, worker.switches_anew = self.row.switch, True
         if self.starts is not None:
             self.starts(self, self.pcpus, self.workers, pcpu.index, worker.index, now)
         self._arm(pcpu)
@@ -195,6 +199,8 @@ class Pool:
         if pcpu.alarm is not None:
             self._disarm(pcpu, pcpu.alarm)
         self.idle += 1
+        pcpu.ran += self.env.now - pcpu.dispatched
+        worker.seen_ran = pcpu.ran
         pcpu.worker, pcpu.last = NOBODY, worker.index
         worker.pcpu = None
         return pcpu

@@ -45,7 +45,8 @@ class Thread:
         self.stopped = self.end = NEVER
         self.stood = self.account = 0
         self.plain = False
-        self.switch_left = 0
+        self.switch_left = self.refill_left = 0  # of both together, and of the second of them
+        self.refill, self.forgets, self.seen_ran = row.refill, row.forgets, 0
         self.switches_anew = False  # put on a pCPU after another one, since the switch was cut
         self.level = 0
 
@@ -201,12 +202,16 @@ class Thread:
     def _switch(self) -> Steps:
         """Pay what is left of the switch."""
         start, self.switches_anew = self.env.now, False
+        ticks, account = self.switch_left - self.refill_left, self.pool.row.switch_account
+        if not ticks:
+            ticks, account = self.refill_left, self.row.refill_account
         self.clock.enter(SWITCHING)
         try:
-            yield self._stretch(self.switch_left, self.pool.row.switch_account)
+            yield self._stretch(ticks, account)
         finally:
             ran = self._ran(start)[0]
             self.switch_left -= 0 if self.switches_anew else ran
+            self.refill_left = min(self.refill_left, self.switch_left)
             self.clock.enter(READY)
 
     def enter_level(self, level: int) -> None:

@@ -171,6 +171,9 @@ class WorkerRow:
     ordinary inboxes is a vCPU whose guest schedules these tasks: `slice` while others wait
     (0: to the end of the turn), `switch` when another task goes on.
 
+    After others ran on its pCPU it must load again what it works with: `refill` if nothing is left,
+    which is so when they had `forgets`; that is booked to `refill_account`.
+
     For the policy: workers of a VM are of one `domain`; `weight` is its share, `cap` the most the
     domain may use, in thousandths of a pCPU (0: no limit), `affinity` the pCPUs it may use (all if
     there are none).
@@ -193,6 +196,9 @@ class WorkerRow:
     weight: int = 1
     cap: int = 0
     affinity: tuple[int, ...] = ()
+    refill: int = 0
+    forgets: int = 1
+    refill_account: int = NONE
 
 
 WORD_BITS = 60  # pCPUs that one word of an affinity tells of
