@@ -14,6 +14,7 @@ from virtperf.plot.figures import (
 from virtperf.plot.flags import interrupt_flags
 from virtperf.plot.gantt import gantt
 from virtperf.plot.reasons import exits_by_reason
+from virtperf.plot.schedule import schedules
 from virtperf.plot.translator import thrash, warm_up
 from virtperf.plot.winner import winner_map
 
@@ -28,6 +29,7 @@ __all__ = [
     "request_times",
     "response",
     "save",
+    "schedules",
     "short",
     "slowdown",
     "thrash",

@@ -36,6 +36,7 @@ _UNITS = {"ns": ("us", 1e-3), "1/s": ("1,000/s", 1e-3), "1": ("", 1.0)}
 _NAMES = {
     "latency.p50": "median latency",
     "latency.p95": "95th percentile of latency",
+    "latency.p99": "99th percentile of latency",
     "latency.mean": "mean latency",
     "throughput": "requests",
     "cpu_per_request.total": "CPU time per request",
