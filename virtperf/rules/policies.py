@@ -40,9 +40,9 @@ pin last next``: see `tables.WorkerRow`; `waiting.may_run` reads affinities.
 
 from typing import Any
 
-from virtperf.rules import credit, pinned, round_robin
+from virtperf.rules import credit, credit2, pinned, round_robin
 
-POLICIES: dict[int, Any] = {0: round_robin, 1: pinned, 2: credit}
+POLICIES: dict[int, Any] = {0: round_robin, 1: pinned, 2: credit, 3: credit2}
 
 
 _ALL = {
