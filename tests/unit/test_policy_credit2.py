@@ -40,6 +40,10 @@ def hog(name: str, weight: int = 256, **share) -> Thread:
     return Thread(name=name, share=Share(domain=name, weight=weight, **share))
 
 
+def sleeper(name: str, wakes, weight: int = 256, **share) -> Thread:
+    return Thread(name=name, share=Share(domain=name, weight=weight, **share), wakes=wakes)
+
+
 def turns(track, names) -> list[tuple[float, float, str]]:
     """Return who had a pCPU from when to when, in ms; "-" for nobody."""
     found: list[tuple[float, float, str]] = []
@@ -53,22 +57,22 @@ def turns(track, names) -> list[tuple[float, float, str]]:
 
 
 def decisions(system, time_ms: int, monkeypatch) -> list[tuple[float, str, tuple, float]]:
-    """Return (instant, who runs, credit of each, until when), in ms, of each decision on pCPU 0."""
+    """Return (instant, who runs, credit of each, until when), in ms, of each decision."""
     found = []
     names = [worker.name for worker in system.workers]
 
-    def note(pcpus, workers, w, now):
+    def note(pcpus, workers, p, w, now):
         credits = tuple(worker.credit / MS for worker in workers)
-        found.append((now / MS, names[w], credits, pcpus[0].until / MS))
+        found.append((now / MS, names[w], credits, pcpus[p].until / MS))
 
     def starts(pool, pcpus, workers, p, w, now, original=credit2.starts):
         original(pool, pcpus, workers, p, w, now)
-        note(pcpus, workers, w, now)
+        note(pcpus, workers, p, w, now)
 
     def wanted(pool, pcpus, workers, p, now, original=credit2.wanted):
         if original(pool, pcpus, workers, p, now):
             return 1
-        note(pcpus, workers, pcpus[p].worker, now)
+        note(pcpus, workers, p, pcpus[p].worker, now)
         return 0
 
     monkeypatch.setattr(credit2, "starts", starts)
@@ -108,8 +112,7 @@ BY_HAND = [
 
 def system_by_hand():
     wakes = [(3_000, 2_000), (19_200, 1_000)]
-    sleeper = Thread(name="c", share=Share(domain="c", weight=256), wakes=wakes)
-    return credit2_of([hog("a", 512), hog("b"), sleeper])
+    return credit2_of([hog("a", 512), hog("b"), sleeper("c", wakes)])
 
 
 @pytest.mark.parametrize("engine", BOTH)
@@ -126,29 +129,32 @@ def test_credits_and_runtimes_are_what_the_rules_say_by_hand(monkeypatch):
 
 def test_one_at_the_floor_gets_twice_as_much(monkeypatch):
     """`light` burns 100 a ms: after any look it is at -10, and 20 more make it 10 again."""
-    sleeper = Thread(name="heavy", share=Share(weight=1_000), wakes=[(1_000_000, 1)])
-    found = decisions(credit2_of([hog("light", 10), sleeper]), 5, monkeypatch)
+    threads = [hog("light", 10), sleeper("heavy", [(1_000_000, 1)], 1_000)]
+    found = decisions(credit2_of(threads), 5, monkeypatch)
     expected = [(0.0, "light", (10.0, 10.0), 1.0)]
     expected += [(at, "light", (10.0, 10.5), at + 0.5) for at in (1.0, 1.5, 2.0, 2.5)]
     assert found[:5] == expected
 
 
-@pytest.mark.parametrize(("credit", "moves"), [(9.7, False), (9.3, True)])
-def test_another_pcpu_takes_a_waiter_only_for_enough_more_credit(credit, moves, monkeypatch):
-    """`w` wakes with 10 as its own pCPU is fresh, and the other one's has `credit` left."""
-    at = 10_000 - int(1000 * credit)
+@pytest.mark.parametrize(("old_ran", "waits"), [(0.3, True), (0.7, False)])
+def test_another_pcpu_takes_a_waiter_only_for_enough_more_credit(old_ran, waits, monkeypatch):
+    """`w` wakes with 10 as its own pCPU is fresh, and the other one's has 0.33 or 0.73 less.
+
+    Where that is not enough, it waits until `fresh` ends. Who moves gets 0.05.
+    """
+    at = 1_000 * old_ran
     threads = [
-        Thread(name="fresh", share=Share(affinity=(0,)), wakes=[(at, 5_000)]),
-        Thread(name="old", share=Share(affinity=(1,)), wakes=[(0.001, 5_000)]),
-        Thread(name="w", wakes=[(at + 0.1, 1_000)]),
+        sleeper("fresh", [(at, 2_000)], affinity=(0,)),
+        sleeper("old", [(0, 5_000)], affinity=(1,)),
+        sleeper("w", [(at + 30, 1_000)]),
     ]
-    constants = {"ratelimit": MS // 10, "min_runtime": 5 * MS}
-    system = credit2_of(threads, pcpus=2, constants=constants)
-    timeline = recorded(system, 10)
-    _, one = timeline.pcpus
-    first = next(span.start for span in one if span.worker == 2) if moves else None
-    assert first == (round((at + 0.1) * MS // 1000) if moves else None)
-    assert any(span.worker == 2 for span in one) == moves
+    system = credit2_of(threads, pcpus=2, constants={"ratelimit": MS // 10})
+    found = [one for one in decisions(system, 10, monkeypatch) if one[1] == "w"]
+    instant, _, credits, _ = found[0]
+    if waits:
+        assert (instant, credits[2]) == (at / 1000 + 2, 10.0)
+    else:
+        assert (instant, credits[2]) == ((at + 30) / 1000, 10.05)
 
 
 # -- shares, caps, latency ------------------------------------------------------------------------
@@ -168,10 +174,8 @@ def test_shares_follow_weights(weights):
 def test_a_capped_hog_has_its_part_of_each_period_and_never_waits_longer(cap, engine):
     timeline = recorded(credit2_of([hog("a", cap=cap)]), 1_000, engine=engine)
     found = turns(timeline.pcpus[0], timeline.workers)
-    lengths = {name: {round(1000 * (b - a)) for a, b, _ in found[:100]} for name in "a-"}
-    for name, length in (("a", 10 * cap), ("-", 10_000 - 10 * cap)):
-        lengths[name] = {round(1000 * (b - a)) for a, b, who in found[:100] if who == name}
-        assert lengths[name] == {length}
+    for name, length_us in (("a", 10 * cap), ("-", 10_000 - 10 * cap)):
+        assert {round(1000 * (b - a)) for a, b, who in found[:100] if who == name} == {length_us}
     assert {span.name for span in timeline.pcpus[0]} == {"a", "idle: cap"}
 
 
@@ -207,8 +211,7 @@ def test_a_capped_hog_leaves_the_rest_to_another():
 def test_a_sleeper_runs_at_the_instant_it_wakes(engine):
     """It uses 1 ms of 20, so it has more credit than the hog, which has run for a ratelimit."""
     wakes = [(20_000 * n + 7_300, 1_000) for n in range(20)]
-    sleeper = Thread(name="s", share=Share(weight=256), wakes=wakes)
-    timeline = recorded(credit2_of([hog("h"), sleeper]), 400, engine=engine)
+    timeline = recorded(credit2_of([hog("h"), sleeper("s", wakes)]), 400, engine=engine)
     ran = [span for span in timeline.states[1] if span.name == "running"]
     assert [span.start for span in ran] == [at * 10**6 for at, _ in wakes]
     assert {span.end - span.start for span in ran} == {MS}
@@ -278,13 +281,18 @@ def test_a_pcpu_that_is_idle_while_somebody_waits_says_why(seed):
 
 @pytest.mark.parametrize("engine", BOTH)
 def test_an_idle_pcpu_takes_from_another_run_queue(engine):
-    """Each pCPU has its own queue; `b` leaves pCPU 1 at 4 ms, and `c` comes from pCPU 0."""
-    threads = [hog("a"), Thread(name="b", wakes=[(0.001, 4_000)]), hog("c")]
-    threads[2] = Thread(name="c", wakes=[(1_000, 50_000)])
+    """Each pCPU has its own queue, `a` and `c` share one; as `b` ends, it is `a` that waits.
+
+    c wakes at 1 with 10, a has 9; at 2 they are equal, at 2.5 a has 0.5 more; c has so at 3.5.
+    """
+    threads = [hog("a"), sleeper("b", [(0, 4_000)]), sleeper("c", [(1_000, 20_000)])]
     system = credit2_of(threads, pcpus=2, constants={"per_queue": 1})
     timeline = recorded(system, 20, engine=engine)
-    assert turns(timeline.pcpus[1], timeline.workers)[-1][2] in ("a", "c")
-    assert not idle_while_ready(timeline)
+    zero, one = (turns(track, timeline.workers) for track in timeline.pcpus)
+    assert zero[:3] == [(0.0, 1.0, "a"), (1.0, 2.5, "c"), (2.5, 3.5, "a")]
+    assert zero[3] == (3.5, 22.0, "c")
+    assert one[0] == (0.0, 4.0, "b")
+    assert one[1][::2] == (4.0, "a")
 
 
 # -- both engines ---------------------------------------------------------------------------------
@@ -310,9 +318,8 @@ def alone_on_its_pcpu(policy: str, **pool):
     for i in range(3):
         name = f"w{i}"
         assembly.worker(name, name)
-        cost = Exponential(3e6 * (i + 1))
-        path = (work(name, cost, "a"), serve("disk", Exponential(2e6), "disk"))
-        path += (work(name, cost, "b"), end())
+        disk = serve("disk", Exponential(2e6), "disk", purpose="disk", hold="block")
+        path = (work(name, 3e6 * (i + 1), "before"), disk, work(name, 5e5, "after"), end())
         assembly.source(name, {"io": (1.0, path)}, to=name, outstanding=1 + i)
     return assembly.system()
 

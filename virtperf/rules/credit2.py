@@ -4,9 +4,9 @@ Up to ``per_queue`` pCPUs share a run queue, ordered by credit. The heaviest wor
 one tick of credit per tick of CPU time, a lighter one more in inverse proportion. Who is chosen
 runs until its credit is used up, or is down to that of the first who waits; not for less than
 ``min_runtime`` and what is left of its ratelimit, nor for longer than ``max_runtime``. When neither
-it nor the first who waits has any credit left, all of the queue get ``credit_init`` more. Who sleeps
-keeps its credit, and preempts as it wakes if it has more than who runs. Another pCPU takes it only
-for ``migration_resistance`` more.
+it nor the first who waits has any credit left, all of the queue get ``credit_init`` more. A sleeper
+keeps its credit, and preempts as it wakes if it has more than who runs. On another pCPU than its
+own it needs ``migration_resistance`` more for that.
 
 A capped domain gets a budget of CPU time each period. Its workers draw on that in parts, give back
 what is left as they stop, and are parked if there is none, until the next period or until a part
@@ -48,14 +48,14 @@ WORKER_FIELDS = (
     "purse",  # of a domain's first worker: what nobody has drawn
 )
 
-CPU, CAP, AFFINITY = 0, 1, 3  # of `tables.Idle`
+NOBODY, CAP, AFFINITY = 0, 1, 3  # of `tables.Idle`
 
 
 # -- who waits ------------------------------------------------------------------------------------
 
 
 def reset(pool: Any, pcpus: Any, workers: Any) -> None:
-    """Let all start with full credit and budget, each on the first pCPU that its affinity allows."""
+    """Let all start with all they can have, each on the first pCPU that its affinity allows."""
     for p in range(pool.count):
         pcpus[p].head = pcpus[p].tail = -1
         pcpus[p].heir = -1
@@ -66,9 +66,10 @@ def reset(pool: Any, pcpus: Any, workers: Any) -> None:
         while not may_run(workers, w, p):
             p = (p + 1) % pool.count
         workers[w].at = p
-        _weigh(pool, pcpus, workers, _first(pool, p))
         if workers[w].leader == w:
             _fill_purse(pool, workers, w)
+    for first in range(0, pool.count, pool.per_queue):
+        _weigh(pool, pcpus, workers, first)
 
 
 def _fill_purse(pool: Any, workers: Any, leader: int) -> None:
@@ -186,7 +187,7 @@ def _inferior_to(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
 
 
 def _surplus(pool: Any, pcpus: Any, workers: Any, w: int, p: int, now: int) -> int:
-    """Return how much more credit `w` has than it takes to preempt on `p`; at most 0: it may not."""
+    """Return how much more credit `w` has than preempting on `p` takes; it may if that is > 0."""
     running = pcpus[p].worker
     if running == -1 or pcpus[p].tickled or not may_run(workers, w, p):
         return 0
@@ -239,11 +240,15 @@ def _best(pool: Any, pcpus: Any, workers: Any, p: int, running: int, first: int)
 
 
 def _may_replace(pool: Any, pcpus: Any, workers: Any, w: int, p: int, running: int) -> int:
-    """Return 0 if its affinity, another pCPU that it tickled, or resistance keeps `w` from `p`."""
+    """Return 0 if its affinity, another pCPU that it tickled, or resistance keeps `w` from `p`.
+
+    An empty pCPU leaves it only to an idle one: one that is busy would displace somebody for it.
+    """
     if not may_run(workers, w, p):
         return 0
-    tickled = workers[w].tickled
-    if tickled not in (-1, p) and pcpus[tickled].tickled:
+    other = workers[w].tickled
+    promised = other not in (-1, p) and pcpus[other].tickled
+    if promised and (running != -1 or pcpus[other].worker == -1):
         return 0
     if running == -1 or workers[w].at == p:
         return 1
@@ -273,7 +278,7 @@ def due(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
 
 
 def wanted(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
-    """Return 1 if who runs on `p` has no budget, or another is to run; else give it more runtime."""
+    """Return 1 if who runs on `p` has no budget or another is to run; else give it more runtime."""
     w = pcpus[p].worker
     pcpus[p].tickled = 0
     if not _affords(workers, w):
@@ -416,9 +421,15 @@ def _call_for(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> None:
 
 
 def why_idle(pool: Any, pcpus: Any, workers: Any, p: int) -> int:
-    """Return what keeps `p` idle: a cap if somebody is parked, affinity if somebody waits."""
+    """Return what keeps `p` idle: a cap if somebody is or was parked, affinity if others wait."""
     if pool.held:
         return CAP
-    if pool.waiting:
-        return AFFINITY
-    return CPU
+    if pool.waiting == 0:
+        return NOBODY
+    for first in range(0, pool.count, pool.per_queue):
+        w = pcpus[first].head
+        while w != -1:
+            if workers[workers[w].leader].cap and may_run(workers, w, p):
+                return CAP  # what its domain has came back, but not in time for `p`
+            w = workers[w].next
+    return AFFINITY
