@@ -157,6 +157,36 @@ def test_another_pcpu_takes_a_waiter_only_for_enough_more_credit(old_ran, waits,
         assert (instant, credits[2]) == ((at + 30) / 1000, 10.05)
 
 
+@pytest.mark.parametrize(("at", "starts"), [(0.94, 10.0), (0.97, 1.47)])
+@pytest.mark.parametrize("engine", BOTH)
+def test_who_wakes_shortly_before_the_end_of_a_ratelimit_is_heard(at, starts, engine):
+    """Up to 0.05 before it: the hog goes on for the shortest runtime, not to the end of its own."""
+    threads = [hog("h"), sleeper("s", [(1_000 * at, 1_000)])]
+    timeline = recorded(credit2_of(threads), 20, engine=engine)
+    _, second, *_ = turns(timeline.pcpus[0], timeline.workers)
+    assert second[::2] == (starts, "s")
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_a_budget_that_comes_back_serves_who_was_parked(engine):
+    """Two vCPUs on two pCPUs share 5 ms of 10, in parts of 2.5.
+
+    `h` has drawn its part by 2.5, and is parked. At 3 `s` gives 0.5 back, with which `h` runs for a
+    ratelimit, and so overdraws 0.5: at 10 there are 4.5.
+    """
+    share = Share(domain="vm", weight=256, cap=500)
+    threads = [
+        Thread(name="s", share=share, wakes=[(1_000, 2_000)]),
+        Thread(name="h", share=share),
+    ]
+    timeline = recorded(credit2_of(threads, pcpus=2), 30, engine=engine)
+    zero, one = (turns(track, timeline.workers) for track in timeline.pcpus)
+    assert zero[:4] == [(0.0, 1.0, "-"), (1.0, 3.0, "s"), (3.0, 4.0, "h"), (4.0, 10.0, "-")]
+    assert zero[4:7] == [(10.0, 14.5, "h"), (14.5, 20.0, "-"), (20.0, 25.0, "h")]
+    assert one[0] == (0.0, 2.5, "h")
+    assert {name for _, _, name in one[1:]} == {"-"}
+
+
 # -- shares, caps, latency ------------------------------------------------------------------------
 
 
