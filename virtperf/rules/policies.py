@@ -42,12 +42,13 @@ pin last next``: see `tables.WorkerRow`; `waiting.may_run` reads affinities.
 
 from typing import Any
 
-from virtperf.rules import credit, gang, pinned, relaxed_gang, round_robin
+from virtperf.rules import credit, credit2, gang, pinned, relaxed_gang, round_robin
 
 POLICIES: dict[int, Any] = {
     0: round_robin,
     1: pinned,
     2: credit,
+    3: credit2,
     6: gang,
     7: relaxed_gang,
 }

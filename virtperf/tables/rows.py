@@ -70,6 +70,7 @@ class Policy(IntEnum):
     ROUND_ROBIN = 0
     PINNED = 1
     CREDIT = 2
+    CREDIT2 = 3
     GANG = 6
     RELAXED_GANG = 7
 
