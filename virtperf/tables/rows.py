@@ -70,6 +70,8 @@ class Policy(IntEnum):
     ROUND_ROBIN = 0
     PINNED = 1
     CREDIT = 2
+    CFS = 4
+    EEVDF = 5
 
 
 class Idle(IntEnum):
