@@ -1,0 +1,383 @@
+"""Linux's CFS and EEVDF: schedules worked by hand, shares, caps, wake-ups, work conservation."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+
+from tests.schedules import BOTH, Thread, recorded, shares, system
+from virtperf import fast
+from virtperf.assembly.scheduling import Share
+from virtperf.rules import cfs, eevdf
+from virtperf.rules.fair import virtual_time
+from virtperf.sim.pool import POLICIES
+from virtperf.tables import NONE, Policy, Timeline
+
+MS = 10**9  # ticks
+LATENCY = {"latency": 24 * MS, "min_granularity": 3 * MS, "wakeup_granularity": 4 * MS}
+CONSTANTS = {  # of a host with 8 CPUs or more
+    "cfs": {**LATENCY, "bandwidth_slice": 5 * MS},
+    "eevdf": {"base_slice": 2_800_000_000, "bandwidth_slice": 5 * MS},
+}
+PERIOD = 100 * MS
+EACH = pytest.mark.parametrize("policy", CONSTANTS)
+ON_BOTH = pytest.mark.parametrize("engine", BOTH, ids=lambda engine: engine.__name__)
+
+
+def fair(policy: str, threads, **changes):
+    pool = {"tick_ns": 4e6, "period_ns": 100e6, "constants": CONSTANTS[policy]}
+    return system(threads, policy, **{**pool, **changes})
+
+
+def hog(name: str, weight: int = 1024, cap: int = 0, affinity=(), domain: str = "") -> Thread:
+    share = Share(domain=domain or name, weight=weight, cap=cap, affinity=affinity)
+    return Thread(name=name, share=share)
+
+
+# -- by hand --------------------------------------------------------------------------------------
+#
+# A and S have weight 1024, so a ms moves their vruntime by 1; B has 2048, and moves by 0.5. A and B
+# compute all the time, S wakes. There is a tick every ms. All is in ms.
+
+BY_HAND = {"tick_ns": 1e6, "period_ns": 0.0}
+
+
+def by_hand(policy: str, wakes, constants):
+    sleeper = Thread(
+        name="S",
+        share=Share(weight=1024),
+        wakes=[(at * 1000, length * 1000) for at, length in wakes],
+    )
+    threads = [hog("A"), hog("B", 2048), sleeper]
+    return fair(policy, threads, constants=constants, **BY_HAND)
+
+
+# Latency 6, granularity 1 (of a slice), 1 (of a wake-up). The slice of A beside B is 2 and of B 4;
+# with S there they are 1.5 and 3, and that of S is 1.5. A slice of 2 that begins at a tick has not
+# been exceeded at the second tick after that, so it ends at the third. S wakes half of 6 behind
+# min_vruntime or where it was. min is min_vruntime when that is decided.
+CFS_CONSTANTS = {
+    "latency": 6 * MS,
+    "min_granularity": MS,
+    "wakeup_granularity": MS,
+    "bandwidth_slice": 5 * MS,
+}
+CFS_WAKES = ((5.5, 1.0), (9.5, 1.25), (11.25, 0.5), (26.5, 1.0))
+CFS_TABLE = (
+    #  at, who,  vruntimes of A, B, S; why
+    (0.00, "A", 0.0, 0.0, 0.0),  # first of equals
+    (3.00, "B", 3.0, 0.0, 0.0),  # A has run 3 > 2
+    (5.50, "S", 3.0, 1.25, 0.0),  # min 1.25, S at max(0, 1.25 - 3); B ahead by 1.25 > 1
+    (6.50, "B", 3.0, 1.25, 1.0),  # S sleeps
+    (9.50, "S", 3.0, 2.75, 1.0),  # min 2.75, S at max(1, -0.25); B ahead by 1.75
+    (10.75, "B", 3.0, 2.75, 2.25),  # S sleeps; its slice of 1.5 would have lasted until 11 or 12
+    # at 11.25 S wakes at max(2.25, 3 - 3); B, at 3, is ahead by 0.75 only: S waits
+    (14.00, "S", 3.0, 4.375, 2.25),  # B has run 3.25 > 3
+    (14.50, "A", 3.0, 4.375, 2.75),  # S sleeps
+    (17.00, "B", 5.5, 4.375, 2.75),  # A has run 2.5 > 2, as at 16 it had not: 1.5
+    (22.00, "A", 5.5, 6.875, 2.75),  # B has run 5 > 4
+    (25.00, "B", 8.5, 6.875, 2.75),  # A has run 3 > 2
+    (26.50, "S", 8.5, 7.625, 4.625),  # min 7.625, S at max(2.75, 4.625)
+    (27.50, "B", 8.5, 7.625, 5.625),  # S sleeps
+    (32.00, "A", 8.5, 9.875, 5.625),  # B has run 4.5 > 4
+    (35.00, "B", 11.5, 9.875, 5.625),  # A has run 3 > 2
+)
+
+# Base slice 3: a slice moves A and S by 3, B by 1.5. A lag is kept up to 6. The average of A and B
+# is (A + 2 B) / 3, with S there (A + 2 B + S) / 4. dX is the deadline of X, av the average.
+EEVDF_CONSTANTS = {"base_slice": 3 * MS, "bandwidth_slice": 5 * MS}
+EEVDF_WAKES = ((4.5, 0.75), (11.25, 1.25), (14.375, 0.5), (26.5, 1.0))
+EEVDF_TABLE = (
+    #  at, who,  vruntimes of A, B, S; why
+    (0.00, "A", 0.0, 0.0, 0.0),  # is alone; dA 3
+    (0.00, "B", 0.0, 0.0, 0.0),  # wakes with dB 1.5, before dA
+    (3.00, "A", 0.0, 1.5, 0.0),  # B is at dB, which becomes 3; av 1: only A is eligible
+    # at 4.5 A and B are at 1.5, and so is av: S is placed there, dS 4.5; dA is 3: S waits
+    (6.00, "B", 3.0, 1.5, 1.5),  # A is at dA -> 6; av 1.875: B (dB 3) before S (dS 4.5)
+    (9.00, "S", 3.0, 3.0, 1.5),  # B is at dB -> 4.5; av 2.625: only S is eligible
+    (9.75, "B", 3.0, 3.0, 2.25),  # S sleeps, av 2.8125, lag 0.5625; then av 3: dB 4.5 before dA 6
+    # S wakes at av 3.5 - 0.5625 * 4/3 = 2.75, dS 5.75; that makes av 3.3125: A (dA 6) and S are
+    # eligible, B at 3.75 is not
+    (11.25, "S", 3.0, 3.75, 2.75),
+    (12.50, "A", 3.0, 3.75, 4.0),  # S sleeps, av 3.625, lag -0.375; then av 3.5: only A is eligible
+    # at 14.375 A is at 4.875, av 4.125: S is placed at 4.125 + 0.375 * 4/3 = 4.625, dS 7.625; that
+    # makes av 4.25, and A is not eligible, but neither is S: it waits, and so does B
+    (16.00, "B", 6.5, 3.75, 4.625),  # A is past dA 6 -> 9.5; av 4.65625: dB 4.5 before dS 7.625
+    (18.00, "B", 6.5, 4.75, 4.625),  # B is past dB 4.5 -> 6.25; av 5.15625: still before dS
+    (21.00, "S", 6.5, 6.25, 4.625),  # B is at dB -> 7.75; av 5.90625: only S is eligible
+    (21.50, "B", 6.5, 6.25, 5.125),  # S sleeps, av 6.03125, lag 0.90625; then av 6.33: only B
+    (25.00, "A", 6.5, 8.0, 5.125),  # B is past dB 7.75 -> 9.5; av 7.5: only A, dA 9.5
+    # S wakes at av 8 - 0.90625 - 0.302083333, dS 9.791666667; A and B are at 8: only S is eligible
+    (26.50, "S", 8.0, 8.0, 6.791666667),
+    (27.50, "B", 8.0, 8.0, 7.791666667),  # S sleeps; av 8, dA = dB = 9.5: B has waited longer
+    (31.00, "A", 8.0, 9.75, 7.791666667),  # B is past dB -> 11.25; av 9.16: only A
+    (33.00, "B", 10.0, 9.75, 7.791666667),  # A is past dA -> 13; av 9.83: only B
+)
+
+SCHEDULES = {
+    "cfs": (CFS_WAKES, CFS_CONSTANTS, CFS_TABLE),
+    "eevdf": (EEVDF_WAKES, EEVDF_CONSTANTS, EEVDF_TABLE),
+}
+
+
+def changes(dispatched) -> list[tuple[int, str]]:
+    """Return when who runs has changed, and to whom, given (instant, who) of each dispatch."""
+    found: list[tuple[int, str]] = []
+    for at, who in dispatched:
+        if found and found[-1][0] == at:
+            found.pop()
+        if not found or found[-1][1] != who:
+            found.append((at, who))
+    return found
+
+
+def runs(timeline: Timeline, pcpu: int = 0) -> list[tuple[int, str]]:
+    """Return when who runs on a pCPU has changed, and to whom; "-" for nobody."""
+    names = {**dict(enumerate(timeline.workers)), NONE: "-"}
+    return changes((span.start, names[span.worker]) for span in timeline.pcpus[pcpu])
+
+
+@ON_BOTH
+@EACH
+def test_who_runs_until_when_is_what_a_table_worked_by_hand_says(policy, engine):
+    wakes, constants, table = SCHEDULES[policy]
+    timeline = recorded(by_hand(policy, wakes, constants), 40, engine=engine)
+    found = runs(timeline)
+    expected = changes((round(at * MS), who) for at, who, *_ in table)
+    assert found[: len(expected)] == expected
+
+
+@EACH
+def test_vruntimes_are_those_of_the_table(policy, monkeypatch):
+    """Seen by a hook that is told who starts to run."""
+    wakes, constants, table = SCHEDULES[policy]
+    found = []
+
+    def starts(pool, pcpus, workers, p, w, now):
+        found.append((now, "ABS"[w], *(worker.vruntime for worker in workers)))
+
+    number, rules = Policy[policy.upper()], {"cfs": cfs, "eevdf": eevdf}[policy]
+    monkeypatch.setitem(POLICIES, number, SimpleNamespace(**vars(rules), starts=starts))
+    recorded(by_hand(policy, wakes, constants), 40)
+    expected = [
+        (round(at * MS), who, *(round(v * MS) for v in vruntimes)) for at, who, *vruntimes in table
+    ]
+    assert found[: len(expected)] == expected
+
+
+# -- shares, caps, wake-ups -----------------------------------------------------------------------
+
+
+def test_virtual_time_is_exact_where_a_product_would_overflow():
+    for ticks, weight in ((10**18, 1024), (10**15 + 7, 3), (5, 88_761), (2**53 + 1, 335)):
+        assert virtual_time(ticks, weight) == ticks * 1024 // weight
+
+
+@EACH
+@pytest.mark.parametrize("weights", [(1024, 1024), (1024, 2048), (335, 1024, 3121)])
+def test_shares_follow_weights(policy, weights):
+    threads = [hog(f"h{n}", weight) for n, weight in enumerate(weights)]
+    found = shares(recorded(fair(policy, threads), 60_000, engine=fast))
+    for n, weight in enumerate(weights):
+        assert found[f"h{n}"] == pytest.approx(weight / sum(weights), rel=0.01)
+
+
+def ran_in(timeline: Timeline, names: set[str], start: int, end: int) -> int:
+    """Return for how many ticks of a window some workers ran in all."""
+    return sum(
+        max(0, min(span.end, end) - max(span.start, start))
+        for track in timeline.pcpus
+        for span in track
+        if span.worker != NONE and timeline.workers[span.worker] in names
+    )
+
+
+@ON_BOTH
+@EACH
+@pytest.mark.parametrize("rival", [False, True])
+@pytest.mark.parametrize("cap", [37, 250, 400])
+def test_a_cap_holds_in_each_period_to_the_tick(policy, engine, cap, rival):
+    """Alone or beside a rival, whose weight would leave it half: a quota, and all of it."""
+    threads = [hog("a", cap=cap), *([hog("b")] if rival else [])]
+    timeline = recorded(fair(policy, threads), 1000, engine=engine)
+    periods = range(0, timeline.time - PERIOD, PERIOD)
+    found = {ran_in(timeline, {"a"}, start, start + PERIOD) for start in periods}
+    assert found == {cap * PERIOD // 1000}
+    assert any(span.name == "idle: cap" for span in timeline.pcpus[0]) != rival
+
+
+@ON_BOTH
+@EACH
+def test_a_domain_shares_its_cap_among_its_workers(policy, engine):
+    """A period has two slices for four workers: those who had none are first in the next."""
+    names = {f"v{n}" for n in range(4)}
+    threads = [hog(name, cap=100, domain="vm") for name in sorted(names)]
+    timeline = recorded(fair(policy, threads, pcpus=4), 1000, engine=engine)
+    periods = range(0, timeline.time - PERIOD, PERIOD)
+    assert {ran_in(timeline, names, start, start + PERIOD) for start in periods} == {PERIOD // 10}
+    for start in range(0, timeline.time - 2 * PERIOD, 2 * PERIOD):
+        found = [ran_in(timeline, {name}, start, start + 2 * PERIOD) for name in names]
+        assert found == [5 * MS] * 4
+
+
+@ON_BOTH
+@EACH
+def test_who_sleeps_gives_its_runtime_back_to_its_domain(policy, engine):
+    """`s` draws 5 ms of 10, runs for 2 and sleeps; `h` has the other 8."""
+    share = Share(domain="vm", weight=1024, cap=100)
+    threads = [
+        hog("h", cap=100, domain="vm"),
+        Thread(name="s", share=share, wakes=[(1000.5, 2000)]),
+    ]
+    timeline = recorded(fair(policy, threads, pcpus=2), 200, engine=engine)
+    found = [ran_in(timeline, {name}, 0, PERIOD) for name in "hs"]
+    assert found == [8 * MS, 2 * MS]
+
+
+SLEEPER_WAKES = [(20_500 + 30_700 * n, 500) for n in range(7)]
+
+
+def sleeper_and_hog(policy: str, engine) -> list[int]:
+    """Return when a sleeper of the weight of a hog, which wakes for 0.5 ms, begins to run."""
+    threads = [hog("hog"), Thread(name="s", share=Share(weight=1024), wakes=SLEEPER_WAKES)]
+    timeline = recorded(fair(policy, threads), 250, engine=engine)
+    return [start for start, who in runs(timeline) if who == "s"]
+
+
+@ON_BOTH
+def test_under_cfs_a_sleeper_preempts_a_hog_as_it_wakes(engine):
+    assert sleeper_and_hog("cfs", engine) == [int(at * 10**6) for at, _ in SLEEPER_WAKES]
+
+
+@ON_BOTH
+def test_under_eevdf_a_sleeper_preempts_a_hog_as_long_as_it_is_owed_time(engine):
+    """It wakes with no lag first, and waits until a tick, at 24, finds the slice of the hog over.
+
+    It has then run for 0.5 ms, is 3 behind, and half of it is its lag: 1.5. It wakes 3 behind, as
+    its coming draws the average back; each time it runs for 0.5, so that 0.25 of its lag is spent.
+    So six times it is owed something.
+    """
+    began = sleeper_and_hog("eevdf", engine)
+    assert began == [24 * MS, *(int(at * 10**6) for at, _ in SLEEPER_WAKES[1:])]
+
+
+@ON_BOTH
+@EACH
+def test_who_is_owed_nothing_waits_for_the_tick_after_the_slice(policy, engine):
+    """`b` first comes when `a` has run for 1 ms: less than the granularity of CFS, and no lag."""
+    threads = [hog("a"), Thread(name="b", share=Share(weight=1024), wakes=[(1_000, 50_000)])]
+    second = runs(recorded(fair(policy, threads), 60, engine=engine))[1]
+    ends = {"cfs": 16, "eevdf": 4}  # slices of 12, which at 12 is not exceeded yet, and 2.8
+    assert second == (ends[policy] * MS, "b")
+
+
+# -- several pCPUs --------------------------------------------------------------------------------
+
+
+def random_threads(rng: random.Random, pcpus: int, *, limits: bool) -> list[Thread]:
+    threads = []
+    for n in range(rng.randint(1, 7)):
+        wakes, at = None, 0
+        if rng.random() < 0.6:
+            wakes = []
+            for _ in range(rng.randint(1, 40)):
+                at += rng.choice([250, 1000, 3700, 12_345])
+                wakes.append((at, rng.choice([100, 950, 4000, 9000])))
+        affinity = rng.sample(range(pcpus), rng.randint(1, pcpus)) if rng.random() < 0.5 else ()
+        share = Share(
+            domain=rng.choice(["", "", "vm"]),
+            weight=rng.choice([15, 335, 1024, 1024, 2048, 88_761]),
+            cap=rng.choice([0, 0, 70, 333, 1500]) if limits else 0,
+            affinity=tuple(affinity) if limits else (),
+        )
+        threads.append(Thread(name=f"t{n}", share=share, wakes=wakes))
+    return threads
+
+
+def random_system(policy: str, seed: int, *, limits: bool):
+    rng = random.Random(seed)
+    pcpus = rng.randint(1, 4)
+    threads = random_threads(rng, pcpus, limits=limits)
+    return fair(policy, threads, pcpus=pcpus, switch_ns=rng.choice([0.0, 3_000.0]))
+
+
+@EACH
+@pytest.mark.parametrize("seed", range(50))
+def test_both_engines_record_the_same(policy, seed):
+    one, other = (
+        recorded(random_system(policy, seed, limits=True), 250, engine=engine) for engine in BOTH
+    )
+    assert one == other
+
+
+def stretches_of(tracks, names: set[str]) -> list[tuple[int, int]]:
+    return [(span.start, span.end) for track in tracks for span in track if span.name in names]
+
+
+def overlap(some, others) -> bool:
+    return any(start < until and since < end for start, end in some for since, until in others)
+
+
+@EACH
+def test_no_pcpu_is_idle_while_somebody_waits(policy):
+    waits = idles = 0
+    for seed in range(40):
+        timeline = recorded(random_system(policy, seed, limits=False), 250, engine=fast)
+        ready = stretches_of(timeline.states, {"ready"})
+        idle = stretches_of(timeline.pcpus, {"idle", "idle: cap", "idle: affinity"})
+        assert not overlap(ready, idle), seed
+        waits, idles = waits + len(ready), idles + len(idle)
+    assert min(waits, idles) > 100
+
+
+@EACH
+def test_else_its_account_says_what_keeps_it_idle(policy):
+    seen = set()
+    for seed in range(40):
+        timeline = recorded(random_system(policy, seed, limits=True), 250, engine=fast)
+        ready = stretches_of(timeline.states, {"ready"})
+        assert not overlap(ready, stretches_of(timeline.pcpus, {"idle"})), seed
+        for why in ("idle: cap", "idle: affinity"):
+            if overlap(ready, stretches_of(timeline.pcpus, {why})):
+                seen.add(why)
+    assert seen == {"idle: cap", "idle: affinity"}
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("policy", "affinity", "pulled"),
+    [("cfs", (), "x4"), ("eevdf", (), "x7"), ("cfs", (1,), "x3"), ("eevdf", (1,), "x0")],
+)
+def test_a_pcpu_that_falls_idle_pulls_from_the_longest_queue(policy, affinity, pulled, engine):
+    """At 4.8 ms one waits at pCPU 0, two at pCPU 1, of which an affinity may keep some there.
+
+    Under CFS these are x3; x4 and x7. Under EEVDF a tick at 4 has changed that: x0; x7 and x1.
+    """
+    wakes = {"x0": 100, "x1": 200, "x2": 300, "x3": 400, "x4": 500, "x7": 600}  # us
+    threads = [
+        Thread(
+            name=name,
+            share=Share(weight=1024, affinity=affinity if name in ("x4", "x7") else ()),
+            wakes=[(wakes.get(name, 900_000), 4500 if name == "x2" else 9000)],
+        )
+        for name in (f"x{n}" for n in range(8))
+    ]
+    timeline = recorded(fair(policy, threads, pcpus=3), 20, engine=engine)
+    assert runs(timeline, 2)[:3] == [(0, "-"), (300_000_000, "x2"), (4_800_000_000, pulled)]
+
+
+@ON_BOTH
+@EACH
+@pytest.mark.parametrize("seed", range(10))
+def test_one_thread_per_pcpu_has_what_it_would_have_pinned(policy, engine, seed):
+    """All but the name of the policy is the same: no switches, no preemption, no migration."""
+    rng = random.Random(seed)
+    threads = random_threads(rng, 4, limits=False)[:4]
+    free = fair(policy, threads, pcpus=4, switch_ns=700.0, period_ns=0.0)
+    pinned = system(threads, "pinned", pcpus=4, switch_ns=700.0)
+    assert recorded(free, 100, engine=engine) == recorded(pinned, 100, engine=engine)
+    one, other = (
+        engine.run(each, seed=1, replication=0, requests=300).snapshots[-1]
+        for each in (free, pinned)
+    )
+    assert (one.completed, one.residence) == (other.completed, other.residence)
