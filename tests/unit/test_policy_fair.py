@@ -370,14 +370,17 @@ def test_a_pcpu_that_falls_idle_pulls_from_the_longest_queue(policy, affinity, p
 @EACH
 @pytest.mark.parametrize("seed", range(10))
 def test_one_thread_per_pcpu_has_what_it_would_have_pinned(policy, engine, seed):
-    """All but the name of the policy is the same: no switches, no preemption, no migration."""
+    """Who runs where, what threads do, latencies: no switches, no preemption, no migration."""
     rng = random.Random(seed)
     threads = random_threads(rng, 4, limits=False)[:4]
-    free = fair(policy, threads, pcpus=4, switch_ns=700.0, period_ns=0.0)
-    pinned = system(threads, "pinned", pcpus=4, switch_ns=700.0)
-    assert recorded(free, 100, engine=engine) == recorded(pinned, 100, engine=engine)
+    systems = (
+        fair(policy, threads, pcpus=4, switch_ns=700.0),
+        system(threads, "pinned", pcpus=4, switch_ns=700.0),
+    )
+    one, other = (recorded(each, 100, engine=engine) for each in systems)
+    assert one.states == other.states
+    assert all(runs(one, p) == runs(other, p) for p in range(4))
     one, other = (
-        engine.run(each, seed=1, replication=0, requests=300).snapshots[-1]
-        for each in (free, pinned)
+        engine.run(each, seed=1, replication=0, requests=300).snapshots[-1] for each in systems
     )
     assert (one.completed, one.residence) == (other.completed, other.residence)
