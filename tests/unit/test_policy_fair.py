@@ -271,6 +271,28 @@ def test_who_is_owed_nothing_waits_for_the_tick_after_the_slice(policy, engine):
     assert second == (ends[policy] * MS, "b")
 
 
+@ON_BOTH
+def test_a_tick_of_cfs_ends_a_slice_that_is_far_ahead(engine):
+    """Light `b` wakes 12 ms behind `a`, no reason to preempt for its weight; at 28 it is 26 behind.
+
+    That is more than the slice of `a`, 23.65 ms, which has begun only as `s` slept, at 13.5. `b`
+    has come at 14.2, when `a` was at 13.7, and has a slice of 0.35, over at the next tick.
+    """
+    threads = [
+        hog("a"),
+        Thread(name="s", share=Share(weight=1024), wakes=[(13_000, 500)]),
+        Thread(name="b", share=Share(weight=15), wakes=[(14_200, 50_000)]),
+    ]
+    found = runs(recorded(fair("cfs", threads), 60, engine=engine))[:5]
+    assert [(at / MS, who) for at, who in found] == [
+        (0, "a"),
+        (13, "s"),
+        (13.5, "a"),
+        (28, "b"),
+        (32, "a"),
+    ]
+
+
 # -- several pCPUs --------------------------------------------------------------------------------
 
 
@@ -341,6 +363,18 @@ def test_else_its_account_says_what_keeps_it_idle(policy):
             if overlap(ready, stretches_of(timeline.pcpus, {why})):
                 seen.add(why)
     assert seen == {"idle: cap", "idle: affinity"}
+
+
+@ON_BOTH
+@EACH
+def test_who_wakes_takes_its_last_pcpu_if_idle_else_another_that_is(policy, engine):
+    """`z` starts on pCPU 0, as `x` does, and finds `x` there; later it finds `y` on pCPU 1."""
+    times = {"x": [(1000, 1000)], "y": [(8000, 5000)], "z": [(1500, 300), (5000, 300), (9000, 300)]}
+    threads = [Thread(name=name, wakes=wakes) for name, wakes in times.items()]
+    timeline = recorded(fair(policy, threads, pcpus=2), 20, engine=engine)
+    zero, one = ([who for _, who in runs(timeline, p)] for p in range(2))
+    assert zero == ["-", "x", "-", "z", "-"]
+    assert one == ["-", "z", "-", "z", "-", "y", "-"]
 
 
 @ON_BOTH

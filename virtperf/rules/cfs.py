@@ -1,13 +1,15 @@
-"""Linux's completely fair scheduler (2.6.23 to 6.5): whoever has the least vruntime runs.
+"""Linux's completely fair scheduler, until 6.5: whoever has the least vruntime runs.
 
-A queue is in order of vruntime; its *min_vruntime* follows the least at its pCPU and never goes
-back. Who waits is served once in a period, ``latency`` or more if all are many: a slice is the part
-of it that a weight has of those at the pCPU. A tick ends a slice that is over, or one past
-``min_granularity`` whose worker is a slice ahead of the first that waits; in between only wake-ups
-preempt (no hrtick). Who wakes is half of ``latency`` behind min_vruntime (GENTLE_FAIR_SLEEPERS),
-or where it was if that is later. It preempts who is ahead of it by ``wakeup_granularity`` in its
-own virtual time, and then runs (as the next *buddy*) unless the first that waits is as far behind
-it. Times are those of a machine, scaled already by its number of CPUs.
+A pCPU's queue is in order of vruntime; its *min_vruntime* follows the least there and never goes
+back. In a *period*, ``latency`` or a ``min_granularity`` for each if that is more, all there have a
+*slice*, by weight. A tick ends a slice that has been exceeded, and one past ``min_granularity``
+whose worker is ahead of the first that waits by more than a slice. Between ticks only wake-ups
+preempt (no hrtick).
+
+Who wakes is placed half a ``latency`` behind min_vruntime (GENTLE_FAIR_SLEEPERS), or where it was
+if that is later. It preempts who is ahead of it by more than ``wakeup_granularity``, in the virtual
+time of the one behind, and is then next (the *buddy*) unless it is ahead of the head by as much.
+Times are those of a machine, scaled already by its number of CPUs.
 
 Left out: other buddies, the debit of new threads, groups of tasks. `fair` has the rest.
 (kernel/sched/fair.c, 5.7.)
@@ -96,7 +98,7 @@ def enqueue(pool: Any, pcpus: Any, workers: Any, w: int, woken: int, now: int) -
 
 
 def _wake(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> None:
-    """Credit a sleeper with half a latency at most, and never with what it has had."""
+    """Place a sleeper half a latency behind the others, or where it was if that is later."""
     p = workers[w].at
     _advance(pcpus, workers, p, now)
     workers[w].vruntime = max(workers[w].vruntime, pcpus[p].min_vruntime - pool.latency // 2)
@@ -143,7 +145,7 @@ def pick(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
 
 
 def _first(pool: Any, row: Any, workers: Any) -> int:
-    """Return who of a queue is next: its buddy, unless the head would wait too long; or -1."""
+    """Return who of a queue is next: its buddy, unless that is ahead of the head; -1 if nobody."""
     first, buddy = row.head, row.buddy
     row.buddy = -1
     if buddy != -1 and not _ahead(pool, workers, workers[buddy].vruntime, first):
@@ -152,9 +154,9 @@ def _first(pool: Any, row: Any, workers: Any) -> int:
 
 
 def _ahead(pool: Any, workers: Any, vruntime: int, w: int) -> int:
-    """Return 1 if a vruntime is ahead of that of `w` by more than it has to bear."""
-    borne = virtual_time(pool.wakeup_granularity, workers[w].weight)
-    if vruntime - workers[w].vruntime > borne:
+    """Return 1 if a vruntime is ahead of that of `w` by more than the granularity of a wake-up."""
+    granularity = virtual_time(pool.wakeup_granularity, workers[w].weight)
+    if vruntime - workers[w].vruntime > granularity:
         return 1
     return 0
 

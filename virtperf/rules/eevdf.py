@@ -1,16 +1,17 @@
-"""Linux's scheduler since 6.6: of those who are owed CPU time the earliest virtual deadline first.
+"""Linux's scheduler since 6.6: the earliest eligible virtual deadline first.
 
-The *average* of a pCPU is the mean of the vruntimes there, by weight: where all would be if they
-ran at once. A worker's *lag* is by how much it is behind that; with none or more it is *eligible*.
-Its deadline is where its vruntime will be when it has had ``base_slice``, which no CPU time but the
-end of that slice moves. The eligible one with the earliest deadline runs, until a tick finds its
-slice over, or one that wakes is that one: so slices end at ticks. A lag is kept over a sleep, up to
-two slices or a tick; who wakes is placed behind the average by as much, and what its own weight
-then draws the average back on top: it would else have lost a part of its lag by coming.
+The *average* of a pCPU is the mean, by weight, of the vruntimes there. A worker's *lag* is how far
+it is behind; with a lag of 0 or more it is *eligible*: it has had no more than its share. Its
+*deadline* is the vruntime at which it will have had ``base_slice``; there it gets a new one. Of the
+eligible the one with the earliest deadline runs. Who that is is asked when a tick finds a slice
+over, so that slices end at ticks, and when somebody wakes, who preempts if it is that one.
 
-Left out: RUN_TO_PARITY, which keeps the wake-up from preempting who is eligible still, the short
-first slice of new threads, delayed dequeue, groups of tasks. Lag that a pull meets in an empty
-queue is lost, as in Linux. `fair` has the rest. (kernel/sched/fair.c, 6.6.)
+A lag is kept over a sleep, up to two slices or a tick. Who wakes is placed behind the average by
+its lag times (W + w) / W, where W is the weight that is there and w its own: so much, as its coming
+draws the average back, leaves it its lag. At a pCPU where nobody is a lag is lost.
+
+Left out: RUN_TO_PARITY (a wake-up spares who is eligible), the short first slice of new threads,
+groups of tasks. `fair` has the rest. (kernel/sched/fair.c, 6.6.)
 """
 
 from typing import Any

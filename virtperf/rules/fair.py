@@ -5,13 +5,15 @@ A worker's *vruntime* is the CPU time it has had, in ticks, slower the more weig
 ran last. Who wakes takes that if it is idle, else an idle one it may use, else waits there. A pCPU
 that falls idle pulls from the queue with most waiting that may run on it.
 
-A domain with a cap has, each period, that part of it as *runtime* to spend; its workers draw
-slices of it. Who has spent its slice and finds no more is throttled until a period comes that has
-some for it; those who wait longest are first. To be throttled is to sleep, as in Linux.
+A domain with a cap has, in each period, that part of it as *runtime* to spend; its workers draw
+it in slices (``bandwidth_slice``). Who has spent its own and finds no more is throttled until a
+period begins that has some for it, first who has waited longest. Who is throttled sleeps, as it
+does in Linux.
 
-Other than in Linux (kernel/sched/fair.c) runtime that was drawn is a worker's and not a pCPU's,
-all of it goes back when the worker sleeps, and its end is no tick late. There is no cache-hot rule
-(migration_cost); busy pCPUs are not balanced, idle ones look for work again as a period begins.
+Other than in Linux (kernel/sched/fair.c), runtime that was drawn is a worker's, not a pCPU's; all of
+it goes back as the worker sleeps, yet wakes nobody before the next period; and no run that has
+spent it goes on until a tick. There is no cache-hot rule (migration_cost). A pCPU pulls as it falls
+idle, or if it is idle as a period begins; load is not balanced otherwise.
 """
 
 from typing import Any
