@@ -1,10 +1,12 @@
 """Linux's CFS and EEVDF: schedules worked by hand, shares, caps, wake-ups, work conservation."""
 
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from tests.random_systems import RandomSystem
 from tests.schedules import BOTH, Thread, recorded, shares, system
 from virtperf import fast
 from virtperf.assembly.scheduling import Share
@@ -330,6 +332,36 @@ def test_both_engines_record_the_same(policy, seed):
         recorded(random_system(policy, seed, limits=True), 250, engine=engine) for engine in BOTH
     )
     assert one == other
+
+
+@EACH
+@pytest.mark.parametrize("seed", range(20))
+def test_both_engines_agree_on_interrupts_locks_and_doorbells(policy, seed):
+    """Times are a thousandth of those of hosts, as those of the systems are short."""
+    rng, built = random.Random(seed), RandomSystem(seed, wide=seed % 3 == 0).system()
+    constants = tuple((name, ticks // 1000) for name, ticks in CONSTANTS[policy].items())
+    workers = tuple(
+        replace(
+            row,
+            weight=rng.choice([15, 1024, 2048]),
+            cap=rng.choice([0, 0, 300, 1500]),
+            domain=rng.choice([NONE, 0, 1]),
+        )
+        for row in built.workers
+    )
+    pool = replace(
+        built.pool,
+        policy=Policy[policy.upper()],
+        tick=4 * MS // 1000,
+        period=PERIOD // 1000,
+        constants=constants,
+    )
+    made = replace(built, pool=pool, workers=workers)
+    one, other = (
+        engine.record(made, seed=1, replication=0, requests=60, spans=10**6) for engine in BOTH
+    )
+    assert one[0].snapshots == other[0].snapshots
+    assert one[1] == other[1]
 
 
 def stretches_of(tracks, names: set[str]) -> list[tuple[int, int]]:

@@ -10,8 +10,8 @@ it in slices (``bandwidth_slice``). Who has spent its own and finds no more is t
 period begins that has some for it, first who has waited longest. Who is throttled sleeps, as it
 does in Linux.
 
-Other than in Linux (kernel/sched/fair.c), runtime that was drawn is a worker's, not a pCPU's; all of
-it goes back as the worker sleeps, yet wakes nobody before the next period; and no run that has
+Other than in Linux (kernel/sched/fair.c), runtime that was drawn is a worker's, not a pCPU's; all
+of it goes back as the worker sleeps, yet wakes nobody before the next period; and no run that has
 spent it goes on until a tick. There is no cache-hot rule (migration_cost). A pCPU pulls as it falls
 idle, or if it is idle as a period begins; load is not balanced otherwise.
 """
