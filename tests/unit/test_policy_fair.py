@@ -450,3 +450,161 @@ def test_one_thread_per_pcpu_has_what_it_would_have_pinned(policy, engine, seed)
         engine.run(each, seed=1, replication=0, requests=300).snapshots[-1] for each in systems
     )
     assert (one.completed, one.residence) == (other.completed, other.residence)
+
+
+# -- one rule at a time ---------------------------------------------------------------------------
+
+
+class Host:
+    """Rows of a pool of two pCPUs whose state a test sets; all weights are 1024, times are ms."""
+
+    def __init__(self, rules, crew: int, **constants: int) -> None:
+        zero = {name: 0 for name in (*rules.PCPU_FIELDS, *rules.WORKER_FIELDS)}
+        given = {"tick": 4, "period": 100, **constants}
+        self.rules = rules
+        self.pool = SimpleNamespace(
+            count=2, crew=crew, idle=2, head=-1, tail=-1, waiting=0, **given
+        )
+        self.pcpus = [SimpleNamespace(**zero, worker=-1, dispatched=0, charged=0) for _ in range(2)]
+        self.workers = [
+            SimpleNamespace(**zero, pin=0, affinity=[3], weight=1024, cap=0, leader=w, next=-1)
+            for w in range(crew)
+        ]
+        rules.reset(self.pool, self.pcpus, self.workers)
+
+    def ask(self, hook: str, *given: int) -> int:
+        return getattr(self.rules, hook)(self.pool, self.pcpus, self.workers, *given)
+
+    def runs(self, w: int, p: int, vruntime: int = 0, deadline: int = 0) -> None:
+        self.pcpus[p].worker = w
+        self.pool.idle -= 1
+        self._set(w, p, vruntime, deadline)
+
+    def waits(self, w: int, p: int, vruntime: int = 0, deadline: int = 0) -> None:
+        self._set(w, p, vruntime, deadline)
+        self.ask("enqueue", w, 0, 0)
+
+    def _set(self, w: int, p: int, vruntime: int, deadline: int) -> None:
+        self.workers[w].at, self.workers[w].vruntime = p, vruntime
+        self.workers[w].deadline = deadline
+
+
+def cfs_host(crew: int) -> Host:
+    return Host(cfs, crew, **{name: ticks // MS for name, ticks in CONSTANTS["cfs"].items()})
+
+
+def eevdf_host(crew: int, base_slice: int = 3) -> Host:
+    return Host(eevdf, crew, base_slice=base_slice, bandwidth_slice=5)
+
+
+@pytest.mark.parametrize(("ran", "goes"), [(2, 0), (3, 1)])
+def test_cfs_lets_run_for_the_granularity_who_is_far_ahead(ran, goes):
+    host = cfs_host(2)
+    host.runs(0, 0, vruntime=50)
+    host.waits(1, 0)
+    assert host.ask("tick", 0, ran) == goes
+
+
+@pytest.mark.parametrize(("ran", "goes"), [(2, 0), (3, 0), (4, 1)])
+def test_many_share_a_period_of_a_granularity_each(ran, goes):
+    """Of 24 ms each of 12 would have 2."""
+    host = cfs_host(12)
+    host.runs(0, 0)
+    for w in range(1, 12):
+        host.waits(w, 0)
+    assert host.ask("tick", 0, ran) == goes
+
+
+@pytest.mark.parametrize(("vruntime", "next_one"), [(24, 2), (25, 1)])
+def test_who_preempts_is_next_unless_it_is_far_ahead_of_the_head(vruntime, next_one):
+    host = cfs_host(3)
+    host.runs(0, 0, vruntime=40)
+    host.waits(1, 0, vruntime=20)
+    host.workers[2].vruntime = vruntime
+    host.ask("enqueue", 2, 1, 0)
+    assert host.ask("preempts", 2, 0) == 0
+    host.pcpus[0].worker = -1
+    host.waits(0, 0, vruntime=40)
+    assert host.ask("pick", 0, 0) == next_one
+
+
+def test_on_another_pcpu_a_worker_keeps_its_place_in_relation_to_others():
+    host = cfs_host(2)
+    host.pcpus[0].min_vruntime, host.pcpus[1].min_vruntime = 100, 40
+    host.runs(0, 0, vruntime=100)
+    host.workers[1].vruntime = 102
+    assert host.ask("place", 1, 0) == 1
+    assert host.workers[1].vruntime == 42
+
+
+def test_who_is_pulled_keeps_its_place_among_those_of_now():
+    """The first that waits has the least vruntime, so it has the least where it comes."""
+    host = cfs_host(2)
+    host.pcpus[1].min_vruntime = 40
+    host.runs(0, 0, vruntime=10)
+    host.waits(1, 0, vruntime=8)
+    assert host.ask("pick", 1, 0) == 1
+    assert (host.workers[1].vruntime, host.workers[1].at) == (40, 1)
+
+
+def test_min_vruntime_never_goes_back():
+    host = cfs_host(2)
+    host.pcpus[0].min_vruntime = 30
+    host.runs(0, 0, vruntime=25)
+    host.ask("account", 0, 1, 0)
+    assert (host.workers[0].vruntime, host.pcpus[0].min_vruntime) == (26, 30)
+
+
+@pytest.mark.parametrize(("base_slice", "limit"), [(3, 6), (1, 4)])
+@pytest.mark.parametrize("ahead", [1, -1])
+def test_eevdf_keeps_a_lag_within_two_slices_or_a_tick(base_slice, limit, ahead):
+    host = eevdf_host(2, base_slice)
+    host.waits(0, 0, vruntime=100 - 50 * ahead, deadline=999)
+    host.runs(1, 0, vruntime=100 + 50 * ahead, deadline=999)
+    host.ask("account", 1, 0, 0)
+    host.pcpus[0].worker = -1
+    host.ask("leaves", 1, 0)
+    assert host.workers[1].lag == -ahead * limit
+
+
+def test_a_wake_up_ends_a_slice_that_is_over():
+    """Whoever is next: here neither who wakes nor, as its new slice ends late, who ran."""
+    host = eevdf_host(3)
+    host.waits(1, 0, vruntime=2, deadline=4)
+    host.runs(0, 0, vruntime=3, deadline=3)
+    host.ask("enqueue", 2, 1, 0)
+    assert host.ask("preempts", 2, 0) == 0
+    host.pcpus[0].worker = -1
+    host.ask("enqueue", 0, 0, 0)
+    assert host.workers[0].deadline == 6
+    assert host.ask("pick", 0, 0) == 1
+
+
+@pytest.mark.parametrize(("deadline", "preempted"), [(7, -1), (8, -1), (9, 0)])
+def test_who_wakes_needs_an_earlier_deadline_than_who_is_eligible(deadline, preempted):
+    """It is placed at 5, where the other is, with a slice of 3."""
+    host = eevdf_host(2)
+    host.runs(0, 0, vruntime=5, deadline=deadline)
+    host.ask("enqueue", 1, 1, 0)
+    assert host.ask("preempts", 1, 0) == preempted
+
+
+def test_who_is_throttled_keeps_its_lag():
+    host = eevdf_host(2)
+    host.workers[0].cap, host.workers[0].runtime = 100, 0
+    host.waits(1, 0, vruntime=1, deadline=9)
+    host.runs(0, 0, vruntime=5, deadline=9)
+    host.ask("account", 0, 0, 0)
+    host.pcpus[0].worker = -1
+    host.ask("enqueue", 0, 0, 0)
+    assert (host.workers[0].throttled, host.workers[0].lag) == (1, -2)
+
+
+@EACH
+def test_the_first_that_waits_at_an_idle_pcpu_is_left_to_it(policy):
+    """So it is as a period begins, when several were throttled."""
+    host = cfs_host(2) if policy == "cfs" else eevdf_host(2)
+    host.waits(0, 1)
+    assert host.ask("pick", 0, 0) == -1
+    host.waits(1, 1)
+    assert host.ask("pick", 0, 0) == 1

@@ -85,7 +85,6 @@ def enqueue(pool: Any, pcpus: Any, workers: Any, w: int, woken: int, now: int) -
     """Let `w` wait in order of vruntime, behind equals; or throttle it."""
     if not funded(pool, workers, w):
         throttle(pool, workers, w)
-        _advance(pcpus, workers, workers[w].at, now)
         return
     if woken:
         _wake(pool, pcpus, workers, w, now)
@@ -124,9 +123,8 @@ def _advance(pcpus: Any, workers: Any, p: int, now: int) -> None:
 
 
 def leaves(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> None:
-    """Let its queue go on without `w`, and its domain have its runtime."""
+    """Let the domain of `w` have the runtime that it has not spent."""
     give_back(workers, w)
-    _advance(pcpus, workers, workers[w].at, now)
 
 
 # -- who runs -------------------------------------------------------------------------------------
