@@ -57,7 +57,7 @@ def by_hand(policy: str, wakes, constants):
 # Latency 6, granularity 1 (of a slice), 1 (of a wake-up). The slice of A beside B is 2 and of B 4;
 # with S there they are 1.5 and 3, and that of S is 1.5. A slice of 2 that begins at a tick has not
 # been exceeded at the second tick after that, so it ends at the third. S wakes half of 6 behind
-# min_vruntime or where it was. min is min_vruntime when that is decided.
+# min_vruntime or where it was.
 CFS_CONSTANTS = {
     "latency": 6 * MS,
     "min_granularity": MS,
@@ -66,54 +66,60 @@ CFS_CONSTANTS = {
 }
 CFS_WAKES = ((5.5, 1.0), (9.5, 1.25), (11.25, 0.5), (26.5, 1.0))
 CFS_TABLE = (
-    #  at, who,  vruntimes of A, B, S; why
-    (0.00, "A", 0.0, 0.0, 0.0),  # first of equals
-    (3.00, "B", 3.0, 0.0, 0.0),  # A has run 3 > 2
-    (5.50, "S", 3.0, 1.25, 0.0),  # min 1.25, S at max(0, 1.25 - 3); B ahead by 1.25 > 1
-    (6.50, "B", 3.0, 1.25, 1.0),  # S sleeps
-    (9.50, "S", 3.0, 2.75, 1.0),  # min 2.75, S at max(1, -0.25); B ahead by 1.75
-    (10.75, "B", 3.0, 2.75, 2.25),  # S sleeps; its slice of 1.5 would have lasted until 11 or 12
+    #   at, who, vruntimes of A, B, S, min_vruntime; why
+    (0.000, "A", 0.0, 0.000, 0.000, 0.000),  # first of equals
+    (3.000, "B", 3.0, 0.000, 0.000, 0.000),  # A has run 3 > 2
+    (5.500, "S", 3.0, 1.250, 0.000, 1.250),  # S at max(0, 1.25 - 3); B ahead by 1.25 > 1
+    (6.500, "B", 3.0, 1.250, 1.000, 1.250),  # S sleeps
+    (9.500, "S", 3.0, 2.750, 1.000, 2.750),  # S at max(1, 2.75 - 3); B ahead by 1.75
+    (10.75, "B", 3.0, 2.750, 2.250, 2.750),  # S sleeps
     # at 11.25 S wakes at max(2.25, 3 - 3); B, at 3, is ahead by 0.75 only: S waits
-    (14.00, "S", 3.0, 4.375, 2.25),  # B has run 3.25 > 3
-    (14.50, "A", 3.0, 4.375, 2.75),  # S sleeps
-    (17.00, "B", 5.5, 4.375, 2.75),  # A has run 2.5 > 2, as at 16 it had not: 1.5
-    (22.00, "A", 5.5, 6.875, 2.75),  # B has run 5 > 4
-    (25.00, "B", 8.5, 6.875, 2.75),  # A has run 3 > 2
-    (26.50, "S", 8.5, 7.625, 4.625),  # min 7.625, S at max(2.75, 4.625)
-    (27.50, "B", 8.5, 7.625, 5.625),  # S sleeps
-    (32.00, "A", 8.5, 9.875, 5.625),  # B has run 4.5 > 4
-    (35.00, "B", 11.5, 9.875, 5.625),  # A has run 3 > 2
+    (14.00, "S", 3.0, 4.375, 2.250, 3.000),  # B has run 3.25 > 3
+    (14.50, "A", 3.0, 4.375, 2.750, 3.000),  # S sleeps
+    (17.00, "B", 5.5, 4.375, 2.750, 4.375),  # A has run 2.5 > 2, as at 16 it had not: 1.5
+    (22.00, "A", 5.5, 6.875, 2.750, 5.500),  # B has run 5 > 4
+    (25.00, "B", 8.5, 6.875, 2.750, 6.875),  # A has run 3 > 2
+    (26.50, "S", 8.5, 7.625, 4.625, 7.625),  # S at max(2.75, 7.625 - 3); B ahead by 3
+    (27.50, "B", 8.5, 7.625, 5.625, 7.625),  # S sleeps
+    (32.00, "A", 8.5, 9.875, 5.625, 8.500),  # B has run 4.5 > 4
+    (35.00, "B", 11.5, 9.875, 5.625, 9.875),  # A has run 3 > 2
 )
 
-# Base slice 3: a slice moves A and S by 3, B by 1.5. A lag is kept up to 6. The average of A and B
-# is (A + 2 B) / 3, with S there (A + 2 B + S) / 4. dX is the deadline of X, av the average.
+# Base slice 3: a slice moves A and S by 3, B by 1.5. A lag is kept up to 6. The average, av, of A
+# and B is (A + 2 B) / 3, with S there (A + 2 B + S) / 4. A deadline is met at the first tick
+# that is no earlier, and then a slice ahead; dA is that of A. The lag of S is that of its last sleep.
 EEVDF_CONSTANTS = {"base_slice": 3 * MS, "bandwidth_slice": 5 * MS}
 EEVDF_WAKES = ((4.5, 0.75), (11.25, 1.25), (14.375, 0.5), (26.5, 1.0))
 EEVDF_TABLE = (
-    #  at, who,  vruntimes of A, B, S; why
-    (0.00, "A", 0.0, 0.0, 0.0),  # is alone; dA 3
-    (0.00, "B", 0.0, 0.0, 0.0),  # wakes with dB 1.5, before dA
-    (3.00, "A", 0.0, 1.5, 0.0),  # B is at dB, which becomes 3; av 1: only A is eligible
-    # at 4.5 A and B are at 1.5, and so is av: S is placed there, dS 4.5; dA is 3: S waits
-    (6.00, "B", 3.0, 1.5, 1.5),  # A is at dA -> 6; av 1.875: B (dB 3) before S (dS 4.5)
-    (9.00, "S", 3.0, 3.0, 1.5),  # B is at dB -> 4.5; av 2.625: only S is eligible
-    (9.75, "B", 3.0, 3.0, 2.25),  # S sleeps, av 2.8125, lag 0.5625; then av 3: dB 4.5 before dA 6
-    # S wakes at av 3.5 - 0.5625 * 4/3 = 2.75, dS 5.75; that makes av 3.3125: A (dA 6) and S are
-    # eligible, B at 3.75 is not
-    (11.25, "S", 3.0, 3.75, 2.75),
-    (12.50, "A", 3.0, 3.75, 4.0),  # S sleeps, av 3.625, lag -0.375; then av 3.5: only A is eligible
-    # at 14.375 A is at 4.875, av 4.125: S is placed at 4.125 + 0.375 * 4/3 = 4.625, dS 7.625; that
-    # makes av 4.25, and A is not eligible, but neither is S: it waits, and so does B
-    (16.00, "B", 6.5, 3.75, 4.625),  # A is past dA 6 -> 9.5; av 4.65625: dB 4.5 before dS 7.625
-    (18.00, "B", 6.5, 4.75, 4.625),  # B is past dB 4.5 -> 6.25; av 5.15625: still before dS
-    (21.00, "S", 6.5, 6.25, 4.625),  # B is at dB -> 7.75; av 5.90625: only S is eligible
-    (21.50, "B", 6.5, 6.25, 5.125),  # S sleeps, av 6.03125, lag 0.90625; then av 6.33: only B
-    (25.00, "A", 6.5, 8.0, 5.125),  # B is past dB 7.75 -> 9.5; av 7.5: only A, dA 9.5
-    # S wakes at av 8 - 0.90625 - 0.302083333, dS 9.791666667; A and B are at 8: only S is eligible
-    (26.50, "S", 8.0, 8.0, 6.791666667),
-    (27.50, "B", 8.0, 8.0, 7.791666667),  # S sleeps; av 8, dA = dB = 9.5: B has waited longer
-    (31.00, "A", 8.0, 9.75, 7.791666667),  # B is past dB -> 11.25; av 9.16: only A
-    (33.00, "B", 10.0, 9.75, 7.791666667),  # A is past dA -> 13; av 9.83: only B
+    #   at, who, vruntimes of A, B, S; deadlines of A, B, S; lag of S; why
+    (0.000, "A", 0.0, 0.00, 0.000, 3.0, 0.0, 0.0, 0.0),  # is alone
+    (0.000, "B", 0.0, 0.00, 0.000, 3.0, 1.5, 0.0, 0.0),  # wakes with dB before dA
+    (3.000, "A", 0.0, 1.50, 0.000, 3.0, 3.0, 0.0, 0.0),  # dB met; av 1: only A is eligible
+    # at 4.5 A, B and so av are at 1.5: S is placed there, dS 4.5 is behind dB 3: S waits
+    (6.000, "B", 3.0, 1.50, 1.500, 6.0, 3.0, 4.5, 0.0),  # dA met; av 1.875: B and S, dB first
+    (9.000, "S", 3.0, 3.00, 1.500, 6.0, 4.5, 4.5, 0.0),  # dB met; av 2.625: only S
+    # S sleeps: av 2.8125, its lag 0.5625; then av is 3: A and B, dB first
+    (9.750, "B", 3.0, 3.00, 2.250, 6.0, 4.5, 4.5, 0.5625),
+    # S wakes at av 3.5 - 0.5625 * 4/3 = 2.75; that makes av 3.3125: A and S, but not B, at 3.75
+    (11.25, "S", 3.0, 3.75, 2.750, 6.0, 4.5, 5.75, 0.5625),
+    # S sleeps: av 3.625, its lag -0.375; then av is 3.5: only A
+    (12.50, "A", 3.0, 3.75, 4.000, 6.0, 4.5, 5.75, -0.375),
+    # at 14.375 A is at 4.875, av 4.125: S is placed at 4.125 + 0.375 * 4/3 = 4.625, which makes av
+    # 4.25: not A, but neither is S, so that A runs on
+    (16.00, "B", 6.5, 3.75, 4.625, 9.5, 4.5, 7.625, -0.375),  # dA met; av 4.65625: B, S; dB first
+    (18.00, "B", 6.5, 4.75, 4.625, 9.5, 6.25, 7.625, -0.375),  # dB met; av 5.15625: dB still first
+    (21.00, "S", 6.5, 6.25, 4.625, 9.5, 7.75, 7.625, -0.375),  # dB met; av 5.90625: only S
+    # S sleeps: av 6.03125, its lag 0.90625; then av is 6.33: only B
+    (21.50, "B", 6.5, 6.25, 5.125, 9.5, 7.75, 7.625, 0.90625),
+    (25.00, "A", 6.5, 8.00, 5.125, 9.5, 9.5, 7.625, 0.90625),  # dB met; av 7.5: only A
+    # S wakes at av 8 - 0.90625 - 0.302083333, as ticks are whole; A and B are at 8: only S
+    (26.50, "S", 8.0, 8.00, 6.791666667, 9.5, 9.5, 9.791666667, 0.90625),
+    # S sleeps: av 7.947916666, its lag 0.156249999; then av is 8: A and B; dA = dB, B came first
+    (27.50, "B", 8.0, 8.00, 7.791666667, 9.5, 9.5, 9.791666667, 0.156249999),
+    # dB met; av 9.16: only A
+    (31.00, "A", 8.0, 9.75, 7.791666667, 9.5, 11.25, 9.791666667, 0.156249999),
+    # dA met; av 9.83: only B
+    (33.00, "B", 10.0, 9.75, 7.791666667, 13.0, 11.25, 9.791666667, 0.156249999),
 )
 
 SCHEDULES = {
@@ -150,20 +156,23 @@ def test_who_runs_until_when_is_what_a_table_worked_by_hand_says(policy, engine)
 
 
 @EACH
-def test_vruntimes_are_those_of_the_table(policy, monkeypatch):
+def test_the_state_is_that_of_the_table(policy, monkeypatch):
     """Seen by a hook that is told who starts to run."""
     wakes, constants, table = SCHEDULES[policy]
     found = []
 
     def starts(pool, pcpus, workers, p, w, now):
-        found.append((now, "ABS"[w], *(worker.vruntime for worker in workers)))
+        state = [worker.vruntime for worker in workers]
+        if policy == "cfs":
+            state.append(pcpus[p].min_vruntime)
+        else:
+            state += [*(worker.deadline for worker in workers), workers[2].lag]
+        found.append((now, "ABS"[w], *state))
 
     number, rules = Policy[policy.upper()], {"cfs": cfs, "eevdf": eevdf}[policy]
     monkeypatch.setitem(POLICIES, number, SimpleNamespace(**vars(rules), starts=starts))
     recorded(by_hand(policy, wakes, constants), 40)
-    expected = [
-        (round(at * MS), who, *(round(v * MS) for v in vruntimes)) for at, who, *vruntimes in table
-    ]
+    expected = [(round(at * MS), who, *(round(v * MS) for v in state)) for at, who, *state in table]
     assert found[: len(expected)] == expected
 
 

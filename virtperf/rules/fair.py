@@ -7,8 +7,8 @@ that falls idle pulls from the queue with most waiting that may run on it.
 
 A domain with a cap has, in each period, that part of it as *runtime* to spend; its workers draw
 it in slices (``bandwidth_slice``). Who has spent its own and finds no more is throttled until a
-period begins that has some for it, first who has waited longest. Who is throttled sleeps, as it
-does in Linux.
+period begins that has some for it, first who has waited longest. To its queue that is a sleep, as
+in Linux.
 
 Other than in Linux (kernel/sched/fair.c), runtime that was drawn is a worker's, not a pCPU's; all
 of it goes back as the worker sleeps, yet wakes nobody before the next period; and no run that has
