@@ -19,7 +19,7 @@ LONGER = [module for number, module in POLICIES.items() if number > 1]  # see te
 RULES = [
     rule
     for module in MODULES
-    if module not in LONGER and not module.__name__.endswith((".waiting", ".policies"))
+    if module not in LONGER and not module.__name__.endswith((".fair", ".waiting", ".policies"))
     for _, rule in inspect.getmembers(module, inspect.isfunction)
     if rule.__module__ == module.__name__
 ]

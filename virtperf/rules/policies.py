@@ -36,19 +36,22 @@ Its names of constants and of state are data:
 * ``POOL_FIELDS``, ``PCPU_FIELDS``, ``WORKER_FIELDS``: state it keeps in these rows.
 
 The pool has ``count idle crew slice tick period`` (pCPUs, idle ones, workers), a pCPU ``worker last
-dispatched`` (who runs there, who did before, since when), a worker ``weight cap leader kin affinity
-pin last next``: see `tables.WorkerRow`; `waiting.may_run` reads affinities.
+dispatched charged`` (who runs there, who did before, since when, until when `account` has charged
+it), a worker ``weight cap leader kin affinity pin last next``: see `tables.WorkerRow`;
+`waiting.may_run` reads affinities.
 """
 
 from typing import Any
 
-from virtperf.rules import credit, credit2, gang, pinned, relaxed_gang, round_robin
+from virtperf.rules import cfs, credit, credit2, eevdf, gang, pinned, relaxed_gang, round_robin
 
 POLICIES: dict[int, Any] = {
     0: round_robin,
     1: pinned,
     2: credit,
     3: credit2,
+    4: cfs,
+    5: eevdf,
     6: gang,
     7: relaxed_gang,
 }

@@ -71,6 +71,8 @@ class Policy(IntEnum):
     PINNED = 1
     CREDIT = 2
     CREDIT2 = 3
+    CFS = 4
+    EEVDF = 5
     GANG = 6
     RELAXED_GANG = 7
 
