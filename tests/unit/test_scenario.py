@@ -183,7 +183,8 @@ MISTAKES = [
     ({"host": {"pcpus": 1025}}, "host.pcpus must be at most 1024, got 1025"),
     (
         {"host": {"policy": "fair"}},
-        "host.policy must be one of round-robin, pinned, credit, gang, relaxed-gang, got 'fair'",
+        "host.policy must be one of round-robin, pinned, cfs, credit, credit2, eevdf, gang, "
+        "relaxed-gang, got 'fair'",
     ),
     ({"vm0": {"count": 1.5}}, "vm[0].count must be a whole number, got 1.5"),
     ({"vm0": {"count": True}}, "vm[0].count must be a whole number, got True"),

@@ -39,6 +39,26 @@ def test_a_scenario_may_change_them():
     assert (built.pool.slice, built.pool.tick, built.pool.period) == (6 * MS, 2 * MS, 6 * MS)
 
 
+@pytest.mark.parametrize(("pcpus", "stretch"), [(1, 1), (2, 2), (4, 3), (8, 4), (64, 4)])
+def test_linux_stretches_its_slices_with_the_number_of_cpus(pcpus, stretch):
+    built = build(scenario({"policy": "cfs", "pcpus": pcpus}))
+    constants = dict(built.pool.constants)
+    assert constants["latency"] == 6 * MS * stretch
+    assert constants["wakeup_granularity"] == MS * stretch
+    assert constants["bandwidth_slice"] == 5 * MS
+    assert dict(build(scenario({"policy": "eevdf", "pcpus": pcpus})).pool.constants)[
+        "base_slice"
+    ] == round(0.7 * MS * stretch)
+
+
+@pytest.mark.parametrize(
+    ("policy", "name"), [("cfs", "latency"), ("eevdf", "base_slice"), ("credit2", "max_runtime")]
+)
+def test_a_slice_is_what_a_policy_calls_so(policy, name):
+    built = build(scenario({"policy": policy, "slice": "9ms"}))
+    assert dict(built.pool.constants)[name] == 9 * MS
+
+
 def test_shares_are_those_of_each_copy():
     built = build(scenario(count=2, vcpus=2, weight=512, cap=0.25, affinity=[3, 1, 3]))
     assert {row.weight for row in built.workers} == {512}
@@ -67,7 +87,7 @@ def test_host_threads_share_the_weight_but_neither_the_cap_nor_the_affinity():
         ({}, {"cap": 1.5}, "vm[0].cap must be at most vcpus (1), which cannot use more, got 1.5"),
         ({}, {"affinity": [4]}, "vm[0].affinity must name pCPUs below host.pcpus (4), got 4"),
         ({"slice": 0}, {}, "host.slice must be above 0, got 0"),
-        ({"policy": "fifo"}, {}, "host.policy must be one of round-robin, pinned, credit"),
+        ({"policy": "fifo"}, {}, "host.policy must be one of round-robin, pinned, cfs, credit"),
         (
             {"scheduler": {"ratelimt": "1ms"}},
             {},

@@ -14,6 +14,12 @@ from virtperf.units import ticks
 
 ITS_OWN = "given in the scenario"
 SLICED = ("credit", "gang")  # whose tick and period are so many slices, however long
+SLICE_IS = {"credit2": "max_runtime", "cfs": "latency", "eevdf": "base_slice"}
+STRETCHED = {
+    "cfs": ("slice", "latency", "min_granularity", "wakeup_granularity"),
+    "eevdf": ("slice", "base_slice"),
+}
+"""What Linux makes longer on machines of more CPUs."""
 MOST_CPUS = 8  # that Linux counts when it stretches its slices
 
 
@@ -77,20 +83,16 @@ def _changed(host: Host, numbers: ParameterSet) -> ParameterSet:
     changes = {name: _given(numbers[name], value) for name, value in host.scheduler.items()}
     if host.slice is not None:
         changes["slice"] = _given(numbers["slice"], host.slice)
+        if host.policy in SLICE_IS:
+            changes.setdefault(SLICE_IS[host.policy], changes["slice"])
         ratio = changes["slice"].base / numbers["slice"].base
         for name in ("tick", "period"):
             if host.policy in SLICED and name in numbers and name not in changes:
                 changes[name] = numbers[name].scaled(ratio)
-    if host.policy in ("cfs", "eevdf"):
-        stretch = min(host.pcpus, MOST_CPUS).bit_length()  # 1 + log2, rounded down
-        for name in numbers:
-            if numbers[name].source.startswith("linux-fair") and _stretches(name):
-                changes.setdefault(name, numbers[name].scaled(stretch))
+    stretch = min(host.pcpus, MOST_CPUS).bit_length()  # 1 + log2, rounded down
+    for name in STRETCHED.get(host.policy, ()):
+        changes.setdefault(name, numbers[name].scaled(stretch))
     return numbers.replace(**changes)
-
-
-def _stretches(name: str) -> bool:
-    return name in ("latency", "min_granularity", "wakeup_granularity", "base_slice")
 
 
 def _given(before: Quantity, value: float) -> Quantity:

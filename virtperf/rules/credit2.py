@@ -38,7 +38,7 @@ PCPU_FIELDS = ("head", "tail", "max_weight", "tickled", "heir", "until")
 WORKER_FIELDS = (
     "credit",
     "residue",  # of what it owes, as that was divided by its weight
-    "since",  # when it was charged last
+    "dealt",  # when it was charged last
     "began",
     "at",
     "tickled",
@@ -260,7 +260,7 @@ def _may_replace(pool: Any, pcpus: Any, workers: Any, w: int, p: int, running: i
 def starts(pool: Any, pcpus: Any, workers: Any, p: int, w: int, now: int) -> None:
     """Count its ratelimit from now on; let it be of the queue of `p`, and pay it for a move."""
     before = workers[w].at
-    workers[w].began = workers[w].since = now
+    workers[w].began = workers[w].dealt = now
     workers[w].tickled = -1
     workers[w].at = p
     if _first(pool, before) != _first(pool, p):
@@ -318,8 +318,8 @@ def account(pool: Any, pcpus: Any, workers: Any, w: int, ran: int, now: int) -> 
 
 def _burn(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> None:
     """Charge `w` what it ran since it was last charged; what does not divide is kept."""
-    ran = now - workers[w].since
-    workers[w].since = now
+    ran = now - workers[w].dealt
+    workers[w].dealt = now
     owed = ran * pcpus[_first(pool, workers[w].at)].max_weight + workers[w].residue
     workers[w].residue = owed % workers[w].weight
     workers[w].credit = max(workers[w].credit - owed // workers[w].weight, -pool.credit_init)
