@@ -157,6 +157,43 @@ def test_another_pcpu_takes_a_waiter_only_for_enough_more_credit(old_ran, waits,
         assert (instant, credits[2]) == ((at + 30) / 1000, 10.05)
 
 
+def test_nor_does_one_that_looks_again(monkeypatch):
+    """When `w` wakes with 10, `fresh` has just started, and `old` looks again at 0.4, with 9.6.
+
+    That is 0.4 less than `w` has: `old` goes on for the shortest runtime, 0.1, and then it is 0.5.
+    """
+    threads = [
+        sleeper("fresh", [(360, 2_000)], affinity=(0,)),
+        sleeper("old", [(0, 5_000)], affinity=(1,)),
+        sleeper("w", [(380, 1_000)]),
+    ]
+    lengths = {"max_runtime": 4 * MS // 10, "min_runtime": MS // 10, "ratelimit": MS // 10}
+    system = credit2_of(threads, pcpus=2, constants=lengths)
+    found = [one for one in decisions(system, 10, monkeypatch) if one[1] == "w"]
+    instant, _, credits, _ = found[0]
+    assert (instant, credits[2]) == (0.5, 10.05)
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_after_a_refill_everybody_is_on_its_own_pcpu(engine):
+    """`v` has the larger cap, so less credit; still `u` leaves pCPU 0 to it."""
+    threads = [hog("v", cap=500), hog("u", cap=250)]
+    zero, one = recorded(credit2_of(threads, pcpus=2), 100, engine=engine).pcpus
+    assert {span.worker for span in zero} == {0, NONE}
+    assert {span.worker for span in one} == {1, NONE}
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_charging_in_pieces_changes_nothing(engine):
+    """At each refill all are charged; 7 of 3 parts do not divide, and what remains is kept."""
+    threads = [hog("h", 700), hog("g", 300), sleeper("s", [(5_000, 7_000), (30_100, 9_000)], 411)]
+    seldom, often = (
+        recorded(credit2_of(threads, period_ns=period), 100, engine=engine)
+        for period in (10e6, 12_345.0)
+    )
+    assert often == seldom
+
+
 @pytest.mark.parametrize(("at", "starts"), [(0.94, 10.0), (0.97, 1.47)])
 @pytest.mark.parametrize("engine", BOTH)
 def test_who_wakes_shortly_before_the_end_of_a_ratelimit_is_heard(at, starts, engine):
