@@ -86,8 +86,8 @@ CFS_TABLE = (
 )
 
 # Base slice 3: a slice moves A and S by 3, B by 1.5. A lag is kept up to 6. The average, av, of A
-# and B is (A + 2 B) / 3, with S there (A + 2 B + S) / 4. A deadline is met at the first tick
-# that is no earlier, and then a slice ahead; dA is that of A. The lag of S is that of its last
+# and B is (A + 2 B) / 3, with S there (A + 2 B + S) / 4. A deadline is met at the first tick that
+# is no earlier, and then moves a slice ahead; dA is that of A. The lag of S is that of its last
 # sleep.
 EEVDF_CONSTANTS = {"base_slice": 3 * MS, "bandwidth_slice": 5 * MS}
 EEVDF_WAKES = ((4.5, 0.75), (11.25, 1.25), (14.375, 0.5), (26.5, 1.0))
