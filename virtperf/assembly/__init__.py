@@ -141,6 +141,9 @@ class Assembly:
             raise ParameterError(name, "pCPU", f"below {self._pool.pcpus}", host_interrupts_of)
         book.enter("worker", name, index)
         waits = _waits(role)
+        wake_group = NONE
+        if host_interrupts_of is None:
+            wake_group = book.wakes.number(f"{share.domain} {role}".strip())
         book.workers.append(
             WorkerRow(
                 name=name,
@@ -160,6 +163,7 @@ class Assembly:
                 weight=share.weight,
                 cap=share.cap,
                 affinity=share.affinity_of(name, self._pool.pcpus),
+                wake_group=wake_group,
             )
         )
         self._inbox(
@@ -454,6 +458,7 @@ class Assembly:
             sources=tuple(book.sources),
             classes=tuple(book.classes),
             timers=tuple(book.timers),
+            wakes=tuple(book.wakes),
             steps=tuple(book.steps),
             draws=tuple(book.draws),
             values=tuple(book.values),

@@ -8,6 +8,7 @@ from virtperf.fast.calendar import SLICE, alarm_of_policy, cause, next_key
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
+from virtperf.fast.probe import woke
 from virtperf.fast.race import FOREVER, touch
 from virtperf.fast.stretch import NEVER, OPEN, carry_on, happen, unset, urgent
 
@@ -33,6 +34,7 @@ def request(s: Any, w: Any) -> None:
         _intrude(s, w)
         return
     pool = pools(s)[0]
+    w.requested = s.now
     p = policy.place(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
     if p != NONE:
         _dispatch(s, pool, pcpus(s)[p], w)
@@ -101,8 +103,12 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     pool.idle -= 1
     pcpu.worker = w.index
     pcpu.dispatched = pcpu.charged = s.now
+    if w.requested != NEVER:
+        woke(s, w)
+    pool.migrations += (w.last != pcpu.index) & (w.last != NONE)
     w.pcpu = w.last = pcpu.index
     if pcpu.last != w.index and pcpu.last != NONE:
+        pool.switches += 1
         w.switch_left, w.switches_anew = pool.switch, 1
     policy.starts(pool.policy, pool, pcpus(s), workers(s), pcpu.index, w.index, s.now)
     _arm(s, pool, pcpu)
@@ -130,6 +136,7 @@ def _preempt(s: Any, pool: Any, pcpu: Any, asks: int) -> None:
     stop(s, w)
     _queue(s, pool, w, 0)
     _next(s, pool, pcpu, asks)
+    pool.preemptions += pcpu.worker != w.index
     _explain(s, pool)
 
 

@@ -68,11 +68,24 @@ class Pool:
     """A scheduler's pCPUs and the queue in front of them.
 
     What a policy is, `rules.policies` says. A timer runs only while somebody waits.
+
+    Parameters
+    ----------
+    env : Clock
+    row : PoolRow
+    accounts : int
+        Accounts of a pCPU's time.
+    woke : callable
+        Told of each dispatch of a woken worker: its wake group, and the ticks from its request.
     """
 
-    def __init__(self, env: Clock, row: PoolRow, accounts: int) -> None:
+    def __init__(
+        self, env: Clock, row: PoolRow, accounts: int, woke: Callable[[int, int], None]
+    ) -> None:
         self.env = env
         self.row = row
+        self.woke = woke
+        self.switches = self.preemptions = self.migrations = 0
         self.policy = policy = POLICIES[row.policy]
         self.home: Any = getattr(policy, "home", None)
         self.preempts: Any = getattr(policy, "preempts", None)
@@ -115,7 +128,7 @@ class Pool:
         if worker.row.host:
             self._intrude(worker)
             return
-        now = self.env.now
+        now = worker.requested = self.env.now
         p = self.policy.place(self, self.pcpus, self.workers, worker.index, now)
         if p != NOBODY:
             self._dispatch(self.pcpus[p], worker)
@@ -178,8 +191,14 @@ class Pool:
         pcpu.worker = worker.index
         pcpu.dispatched = pcpu.charged = now
         worker.pcpu = pcpu
+        if worker.requested != NEVER:
+            self.woke(worker.row.wake_group, now - worker.requested)
+            worker.requested = NEVER
+        if worker.last != pcpu.index and worker.last != NOBODY:
+            self.migrations += 1
         worker.last = pcpu.index
         if pcpu.last != worker.index and pcpu.last != NOBODY:
+            self.switches += 1
             worker.switch_left, worker.switches_anew = self.row.switch, True
         if self.starts is not None:
             self.starts(self, self.pcpus, self.workers, pcpu.index, worker.index, now)
@@ -203,6 +222,8 @@ class Pool:
         worker.stop()
         self._queue(worker, woken=0)
         self._next(pcpu, asks)
+        if pcpu.worker != worker.index:
+            self.preemptions += 1
         self._explain()
 
     def _charge(self, pcpu: Pcpu) -> None:

@@ -43,6 +43,7 @@ class Thread:
         self.alarm: simpy.Event = self.env.event()
         self.away = True
         self.stopped = self.end = NEVER
+        self.requested = NEVER  # since when it has wished for a pCPU and has not had one
         self.stood = self.account = 0
         self.plain = False
         self.switch_left = 0
