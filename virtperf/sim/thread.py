@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from virtperf.rules.policies import WORKER_FIELDS
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker, happen
 from virtperf.sim.doorbell import Steps
 from virtperf.sim.pool import NEVER, Pcpu, Pool
@@ -25,6 +26,39 @@ class Thread:
     thread learns of that when it goes on. `away` says that it cannot go on before it has been to
     `_regain`: it has no pCPU, or host interrupt work stands above it.
     """
+
+    __slots__ = (
+        "account",
+        "affinity",
+        "alarm",
+        "away",
+        "cap",
+        "clock",
+        "end",
+        "env",
+        "index",
+        "kin",
+        "last",
+        "leader",
+        "level",
+        "machine",
+        "next",
+        "pcpu",
+        "pin",
+        "plain",
+        "pool",
+        "queued",
+        "requested",
+        "row",
+        "stood",
+        "stopped",
+        "switch_left",
+        "switches_anew",
+        "ticker",
+        "weight",
+        "__dict__",  # for the state of a policy that is not among `POLICIES`
+        *WORKER_FIELDS,
+    )
 
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         self.env: Clock = machine.env
