@@ -28,7 +28,7 @@ from virtperf.fast.layout import (
     waking,
     workers,
 )
-from virtperf.fast.status import FULL, fail
+from virtperf.fast.status import FULL, LATE, fail
 from virtperf.fast.tables import bit_length
 from virtperf.tables.batches import COARSE, SCALARS
 from virtperf.tables.histogram import BITS
@@ -62,6 +62,8 @@ def woke(s: Any, w: Any) -> None:
     latency = s.now - w.requested
     w.requested = NONE
     waking(s)[w.wake_group] += latency
+    if waking(s)[w.wake_group] < 0:  # workers of side paths are in no request's time in the system
+        fail(s, LATE, 0)
     _count(s, s.groups + w.wake_group, latency)
 
 
