@@ -11,7 +11,8 @@ from virtperf.tables import Run, System
 def plain(run: Run) -> dict[str, Any]:
     """Return all of a run but the name of its engine."""
     parts = {field.name: getattr(run, field.name) for field in fields(run)}
-    parts["histograms"] = [[h.counts for h in batch] for batch in run.histograms]
+    for name in ("histograms", "wakes"):
+        parts[name] = [[h.counts for h in batch] for batch in getattr(run, name)]
     del parts["engine"]
     return parts
 

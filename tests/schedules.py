@@ -18,9 +18,13 @@ FAR = 10**12  # ns
 
 @dataclass(frozen=True, kw_only=True)
 class Thread:
-    """One that computes all the time, or has (instant, work) in us at which it wakes."""
+    """One that computes all the time, or has (instant, work) in us at which it wakes.
+
+    Its role is its name if it has none.
+    """
 
     name: str
+    role: str = ""
     share: Share = field(default_factory=Share)
     wakes: Sequence[tuple[float, float]] | None = None
 
@@ -32,7 +36,7 @@ def system(
     assembly = Assembly("schedule", pcpus=pcpus, policy=policy, switch_ns=switch_ns, **pool)
     assembly.station("clock", 1)
     for thread in threads:
-        assembly.worker(thread.name, thread.name, share=thread.share)
+        assembly.worker(thread.name, thread.role or thread.name, share=thread.share)
     for thread in threads:
         if thread.wakes is None:
             path = (work(thread.name, MS, thread.name), end())
@@ -51,6 +55,16 @@ def system(
     path = (serve("clock", Deterministic(float(MS)), "clock"), end())
     assembly.source("clock", {"tick": (1.0, path)}, outstanding=1)
     return assembly.system()
+
+
+def under_credit() -> System:
+    """Return hogs, a capped one among them, and one that wakes, under Xen's scheduler."""
+    hogs = [Share(domain=f"d{n}", weight=256 * n, cap=cap) for n, cap in ((1, 0), (2, 300), (3, 0))]
+    threads = [Thread(name=share.domain, share=share) for share in hogs]
+    threads.append(Thread(name="wakes", wakes=[(7_300 * n, 900) for n in range(1, 40)]))
+    constants = {"ratelimit": 10**9, "balance_every": 10**9, "sampled": 0}
+    pool = {"slice_ns": 30e6, "tick_ns": 10e6, "period_ns": 30e6, "constants": constants}
+    return system(threads, "credit", pcpus=2, switch_ns=2e3, **pool)
 
 
 def recorded(system: System, time_ms: int, *, engine: Any = sim) -> Timeline:

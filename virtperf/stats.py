@@ -54,6 +54,28 @@ def mser5(series: Series) -> int | None:
     return None if cut == bound else cut * _BATCH
 
 
+def jain(values: Series) -> float:
+    """Return Jain's fairness index [1]_: 1 if all get the same, 1/n if one of n gets all.
+
+    Parameters
+    ----------
+    values : sequence of float
+        What each gets, at least one; where nobody gets anything, all get the same.
+
+    References
+    ----------
+    .. [1] R. Jain, D. Chiu and W. Hawe, "A quantitative measure of fairness and discrimination
+       for resource allocation in shared computer systems", DEC-TR-301, 1984.
+
+    Examples
+    --------
+    >>> jain([2.0, 2.0]), jain([2.0, 0.0]), jain([3.0, 1.0])
+    (1.0, 0.5, 0.8)
+    """
+    squares = sum(value * value for value in values)
+    return float(sum(values) ** 2 / (len(values) * squares)) if squares else 1.0
+
+
 def interval(values: Series, confidence: float = 0.95) -> tuple[float, float]:
     """Return the mean and the Student-t confidence half-width of independent values.
 

@@ -42,7 +42,7 @@ def windows_of(system, *, requests=300, replications=3):
         snapshots = run(system, seed=1, replication=replication, requests=requests).snapshots
         last = snapshots[-1]
         start = next(s for s in snapshots if sum(s.completed) >= sum(last.completed) // 4)
-        found.append(Window(system=system, start=start, end=last, histograms=()))
+        found.append(Window(system=system, snapshots=(start, last), histograms=(), wakes=()))
     return found
 
 

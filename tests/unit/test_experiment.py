@@ -66,6 +66,7 @@ def made_up_run(latencies, batch=10):
         batch=batch,
         snapshots=tuple(snapshots),
         histograms=tuple(histograms),
+        wakes=((),) * len(histograms),
         in_flight=0,
         events=0,
         engine="made up",
@@ -77,6 +78,8 @@ SYSTEM = SimpleNamespace(
     accounts=("idle", "vcpu: guest"),
     counters=("exits.io",),
     sides=(),
+    wakes=(),
+    workers=(),
     stations=(SimpleNamespace(name="disk", kind=0, servers=1),),
     pool=SimpleNamespace(pcpus=1, idling={0}),
 )

@@ -151,6 +151,9 @@ class Assembly:
             raise ParameterError(name, "refill", "with a switch shorter than a slice", refill_ns)
         book.enter("worker", name, index)
         waits = _waits(role)
+        wake_group = NONE
+        if host_interrupts_of is None:
+            wake_group = book.wakes.number(f"{share.domain} {role}".strip())
         book.workers.append(
             WorkerRow(
                 name=name,
@@ -173,6 +176,7 @@ class Assembly:
                 refill=ticks(refill_ns),
                 forgets=max(1, ticks(forgets_ns)),
                 refill_account=book.accounts.number(f"{role}: {REFILL}") if refill_ns else NONE,
+                wake_group=wake_group,
             )
         )
         self._inbox(
@@ -467,6 +471,7 @@ class Assembly:
             sources=tuple(book.sources),
             classes=tuple(book.classes),
             timers=tuple(book.timers),
+            wakes=tuple(book.wakes),
             steps=tuple(book.steps),
             draws=tuple(book.draws),
             values=tuple(book.values),

@@ -35,6 +35,7 @@ class Book:
     groups: Names = field(default_factory=Names)
     sides: Names = field(default_factory=Names)
     domains: Names = field(default_factory=Names)
+    wakes: Names = field(default_factory=Names)
     workers: list[WorkerRow] = field(default_factory=list)
     inboxes: list[InboxRow] = field(default_factory=list)
     stations: list[StationRow] = field(default_factory=list)

@@ -10,6 +10,7 @@ from virtperf.experiment import observe
 from virtperf.experiment.against_theory import refuse_impossible, refuse_too_quick, theory
 from virtperf.experiment.observe import Cut, Window
 from virtperf.experiment.plan import Point
+from virtperf.experiment.samples import QUANTILES
 from virtperf.stats import interval
 from virtperf.tables import NONE, Run
 from virtperf.units import TICKS_PER_NS
@@ -191,7 +192,7 @@ def add_null(rows: Rows, experiment: str, point: Point, flag: str, says: str) ->
     rows.bounds.append(theory(point))
 
 
-_MAIN = {f"latency.{name}": "ns" for name in ("mean", *observe.QUANTILES)}
+_MAIN = {f"latency.{name}": "ns" for name in ("mean", *QUANTILES)}
 _MAIN |= {"throughput": "1/s", "cpu_per_request.total": "ns"}
 
 

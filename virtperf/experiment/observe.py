@@ -1,21 +1,17 @@
 """From the runs of one point to its warm-up cut, metrics, ledger tables and CDF. Plain numbers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from virtperf.experiment.samples import QUANTILES, Metric, durations, too_few
+from virtperf.experiment.scheduling import scheduling
 from virtperf.result import ALL
 from virtperf.stats import mser5
 from virtperf.tables import Histogram, Run, Snapshot, System
 from virtperf.units import TICKS_PER_NS
 
 MSER_BATCHES = 50  # MSER-5 averages by 5 and searches half: fewer leave it 4 cuts to choose from
-QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 WARMUP_RUNS = 10  # replications 0-9 fix the cut, later ones use it
-
-
-def samples_needed(q: float) -> int:
-    """Return how many samples a quantile needs: 100 of them must lie beyond it."""
-    return round(100 / (1 - q))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +38,19 @@ class Window:
     """What happened between the cut and the end of one run."""
 
     system: System
-    start: Snapshot
-    end: Snapshot
+    snapshots: tuple[Snapshot, ...]  # at its start, at the end of each batch; at least two
     histograms: tuple[Histogram, ...]  # per group
+    wakes: tuple[Histogram, ...]  # per wake group
+
+    @property
+    def start(self) -> Snapshot:
+        """How all stood at the cut."""
+        return self.snapshots[0]
+
+    @property
+    def end(self) -> Snapshot:
+        """How all stood at the end of the run."""
+        return self.snapshots[-1]
 
     @property
     def time(self) -> int:
@@ -76,50 +82,52 @@ def window(system: System, run: Run, cut: Cut) -> Window:
     last = len(run.snapshots) - 2
     passed = [sum(snapshot.completed) >= cut.requests for snapshot in run.snapshots]
     first = min(passed.index(True) if True in passed else last, last)
-    merged = tuple(
-        Histogram().merge(batch[group] for batch in run.histograms[first:])
-        for group in range(len(system.groups))
+    return Window(
+        system=system,
+        snapshots=run.snapshots[first:],
+        histograms=_merged(run.histograms[first:], len(system.groups)),
+        wakes=_merged(run.wakes[first:], len(system.wakes)),
     )
-    end = run.snapshots[-1]
-    return Window(system=system, start=run.snapshots[first], end=end, histograms=merged)
 
 
-def metrics(seen: Window) -> Iterator[tuple[str, float | None, str]]:
+def _merged(batches: Iterable[Sequence[Histogram]], groups: int) -> tuple[Histogram, ...]:
+    return tuple(Histogram().merge(batch[group] for batch in batches) for group in range(groups))
+
+
+def metrics(seen: Window) -> Iterator[Metric]:
     """Yield (metric, value, unit) of one replication; None where too few samples were seen."""
     yield from _latency(seen)
     yield "throughput", seen.completed / seen.time * TICKS_PER_NS * 1e9, "1/s"
     yield from _utilization(seen)
     yield from _per_request(seen)
+    yield from scheduling(seen)
 
 
 def reason(metric: str, seen: Window) -> str:
     """Return why `metric` of this window is null."""
-    _, name, *group = metric.split(".", 2)
-    q = QUANTILES.get(name, 0.0) if metric.startswith("latency") else 0.0
-    count = seen.completed
-    if group:
-        count = seen.histograms[seen.system.groups.index(group[0])].count
-    return f"too few samples: {count:,} per replication, {samples_needed(q):,} needed"
+    family, name, *group = metric.split(".", 2)
+    if family == "latency":
+        names, histograms = seen.system.groups, seen.histograms
+    elif family == "wake_to_run":
+        names, histograms = seen.system.wakes, seen.wakes
+    else:
+        return too_few("mean", seen.completed)
+    members = [names.index(group[0])] if group else range(len(names))
+    return too_few(name, sum(histograms[g].count for g in members))
 
 
-def _latency(seen: Window) -> Iterator[tuple[str, float | None, str]]:
+def _latency(seen: Window) -> Iterator[Metric]:
     groups = range(len(seen.system.groups))
     parts: dict[str, Sequence[int]] = {"": groups}
     if len(groups) > 1:
         parts |= {f".{name}": [group] for group, name in enumerate(seen.system.groups)}
     for suffix, members in parts.items():
-        count = sum(seen.end.completed[g] - seen.start.completed[g] for g in members)
         total = sum(seen.end.residence[g] - seen.start.residence[g] for g in members)
-        mean = total / count / TICKS_PER_NS if count else None
-        yield f"latency.mean{suffix}", mean, "ns"
         merged = Histogram().merge(seen.histograms[g] for g in members)
-        for name, q in QUANTILES.items():
-            enough = merged.count >= samples_needed(q)
-            value = merged.quantile(q) / TICKS_PER_NS if enough else None
-            yield f"latency.{name}{suffix}", value, "ns"
+        yield from durations("latency", suffix, total, merged, QUANTILES)
 
 
-def _utilization(seen: Window) -> Iterator[tuple[str, float, str]]:
+def _utilization(seen: Window) -> Iterator[Metric]:
     used = seen.time * seen.system.pool.pcpus
     ticks = cpu_ticks(seen)
     idle = sum(ticks[account] for account in seen.system.pool.idling)
@@ -129,7 +137,7 @@ def _utilization(seen: Window) -> Iterator[tuple[str, float, str]]:
         yield f"utilization.{station.name}", busy / (station.servers * seen.time), "1"
 
 
-def _per_request(seen: Window) -> Iterator[tuple[str, float | None, str]]:
+def _per_request(seen: Window) -> Iterator[Metric]:
     count = seen.completed
     for role, ticks in cpu_by_role(seen).items():
         yield f"cpu_per_request.{role}", ticks / count / TICKS_PER_NS if count else None, "ns"

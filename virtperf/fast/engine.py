@@ -7,6 +7,7 @@ from virtperf.fast import status
 from virtperf.fast.audit import check, refuse
 from virtperf.fast.counts import Counts
 from virtperf.fast.feed import Feed
+from virtperf.fast.layout import STATES
 from virtperf.fast.loop import ADVANCE, BEGIN, FINISH, enter_loop
 from virtperf.fast.machine import BUCKETS, Machine
 from virtperf.fast.source import IDLE_TICKS, LOW
@@ -93,7 +94,7 @@ class Attempt:
         for number in range(closed):
             self.batches.add(self._snapshot(number), self._counts(number))
             self.batches.merge_if_full()
-        size = self.machine.get("groups") * BUCKETS
+        size = self.machine.get("observed") * BUCKETS
         table = self.machine.tables["histograms"]
         table[:size] = table[closed * size : (closed + 1) * size]
         table[size : (closed + 1) * size] = 0
@@ -101,7 +102,7 @@ class Attempt:
 
     def _counts(self, number: int) -> list[Counts]:
         table = self.machine.tables["histograms"]
-        return [*map(Counts, table.reshape(-1, self.machine.get("groups"), BUCKETS)[number])]
+        return [*map(Counts, table.reshape(-1, self.machine.get("observed"), BUCKETS)[number])]
 
     def _snapshot(self, number: int) -> Snapshot:
         system, width = self.system, self.machine.get("look_width")
@@ -118,8 +119,8 @@ class Attempt:
             at += length
             return tuple(row[at - length : at])
 
-        def grid(rows: int) -> tuple[tuple[int, ...], ...]:
-            return tuple(part(accounts) for _ in range(rows))
+        def grid(rows: int, columns: int) -> tuple[tuple[int, ...], ...]:
+            return tuple(part(columns) for _ in range(rows))
 
         return Snapshot(
             time=row[0],
@@ -129,10 +130,15 @@ class Attempt:
             counters=part(len(system.counters)),
             sides=part(len(system.sides)),
             side_residence=part(len(system.sides)),
-            requests=grid(groups),
-            cpu=grid(system.pool.pcpus),
+            requests=grid(groups, accounts),
+            cpu=grid(system.pool.pcpus, accounts),
             busy=part(stations),
             queued=part(stations),
+            switches=part(1)[0],
+            preemptions=part(1)[0],
+            migrations=part(1)[0],
+            waking=part(len(system.wakes)),
+            workers=grid(len(system.workers), STATES),
         )
 
     def result(self) -> Run:
@@ -143,15 +149,15 @@ class Attempt:
         last, open_ = self._snapshot(0), self._counts(0)
         if last.time > self.batches.snapshots[-1].time or any(len(part.counts) for part in open_):
             self.batches.add(last, open_)
-        kept = machine.get("snaps")
+        kept, groups = machine.get("snaps"), len(self.system.groups)
+        seen = [tuple(part.histogram() for part in row) for row in self.batches.histograms]
         return Run(
             ends=tuple(machine.tables["ends"][:kept].tolist()),
             sums=tuple(machine.tables["sums"][:kept].tolist()),
             batch=machine.get("batch"),
             snapshots=tuple(self.batches.snapshots),
-            histograms=tuple(
-                tuple(part.histogram() for part in batch) for batch in self.batches.histograms
-            ),
+            histograms=tuple(row[:groups] for row in seen),
+            wakes=tuple(row[groups:] for row in seen),
             in_flight=check(machine),
             events=machine.get("alarms"),
             engine="fast",

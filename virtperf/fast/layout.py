@@ -29,7 +29,7 @@ POOL = _row(
     "count crew policy slice switch switch_account tick period"
     f" {' '.join(CONSTANTS)}"
     # ---
-    " idle head tail armed"
+    " idle head tail armed switches preemptions migrations"
     f" {' '.join(POOL_FIELDS)}",
     idle_accounts=len(Idle),
 )
@@ -45,10 +45,10 @@ PCPU = _row(
 WORKER = _row(
     "index pin host inbox interrupt tasks batch_account poll_account spin_account slice polls"
     " wake_first wake_last switch_first switch_last"
-    " weight cap leader kin refill forgets refill_account"
+    " weight cap leader kin refill forgets refill_account wake_group"
     # ---
     " state entered"  # its clock
-    " last next pcpu queued alarm alarms away stopped end stood account plain"
+    " last next pcpu queued requested alarm alarms away stopped end stood account plain"
     " switch_left refill_left seen_ran switches_anew level"
     " masked spinning holds need task process_of"
     " first final since ticked armed expired task_alarms"  # its guest's run queue
@@ -152,15 +152,16 @@ TABLES: dict[str, "np.dtype[Any]"] = {
     "residence": WORD,
     "sides": WORD,
     "side_residence": WORD,
+    "waking": WORD,  # by wake group
     "ends": WORD,
     "sums": WORD,
-    "histograms": WORD,  # closed ones and the open one, x group x bucket
+    "histograms": WORD,  # closed ones and the open one, x group or wake group x bucket
     "looks": WORD,  # snapshots: closed ones, one row each
 }
 STATE = _row(
     "now status culprit"  # why the loop was left, and whose fault it was
     " budget"  # alarms after which it is left in any case
-    " accounts width groups fibres_of_tasks"  # sizes
+    " accounts width groups observed fibres_of_tasks"  # sizes; `observed` is of all histograms
     " left seen idle_ticks alarms alive fresh serial admitted crowded"
     " scheduled vacant"  # alarms in the agenda; whether the first has happened
     " late"  # pCPU whose next alarm is not in the race yet
@@ -208,6 +209,7 @@ completed = reader(STATE, "completed", WORD)
 residence = reader(STATE, "residence", WORD)
 sides = reader(STATE, "sides", WORD)
 side_residence = reader(STATE, "side_residence", WORD)
+waking = reader(STATE, "waking", WORD)
 ends = reader(STATE, "ends", WORD)
 sums = reader(STATE, "sums", WORD)
 histograms = reader(STATE, "histograms", WORD)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from virtperf.draws import chooses
 from virtperf.errors import SimulationError
 from virtperf.fast.calendar import MOST_OWNERS
-from virtperf.fast.layout import AFFINITY, DEPTH, NONE, STATE, TABLES
+from virtperf.fast.layout import AFFINITY, DEPTH, NONE, STATE, STATES, TABLES
 from virtperf.fast.policy import COMPILED
 from virtperf.fast.race import FOREVER
 from virtperf.tables import StationKind, System, affinity_words, kinship
@@ -112,6 +112,7 @@ class Machine:
             accounts=len(system.accounts),
             width=max((row.draws.last - row.draws.first for row in system.sources), default=0),
             groups=len(system.groups),
+            observed=len(system.groups) + len(system.wakes),
             fibres_of_tasks=len(system.workers),
         )
 
@@ -143,7 +144,7 @@ class Machine:
             else:
                 tasks.setdefault(inbox.worker, []).append(i)
         names = "pin host batch_account poll_account spin_account slice waits weight cap"
-        names += " refill forgets refill_account"
+        names += " refill forgets refill_account wake_group"
         kin = kinship(system.workers)
         self._rows(
             "workers",
@@ -276,15 +277,17 @@ class Machine:
             "residence": groups,
             "sides": len(system.sides),
             "side_residence": len(system.sides),
+            "waking": len(system.wakes),
             "ends": SCALARS,
             "sums": SCALARS,
-            "histograms": closed * groups * BUCKETS,
+            "histograms": closed * self.get("observed") * BUCKETS,
         }
         for name, size in sizes.items():
             self.put(name, np.zeros(size, "i8"))
         cpu = system.pool.pcpus * accounts
         width = 2 + 2 * groups + len(system.counters) + 2 * len(system.sides)
         width += groups * accounts + cpu + 2 * len(system.stations)
+        width += 3 + len(system.wakes) + STATES * len(system.workers)  # the pool's
         self.put("looks", np.zeros(closed * width, "i8"))
         self.set(look_width=width)
 
@@ -320,6 +323,7 @@ _NOBODY = frozenset(  # fields that refer to a row, where none is meant at first
         "head",
         "tail",
         "stopped",
+        "requested",
         "rung_bell",
         "interrupt",
         "tasks",

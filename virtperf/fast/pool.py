@@ -8,6 +8,7 @@ from virtperf.fast.calendar import SLICE, alarm_of_policy, cause, next_key
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
+from virtperf.fast.probe import woke
 from virtperf.fast.race import FOREVER, touch
 from virtperf.fast.stretch import NEVER, OPEN, carry_on, happen, unset, urgent
 from virtperf.rules import refill as rule
@@ -35,6 +36,7 @@ def request(s: Any, w: Any) -> None:
         _intrude(s, w)
         return
     pool = pools(s)[0]
+    w.requested = s.now
     p = policy.place(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
     if p != NONE:
         _dispatch(s, pool, pcpus(s)[p], w)
@@ -107,9 +109,13 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     pcpu.worker = w.index
     pcpu.dispatched = pcpu.charged = s.now
     if pcpu.last != w.index and pcpu.last != NONE:
+        pool.switches += 1
         w.refill_left = _reload(w, pcpu)
         w.switch_left = pool.switch + w.refill_left
         w.switches_anew = 1
+    if w.requested != NEVER:
+        woke(s, w)
+    pool.migrations += (w.last != pcpu.index) & (w.last != NONE)
     w.pcpu = w.last = pcpu.index
     policy.starts(pool.policy, pool, pcpus(s), workers(s), pcpu.index, w.index, s.now)
     _arm(s, pool, pcpu)
@@ -139,6 +145,7 @@ def _preempt(s: Any, pool: Any, pcpu: Any, asks: int) -> None:
     stop(s, w)
     _queue(s, pool, w, 0)
     _next(s, pool, pcpu, asks)
+    pool.preemptions += pcpu.worker != w.index
     _explain(s, pool)
 
 
@@ -259,6 +266,7 @@ def _choose_anew(s: Any, pool: Any, asks: int) -> None:
             _vacate(s, pool, w)
             stop(s, w)
             _queue(s, pool, w, 0)
+            pool.preemptions += 1
     for p in range(pool.count):
         pcpu = pcpus(s)[p]
         if pcpu.worker == NONE:

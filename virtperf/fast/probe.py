@@ -10,6 +10,7 @@ from virtperf.fast.calendar import END, cause
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import (
     NONE,
+    STATES,
     completed,
     counters,
     cpu,
@@ -17,14 +18,17 @@ from virtperf.fast.layout import (
     histograms,
     looks,
     pcpus,
+    pools,
     residence,
     side_residence,
     sides,
     stations,
     sums,
     totals,
+    waking,
+    workers,
 )
-from virtperf.fast.status import FULL, fail
+from virtperf.fast.status import FULL, LATE, fail
 from virtperf.fast.tables import bit_length
 from virtperf.tables.batches import COARSE, SCALARS
 from virtperf.tables.histogram import BITS
@@ -42,7 +46,7 @@ def observe(s: Any, group: int, latency: int) -> None:
     """Count one finished request; the run is over when it was the last."""
     completed(s)[group] += 1
     residence(s)[group] += latency
-    histograms(s)[(s.closed * s.groups + group) * s.buckets + bucket(latency)] += 1
+    _count(s, group, latency)
     s.count += 1
     s.sum += latency
     if s.count == s.batch:
@@ -50,6 +54,23 @@ def observe(s: Any, group: int, latency: int) -> None:
     s.left -= 1
     if s.left == 0:
         cause(s, END, NONE)
+
+
+@inlined
+def woke(s: Any, w: Any) -> None:
+    """Count the dispatch of a woken worker, who has wished for a pCPU until now."""
+    latency = s.now - w.requested
+    w.requested = NONE
+    waking(s)[w.wake_group] += latency
+    if waking(s)[w.wake_group] < 0:  # workers of side paths are in no request's time in the system
+        fail(s, LATE, 0)
+    _count(s, s.groups + w.wake_group, latency)
+
+
+@inlined
+def _count(s: Any, row: int, latency: int) -> None:
+    """Count a duration in the open batch."""
+    histograms(s)[(s.closed * s.observed + row) * s.buckets + bucket(latency)] += 1
 
 
 @compiled
@@ -95,6 +116,19 @@ def look(s: Any) -> None:
         busy = station.busy_sum + station.busy * (now - station.busy_since)
         queued = station.queued_sum + station.queued * (now - station.queued_since)
         looks(s)[at + i], looks(s)[at + s.stations_rows + i] = busy, queued
+    _look_at_pool(s, at + 2 * s.stations_rows)
+
+
+@compiled
+def _look_at_pool(s: Any, at: int) -> None:
+    """Write what scheduling has done, from `at` on."""
+    pool, row = pools(s)[0], looks(s)
+    row[at], row[at + 1], row[at + 2] = pool.switches, pool.preemptions, pool.migrations
+    at = _copy(s, waking(s), s.waking_rows, at + 3)
+    for n in range(s.workers_rows):
+        w = workers(s)[n]
+        at = _copy(s, w.times, STATES, at)
+        row[at - STATES + w.state] += s.now - w.entered
 
 
 @compiled

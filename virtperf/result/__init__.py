@@ -242,5 +242,6 @@ def _unit(metric: str) -> str:
     return UNITS.get(metric.partition(".")[0], "1")
 
 
-UNITS = {"latency": "ns", "throughput": "1/s", "cpu_per_request": "ns"}
+UNITS = {"latency": "ns", "throughput": "1/s", "cpu_per_request": "ns", "wake_to_run": "ns"}
+UNITS |= dict.fromkeys(("switches", "preemptions", "migrations"), "1/s")
 """Unit of a metric by its first word; every other is a plain number."""

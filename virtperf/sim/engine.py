@@ -62,6 +62,7 @@ class Machine:
         self.booked = [[0] * len(system.accounts) for _ in system.groups]
         self.sides = [0] * len(system.sides)
         self.side_residence = [0] * len(system.sides)
+        self.waking = [0] * len(system.wakes)
         self._build_stations()
         self._build_workers()
         self.bells = [
@@ -76,7 +77,7 @@ class Machine:
             Timer(self.env, i, row, self.workers[row.worker], self._expire)
             for i, row in enumerate(system.timers)
         ]
-        self.probe = Probe(len(system.groups), self.look)
+        self.probe = Probe(len(system.groups), len(system.wakes), self.look)
         self.processes: dict[simpy.Process, int] = {}
 
     def _build_stations(self) -> None:
@@ -92,7 +93,7 @@ class Machine:
                 self.servers[index] = Servers(self.env, index, row, self.go_on)
 
     def _build_workers(self) -> None:
-        self.pool = Pool(self.env, self.system.pool, len(self.system.accounts))
+        self.pool = Pool(self.env, self.system.pool, len(self.system.accounts), self._woke)
         self.inboxes: list[Inbox] = []
         self.workers = [Worker(self, i, row) for i, row in enumerate(self.system.workers)]
         self.pool.workers = list(self.workers)
@@ -178,6 +179,10 @@ class Machine:
         self.requests -= 1
         if self.requests == 0:
             self.over.succeed()
+
+    def _woke(self, group: int, latency: int) -> None:
+        self.waking[group] += latency
+        self.probe.woke(group, latency)
 
     # -- steps that need no worker ----------------------------------------------------------
 
@@ -285,6 +290,11 @@ class Machine:
             queued=tuple(station.queued.read() for station in stations),
             sides=tuple(self.sides),
             side_residence=tuple(self.side_residence),
+            workers=tuple(tuple(worker.clock.read()) for worker in self.workers),
+            switches=self.pool.switches,
+            preemptions=self.pool.preemptions,
+            migrations=self.pool.migrations,
+            waking=tuple(self.waking),
         )
 
     def run(self) -> Run:
@@ -302,13 +312,14 @@ class Machine:
             self._close()
         self._settle()
         in_flight = check(self, self.in_flight)
-        probe = self.probe
+        probe, groups = self.probe, len(self.system.groups)
         return Run(
             ends=tuple(probe.ends),
             sums=tuple(probe.sums),
             batch=probe.batch,
             snapshots=tuple(probe.batches.snapshots),
-            histograms=tuple(tuple(row) for row in probe.batches.histograms),
+            histograms=tuple(tuple(row[:groups]) for row in probe.batches.histograms),
+            wakes=tuple(tuple(row[groups:]) for row in probe.batches.histograms),
             in_flight=in_flight,
             events=self.env.alarms,
             engine="sim",

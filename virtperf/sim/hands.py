@@ -30,6 +30,19 @@ class Hands(Thread):
     hand is booked to that request from what the thread's clocks show.
     """
 
+    __slots__ = (
+        "guest",
+        "holds",
+        "interrupt",
+        "masked",
+        "need",
+        "process_of",
+        "spinning",
+        "switch_steps",
+        "task",
+        "wake_steps",
+    )
+
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         super().__init__(machine, index, row)
         self.wake_steps = machine.work_steps(row.wake)

@@ -70,11 +70,24 @@ class Pool:
     """A scheduler's pCPUs and the queue in front of them.
 
     What a policy is, `rules.policies` says. A timer runs only while somebody waits.
+
+    Parameters
+    ----------
+    env : Clock
+    row : PoolRow
+    accounts : int
+        Accounts of a pCPU's time.
+    woke : callable
+        Told of each dispatch of a woken worker: its wake group, and the ticks from its request.
     """
 
-    def __init__(self, env: Clock, row: PoolRow, accounts: int) -> None:
+    def __init__(
+        self, env: Clock, row: PoolRow, accounts: int, woke: Callable[[int, int], None]
+    ) -> None:
         self.env = env
         self.row = row
+        self.woke = woke
+        self.switches = self.preemptions = self.migrations = 0
         self.policy = policy = POLICIES[row.policy]
         self.home: Any = getattr(policy, "home", None)
         self.preempts: Any = getattr(policy, "preempts", None)
@@ -118,7 +131,7 @@ class Pool:
         if worker.row.host:
             self._intrude(worker)
             return
-        now = self.env.now
+        now = worker.requested = self.env.now
         p = self.policy.place(self, self.pcpus, self.workers, worker.index, now)
         if p != NOBODY:
             self._dispatch(self.pcpus[p], worker)
@@ -183,10 +196,16 @@ class Pool:
         pcpu.worker = worker.index
         pcpu.dispatched = pcpu.charged = now
         if pcpu.last != worker.index and pcpu.last != NOBODY:
+            self.switches += 1
             worker.refill_left = reload(worker, pcpu)
             worker.switch_left = self.row.switch + worker.refill_left
             worker.switches_anew = True
         worker.pcpu = pcpu
+        if worker.requested != NEVER:
+            self.woke(worker.row.wake_group, now - worker.requested)
+            worker.requested = NEVER
+        if worker.last != pcpu.index and worker.last != NOBODY:
+            self.migrations += 1
         worker.last = pcpu.index
         if self.starts is not None:
             self.starts(self, self.pcpus, self.workers, pcpu.index, worker.index, now)
@@ -212,6 +231,8 @@ class Pool:
         worker.stop()
         self._queue(worker, woken=0)
         self._next(pcpu, asks)
+        if pcpu.worker != worker.index:
+            self.preemptions += 1
         self._explain()
 
     def _charge(self, pcpu: Pcpu) -> None:
@@ -313,6 +334,7 @@ class Pool:
                     self._vacate(worker)
                     worker.stop()
                     self._queue(worker, woken=0)
+                    self.preemptions += 1
         for pcpu in self.pcpus:
             if pcpu.worker == NOBODY:
                 self._next(pcpu, asks)

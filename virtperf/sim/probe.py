@@ -11,14 +11,14 @@ class Probe:
 
     Parameters
     ----------
-    groups : int
-        Groups that latencies are observed under.
+    groups, wakes : int
+        Groups that latencies are observed under, and those of wake-to-run latencies.
     look : callable
         Returns a `Snapshot` of the machine as it stands.
     """
 
-    def __init__(self, groups: int, look: Callable[[], Snapshot]) -> None:
-        self.groups = groups
+    def __init__(self, groups: int, wakes: int, look: Callable[[], Snapshot]) -> None:
+        self.groups, self.wakes = groups, wakes
         self.look = look
         self.batch = 1
         self.ends: list[int] = []
@@ -28,7 +28,7 @@ class Probe:
         self._open = self._fresh()
 
     def _fresh(self) -> list[Histogram]:
-        return [Histogram() for _ in range(self.groups)]
+        return [Histogram() for _ in range(self.groups + self.wakes)]
 
     def finished(self, group: int, latency: int, now: int) -> None:
         """Count one finished request."""
@@ -37,6 +37,10 @@ class Probe:
         self._sum += latency
         if self._count == self.batch:
             self._close(now)
+
+    def woke(self, group: int, latency: int) -> None:
+        """Count one dispatch of a woken worker."""
+        self._open[self.groups + group].add(latency)
 
     def _close(self, now: int) -> None:
         self.ends.append(now)

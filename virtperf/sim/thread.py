@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from virtperf.rules.policies import WORKER_FIELDS
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker, happen
 from virtperf.sim.doorbell import Steps
 from virtperf.sim.pool import NEVER, Pcpu, Pool
@@ -26,6 +27,39 @@ class Thread:
     `_regain`: it has no pCPU, or host interrupt work stands above it.
     """
 
+    __slots__ = (
+        "account",
+        "affinity",
+        "alarm",
+        "away",
+        "cap",
+        "clock",
+        "end",
+        "env",
+        "index",
+        "kin",
+        "last",
+        "leader",
+        "level",
+        "machine",
+        "next",
+        "pcpu",
+        "pin",
+        "plain",
+        "pool",
+        "queued",
+        "requested",
+        "row",
+        "stood",
+        "stopped",
+        "switch_left",
+        "switches_anew",
+        "ticker",
+        "weight",
+        "__dict__",  # for the state of a policy that is not among `POLICIES`
+        *WORKER_FIELDS,
+    )
+
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         self.env: Clock = machine.env
         self.pool: Pool = machine.pool
@@ -43,6 +77,7 @@ class Thread:
         self.alarm: simpy.Event = self.env.event()
         self.away = True
         self.stopped = self.end = NEVER
+        self.requested = NEVER  # since when it has wished for a pCPU and has not had one
         self.stood = self.account = 0
         self.plain = False
         self.switch_left = self.refill_left = 0  # of both together, and of the second of them

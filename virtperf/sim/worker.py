@@ -30,6 +30,17 @@ class Worker(Hands):
     with an inbox of its own.
     """
 
+    __slots__ = (
+        "batch_waits",
+        "came",
+        "idle_since",
+        "polled",
+        "polling",
+        "polls",
+        "process",
+        "tasks",
+    )
+
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         super().__init__(machine, index, row)
         self.polls = machine.system.inboxes[row.inbox].poll > 0

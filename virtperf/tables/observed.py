@@ -32,6 +32,16 @@ class Snapshot:
         Side paths finished, and requests dropped; none of them is in `completed`.
     side_residence : tuple of int, per side group
         Sum of their times, in ticks.
+    workers : tuple of tuple of int, worker x `WorkerState`
+        Time of every worker in each state, in ticks, stretches under way included.
+    switches : int
+        Dispatches on a pCPU whose last worker was another one.
+    preemptions : int
+        Workers that the scheduler sent back to the queue, and did not choose again at once.
+    migrations : int
+        Dispatches on another pCPU than the worker's last.
+    waking : tuple of int, per wake group
+        Sum of the wake-to-run latencies, in ticks.
     """
 
     time: int
@@ -45,6 +55,11 @@ class Snapshot:
     queued: tuple[int, ...]
     sides: tuple[int, ...] = ()
     side_residence: tuple[int, ...] = ()
+    workers: tuple[tuple[int, ...], ...] = ()
+    switches: int = 0
+    preemptions: int = 0
+    migrations: int = 0
+    waking: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +75,9 @@ class Run:
     snapshots : tuple of Snapshot
         At the start, at the end of every histogram batch, and at the end of the run.
     histograms : tuple of tuple of Histogram, histogram batch x group
-        One for each interval between two snapshots.
+        Latencies, one for each interval between two snapshots.
+    wakes : tuple of tuple of Histogram, histogram batch x wake group
+        Wake-to-run latencies: from a worker's wish for a pCPU to its dispatch, 0 if at once.
     in_flight : int
         What was booked to requests that had not finished, in ticks.
     events : int
@@ -73,6 +90,7 @@ class Run:
     batch: int
     snapshots: tuple[Snapshot, ...]
     histograms: tuple[tuple[Histogram, ...], ...]
+    wakes: tuple[tuple[Histogram, ...], ...]
     in_flight: int
     events: int
     engine: str

@@ -179,7 +179,8 @@ class WorkerRow:
 
     For the policy: workers of a VM are of one `domain`; `weight` is its share, `cap` the most the
     domain may use, in thousandths of a pCPU (0: no limit), `affinity` the pCPUs it may use (all if
-    there are none).
+    there are none). `wake_group` is the row of `System.wakes` that its wake-to-run latencies are
+    observed under, NONE for host interrupt work alone.
     """
 
     name: str
@@ -202,6 +203,7 @@ class WorkerRow:
     refill: int = 0
     forgets: int = 1
     refill_account: int = NONE
+    wake_group: int = NONE
 
 
 WORD_BITS = 60  # pCPUs that one word of an affinity tells of
@@ -372,7 +374,8 @@ class System:
     """A scenario resolved to tables.
 
     `accounts`, `counters`, `groups` and `sides` name what steps, doorbells and classes refer to
-    by index; `sides` are the groups of side paths and of requests that were dropped.
+    by index; `sides` are the groups of side paths and of requests that were dropped, `wakes` those
+    of workers that are woken.
     `values` and `weights` hold the points of empirical distributions, in ns.
     """
 
@@ -393,6 +396,7 @@ class System:
     weights: tuple[float, ...]
     sides: tuple[str, ...] = ()
     timers: tuple[TimerRow, ...] = ()
+    wakes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists, numbers and strings: what JSON can hold."""
