@@ -177,7 +177,10 @@ def test_the_state_of_policies_has_names_of_its_own():
     from virtperf.sim.engine import Machine
 
     machine = Machine(RandomSystem(1).system(), seed=1, replication=0, requests=1)
-    assert not set(WORKER_FIELDS) & set(dir(machine.workers[0]))
+    classes = type(machine.workers[0]).__mro__
+    slots = [name for one in classes for name in getattr(one, "__slots__", ())]
+    assert set(WORKER_FIELDS) <= set(slots)
+    assert len(set(slots)) == len(slots)
     own = set(dir(machine.pool)) - set(POOL_FIELDS)
     assert not (set(POOL_FIELDS) | set(CONSTANTS)) & own
     assert len(set(PCPU_FIELDS)) == len(PCPU_FIELDS)
