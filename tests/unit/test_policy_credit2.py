@@ -268,6 +268,11 @@ def test_a_capped_domain_uses_its_budget_and_no_more_at_each_end_of_a_period(see
     assert sum(used) >= (len(used) - 1) * allowance
 
 
+def test_a_capped_domain_that_slept_has_saved_nothing():
+    timeline = recorded(credit2_of([sleeper("v", [(51_000, 20_000)], cap=500)]), 80)
+    assert turns(timeline.pcpus[0], timeline.workers)[1] == (51.0, 56.0, "v")
+
+
 def test_a_capped_hog_leaves_the_rest_to_another():
     found = shares(recorded(credit2_of([hog("a", cap=200), hog("b")]), 60_000, engine=fast))
     assert found["a"] == pytest.approx(0.2, abs=0.01)
