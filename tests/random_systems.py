@@ -51,7 +51,7 @@ class RandomSystem:
         depth: int = 4,
         wide: bool = False,
     ):
-        self.rng = Random(seed)
+        self.rng, self.polls = Random(seed), Random(f"polls of {seed}")
         self.scale, self.timers, self.depth, self.wide = scale, timers, depth, wide
         self.work: dict[str, int] = {}
         self.sides = 0
@@ -134,8 +134,11 @@ class RandomSystem:
             epilogue=self._plain(name),
             pickup=self._plain(name),
             batch=rng.choice([0, 0, 1, 2]),
+            poll=self.polls.choice(["event-loop", "halt", "guest"]),
             poll_ns=self._ns(0, 0, 800, 5_000),
             poll_start_ns=self._ns(0, 300),
+            poll_grow=self.polls.choice([2, 3]),
+            poll_shrink=self.polls.choice([0, 2]),
             lock=big,
             slice_ns=self._ns(0, 500, 2_000) if tasks else 0.0,
             switch=self._plain(name) if tasks else (),

@@ -9,7 +9,7 @@ from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
 from virtperf.fast.race import FOREVER, touch
-from virtperf.fast.stretch import NEVER, OPEN, carry_on, happen, unset, urgent
+from virtperf.fast.stretch import NEVER, OPEN, carry_on, cut, happen, unset, urgent
 
 LAST_SHORT = max(policy.SHORT)  # policies up to here charge nothing, and explain nothing
 
@@ -57,6 +57,14 @@ def release(s: Any, w: Any) -> None:
     policy.leaves(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
     _next(s, pool, pcpu, NONE)
     _explain(s, pool)
+
+
+@compiled
+def alone(s: Any, w: Any) -> int:
+    """Whether nobody else wants the pCPU of `w`; a timer for who left is taken back."""
+    pcpu = pcpus(s)[w.pcpu]
+    _arm(s, pools(s)[0], pcpu)
+    return pcpu.timer == FOREVER
 
 
 # -- dispatch -----------------------------------------------------------------------------
@@ -126,6 +134,10 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
 def _preempt(s: Any, pool: Any, pcpu: Any, asks: int) -> None:
     """Send the worker of `pcpu` back to the queue, for whoever is next."""
     w = workers(s)[pcpu.worker]
+    if w.yields:  # it has nothing to do, and leaves by itself as soon as it is told
+        w.yields = 0
+        cut(s, w)
+        return
     _vacate(s, pool, w)
     stop(s, w)
     _queue(s, pool, w, 0)
@@ -177,10 +189,12 @@ def _arm(s: Any, pool: Any, pcpu: Any) -> None:
         pcpu.slice_key = next_key(s, SLICE, pcpu)
         pool.armed += 1
     touch(s, pcpu.index)
+    w = workers(s)[pcpu.worker]
     if before != FOREVER:
-        w = workers(s)[pcpu.worker]
         if w.alarm == OPEN:
             carry_on(s, w)
+    elif w.yields:
+        cut(s, w)  # it asks again whether it is alone
 
 
 @inlined

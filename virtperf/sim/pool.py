@@ -139,6 +139,13 @@ class Pool:
         self._next(pcpu)
         self._explain()
 
+    def alone(self, worker: "Thread") -> bool:
+        """Whether nobody else wants the pCPU of `worker`; a timer for who left is taken back."""
+        pcpu = worker.pcpu
+        assert pcpu is not None, "only a worker that runs can be alone"
+        self._arm(pcpu)
+        return pcpu.timer == NEVER
+
     # -- dispatch ---------------------------------------------------------------------------
 
     def _queue(self, worker: "Thread", *, woken: int) -> None:
@@ -199,6 +206,9 @@ class Pool:
     def _preempt(self, pcpu: Pcpu, asks: "Thread | None" = None) -> None:
         """Send the worker of `pcpu` back to the queue, for whoever is next."""
         worker = self.workers[pcpu.worker]
+        if worker.yields:  # it has nothing to do, and leaves by itself as soon as it is told
+            worker.give_way()
+            return
         self._vacate(worker)
         worker.stop()
         self._queue(worker, woken=0)
@@ -238,8 +248,11 @@ class Pool:
             pcpu.timer = due
             pcpu.alarm = Alarm(self.env, pcpu.ticker, due - now, pcpu.look)
             self.armed += 1
+        worker = self.workers[pcpu.worker]
         if before is not None:
-            self.workers[pcpu.worker].carry_on()
+            worker.carry_on()
+        elif worker.yields:
+            worker.cut()  # it asks again whether it is alone
 
     def _disarm(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
         self.env.void(alarm)
