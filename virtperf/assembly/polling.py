@@ -7,7 +7,7 @@ from virtperf import tables
 from virtperf.assembly.book import Book
 from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.tables import NONE, Poll
-from virtperf.units import ticks
+from virtperf.units import MAX_TICKS, ticks
 
 PollKind = Literal["event-loop", "halt", "guest"]
 
@@ -30,7 +30,8 @@ def poll_row(
     Raises
     ------
     ParameterError
-        If a time or the divisor `shrink` is negative, or the factor `grow` below 1.
+        If a time or the divisor `shrink` is negative, or the factor `grow` below 1 or so large
+        that a window would outgrow any clock.
     UnknownNameError
         If there is no such kind.
     """
@@ -44,6 +45,8 @@ def poll_row(
     ):
         if value < least:
             raise ParameterError(owner, field, f"at least {least}", value)
+    if ticks(most_ns) * grow > MAX_TICKS:
+        raise ParameterError(owner, "poll_grow", "such that windows stay below 106 days", grow)
     hits = misses = NONE
     if kind in COUNTERS and most_ns:
         hits = book.counters.number(f"{COUNTERS[kind]}.hit")
