@@ -32,6 +32,7 @@ class Worker(Hands):
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         super().__init__(machine, index, row)
         poll = row.poll
+        self.polls = bool(poll)
         self.poll_kind, self.poll_most, self.poll_start = poll.kind, poll.most, poll.start
         self.poll_grow, self.poll_shrink = poll.grow, poll.shrink
         self.window = 0 if poll.start else poll.most
@@ -93,7 +94,7 @@ class Worker(Hands):
                     task = self.guest.next()
                     yield from self._run(task) if self.guest.slice else self._turn(task)
                     self.idle_since = self.env.now
-                elif self.row.poll and (window := poll_rule.window(self, self.polled)):
+                elif self.polls and (window := poll_rule.window(self, self.polled)):
                     yield from self._poll(window)
                 else:
                     break
@@ -138,11 +139,12 @@ class Worker(Hands):
                 break
         self.polling = 0
         self.yields = False
+        counter = poll.misses
         if self._has_work():
             self.came = poll_rule.NOTICED
+            counter = poll.hits
         elif poll.kind == poll_rule.GUEST:
             self.idle_since = self.env.now
-        counter = poll.hits if self._has_work() else poll.misses
         if counter != NONE:
             self.machine.counters[counter] += 1
 
@@ -174,7 +176,7 @@ class Worker(Hands):
         inbox.in_turn, inbox.told = 1, 0
         if inbox.level == ORDINARY:
             self.task = inbox
-        if self.row.poll:
+        if self.polls:
             self.window = poll_rule.adapted(self, inbox.level, self.env.now - self.idle_since)
         request = inbox.take()
         yield from self._begin(inbox, request)
