@@ -53,6 +53,7 @@ class RandomSystem:
         refills: bool = True,
     ):
         self.rng, self.others = Random(seed), Random(-seed - 1)
+        self.polls = Random(f"polls of {seed}")
         self.scale, self.timers, self.depth, self.wide = scale, timers, depth, wide
         self.refills = refills  # whose times are rounded, and do not scale to the last tick
         self.work: dict[str, int] = {}
@@ -126,6 +127,7 @@ class RandomSystem:
     def _worker(self, name: str) -> None:
         rng = self.rng
         tasks = rng.choice([0, 0, 1, 2])
+        poll = self.polls.choice(["event-loop", "halt", "guest"])
         big = "" if tasks else rng.choice(["", "", "l1"])
         self.big |= {name} if big else set()
         self.assembly.worker(
@@ -136,8 +138,12 @@ class RandomSystem:
             epilogue=self._plain(name),
             pickup=self._plain(name),
             batch=rng.choice([0, 0, 1, 2]),
+            poll=poll,
             poll_ns=self._ns(0, 0, 800, 5_000),
             poll_start_ns=self._ns(0, 300),
+            poll_grow=self.polls.choice([2, 3]),
+            # other windows may shrink to an odd length, whose half does not scale
+            poll_shrink=self.polls.choice([0, 2]) if poll == "halt" else 0,
             lock=big,
             slice_ns=self._ns(0, 500, 2_000) if tasks else 0.0,
             switch=self._plain(name) if tasks else (),

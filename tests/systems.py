@@ -32,8 +32,12 @@ def scenario(
     slice_: str | None = None,
     policy: str = "round-robin",
     load: Mapping[str, Any] | None = None,
+    halts: Mapping[str, Any] | None = None,
 ) -> Scenario:
-    """Return equal VMs on one device; `load` replaces the closed load of `outstanding`."""
+    """Return equal VMs on one device; `load` replaces the closed load of `outstanding`.
+
+    `halts` says how halts are polled for, if they are, where the CPU technique has a host.
+    """
     host: dict[str, Any] = {"pcpus": pcpus, "policy": policy}
     if slice_ is not None:
         host["slice"] = slice_
@@ -47,6 +51,8 @@ def scenario(
         "disk": path,
         "load": dict(load or {"kind": "closed", "outstanding": outstanding}),
     }
+    if matrix.default_cpu(disk) not in matrix.HOSTLESS:
+        vm |= halts or {}
     device = {
         "channels": channels,
         "service": dict(service or {"kind": "deterministic", "value": "20us"}),

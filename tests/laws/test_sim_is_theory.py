@@ -79,6 +79,23 @@ def test_a_thread_that_polls_after_a_completion_woke_it_needs_no_kick(poll):
     assert laps(built)[2]["kicks"] == (LAPS if poll == "7us" else 0)
 
 
+@pytest.mark.parametrize("pcpus", [1, 2])
+@pytest.mark.parametrize("think", ["0us", "20us", "150us", "1ms"])
+@pytest.mark.parametrize("disk", [disk for disk in DISKS if disk != "native"])
+@pytest.mark.parametrize(
+    "halts",
+    [
+        {"halt_poll": {"max": "200us", "shrink": 2}},
+        {"halt_poll": {"max": "15us", "start": "15us"}},
+        {"guest_poll": {"max": "200us"}},
+    ],
+)
+def test_vcpus_that_are_polled_for_agree_too(halts, disk, think, pcpus):
+    load = {"kind": "closed", "outstanding": 1, "think": think}
+    words = {"load": load, "halts": halts, "pcpus": pcpus, "platform": "x86-kvm-2020"}
+    assert_equal_to_theory(system(disk, **words))
+
+
 @pytest.mark.parametrize("disk", DISKS)
 def test_pinned_workers_on_shared_pcpus_agree_too(disk):
     for pcpus in (1, 2, 3):

@@ -1,6 +1,7 @@
 """Every rule is compiled and compared with itself on random states."""
 
 import inspect
+from collections.abc import Iterable
 from importlib import import_module
 from pkgutil import iter_modules
 from types import SimpleNamespace
@@ -30,10 +31,11 @@ FIELDS = {  # every field a rule may read or write
     "pool": "count idle head tail slice",
     "pcpus": "worker dispatched",
     "workers": "next last pin state polling masked level",
-    "worker": "next last pin state polling masked level refill forgets seen_ran",
+    "worker": "next last pin state polling masked level came window refill forgets seen_ran"
+    " poll_kind poll_most poll_start poll_grow poll_shrink",
     "pcpu": "index ran",
     "bell": "rule produced event pending timer count",
-    "inbox": "in_turn told notified level poll start window",
+    "inbox": "in_turn told notified level",
     "lock": "holder discipline",
     "waiter": "running",
     "tasks": "first final slice since",
@@ -65,7 +67,8 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
     ]
     ends = {"head": waiting[0], "tail": waiting[-1]} if waiting else {"head": -1, "tail": -1}
     flags = ("in_turn", "told", "notified", "level")
-    times = ("poll", "start", "window")
+    poll = {"came": 3, "window": 9, "poll_kind": 3, "poll_most": 9, "poll_start": 4}
+    poll |= {"poll_grow": 4, "poll_shrink": 3}
     return {
         "pool": [
             {"count": pcpus, "idle": running.count(-1), "slice": int(rng.integers(1, 1000))} | ends
@@ -74,14 +77,12 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
         "workers": workers,
         "worker": [
             workers[0]
+            | {name: int(rng.integers(0, most)) for name, most in poll.items()}
             | {name: int(rng.integers(1, 10**6)) for name in ("refill", "forgets", "seen_ran")}
         ],
         "pcpu": [{"index": int(rng.integers(0, pcpus)), "ran": int(rng.integers(1, 10**6))}],
         "bell": [{name: int(rng.integers(0, 3)) for name in FIELDS["bell"].split()}],
-        "inbox": [
-            {name: int(rng.integers(0, 2)) for name in flags}
-            | {name: int(rng.integers(0, 9)) for name in times}
-        ],
+        "inbox": [{name: int(rng.integers(0, 2)) for name in flags}],
         "lock": [{"holder": int(rng.integers(-1, 2)), "discipline": int(rng.integers(0, 4))}],
         "waiter": [{"running": int(rng.integers(0, 2))}],
         "tasks": [run_queue_ends(waiting) | {"slice": 5, "since": int(rng.integers(0, 9))}],
@@ -137,8 +138,8 @@ def test_a_compiled_rule_decides_as_the_plain_one(rule):
         free = [w for w, row in enumerate(state["workers"]) if row["next"] == -1]
         free = [w for w in free if w != state["pool"][0]["tail"]] or [0]
         scalars = {"w": int(rng.choice(free)), "p": pcpu, "polled": int(rng.integers(0, 2))}
-        scalars |= {name: int(rng.integers(0, 12)) for name in ("idle", "ran", "now")}
-        scalars |= {"i": scalars["w"], "woken": int(rng.integers(0, 2))}
+        scalars |= {name: int(rng.integers(0, 12)) for name in ("idle", "block", "ran", "now")}
+        scalars |= {"i": scalars["w"], "woken": int(rng.integers(0, 2)), "level": 1 - pcpu % 2}
         rows, given = arguments(rule, lambda _, table: rows_of(table), state, scalars)
         records, same = arguments(rule, records_of, state, scalars)
 
@@ -276,15 +277,84 @@ def test_a_vcpu_in_the_host_takes_its_interrupt_on_the_way_back():
 
 
 def test_a_worker_polls_once_per_turn():
-    inbox = SimpleNamespace(poll=32, start=0, window=32)
-    assert poll.window(inbox, 0) == 32
-    assert poll.window(inbox, 1) == 0
+    worker = SimpleNamespace(window=32)
+    assert poll.window(worker, 0) == 32
+    assert poll.window(worker, 1) == 0
 
 
 def test_an_adaptive_window_grows_while_it_may_help_and_gives_up_when_it_cannot():
-    inbox = SimpleNamespace(poll=32, start=4, window=0)
+    worker = polls(poll.EVENT_LOOP, most=32, start=4)
     windows = []
     for idle in (10, 10, 10, 10, 30, 30, 33, 10):
-        inbox.window = poll.adapted(inbox, idle)
-        windows.append(inbox.window)
+        worker.window = poll.adapted(worker, poll.ORDINARY, idle)
+        windows.append(worker.window)
     assert windows == [4, 8, 16, 16, 32, 32, 0, 4]
+
+
+def polls(kind: int, *, most: int, start: int, shrink: int = 0) -> SimpleNamespace:
+    return SimpleNamespace(
+        poll_kind=kind,
+        poll_most=most,
+        poll_start=start,
+        poll_grow=2,
+        poll_shrink=shrink,
+        window=0,
+        came=poll.WOKEN,
+    )
+
+
+def windows_of(worker: SimpleNamespace, blocks: Iterable[int]) -> list[int]:
+    """Return the window of each halt, given for how long each blocks."""
+    windows = []
+    for block in blocks:
+        windows.append(worker.window)
+        worker.window = poll.adapted(worker, 1, block)
+    return windows
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (50, [0, 10, 20, 40, 80, 80, 80, 80]),
+        (150, [0, 10, 20, 40, 80, 160, 160, 160]),
+        (190, [0, 10, 20, 40, 80, 160, 200, 200]),
+        (200, [0] * 8),  # exactly the longest window
+        (500, [0] * 8),
+    ],
+)
+def test_a_host_polls_for_a_halted_vcpu_as_long_as_that_may_help(block, expected):
+    worker = polls(poll.HALT, most=200, start=10)
+    assert windows_of(worker, [block] * 8) == expected
+
+
+@pytest.mark.parametrize("shrink", [0, 2])
+def test_long_halts_between_short_ones_keep_the_host_from_polling(shrink):
+    worker = polls(poll.HALT, most=200, start=10, shrink=shrink)
+    assert windows_of(worker, [50, 500] * 4) == [0, 10] * 4
+
+
+def test_a_window_that_has_shrunk_below_its_first_step_is_none():
+    worker = polls(poll.HALT, most=200, start=10, shrink=2)
+    worker.window = 40
+    assert windows_of(worker, [500] * 4) == [40, 20, 10, 0]
+
+
+def test_a_host_looks_at_halts_only():
+    worker = polls(poll.HALT, most=200, start=10)
+    worker.came = poll.AWAKE
+    assert windows_of(worker, [50] * 2) == [0, 0]
+
+
+def test_a_guest_looks_at_the_time_it_was_halted_after_its_own_poll():
+    worker = polls(poll.GUEST, most=200, start=50, shrink=2)
+    assert windows_of(worker, [200, 100, 200, 201, 201, 10]) == [0, 50, 100, 200, 100, 50]
+    worker.came = poll.NOTICED
+    assert windows_of(worker, [500] * 2) == [50, 50]
+
+
+def test_a_guest_has_halted_while_its_host_polls_but_not_while_it_does_itself():
+    for kind, expected in ((poll.HALT, 1), (poll.GUEST, 0), (poll.EVENT_LOOP, 0)):
+        worker = SimpleNamespace(state=6, polling=1, poll_kind=kind)
+        assert poll.halted(worker) == expected
+    assert poll.halted(SimpleNamespace(state=poll.WORKER_ASLEEP, polling=0, poll_kind=0)) == 1
+    assert poll.halted(SimpleNamespace(state=2, polling=0, poll_kind=poll.HALT)) == 0

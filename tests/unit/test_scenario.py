@@ -162,6 +162,7 @@ def test_the_json_schema_knows_a_trace():
         jsonschema.validate(data, Scenario.json_schema())
 
 
+BARE = {"cpu": {"technique": "direct"}, "disk": {"technique": "native", "device": "ssd0"}}
 # One mistake, one sentence.
 MISTAKES = [
     ({"vm0": {"dsk": 1}}, "vm[0].dsk is not a field of vm; did you mean disk?"),
@@ -192,6 +193,38 @@ MISTAKES = [
     (
         {"vm1": {"name": "web"}},
         "vm[1].name must be unique, got 'web', which is also vm[0]",
+    ),
+    ({"vm0": {"halt_poll": {}}}, "vm[0].halt_poll.max must be given"),
+    ({"vm0": {"halt_poll": {"max": 0}}}, "vm[0].halt_poll.max must be above 0, got 0"),
+    ({"vm0": {"halt_poll": {"max": -1}}}, "vm[0].halt_poll.max must be at least 0, got -1"),
+    (
+        {"vm0": {"halt_poll": {"max": "50us", "start": "60us"}}},
+        "vm[0].halt_poll.start must be at most max (50000 ns), got 60000 ns",
+    ),
+    (
+        {"vm0": {"guest_poll": {"max": "40us"}}},
+        "vm[0].guest_poll.start must be at most max (40000 ns), got 50000 ns",
+    ),
+    (
+        {"vm0": {"halt_poll": {"max": "50us", "grow": 0}}},
+        "vm[0].halt_poll.grow must be at least 1, got 0",
+    ),
+    (
+        {"vm0": {"halt_poll": {"max": "50us", "shrink": -1}}},
+        "vm[0].halt_poll.shrink must be at least 0, got -1",
+    ),
+    (
+        {"vm0": {"halt_poll": {"max": "50us"}, "guest_poll": {"max": "50us"}}},
+        "vm[0].halt_poll must be left out where guest_poll is given: "
+        "a guest that polls tells its hypervisor not to",
+    ),
+    (
+        {"vm1": {"halt_poll": {"max": "50us"}, **BARE}},
+        "vm[1].halt_poll must be left out: under direct there is no host to exit to",
+    ),
+    (
+        {"vm1": {"guest_poll": {"max": "50us"}, **BARE}},
+        "vm[1].guest_poll must be left out: under direct there is no host to exit to",
     ),
     ({"vm0_load": {"size": "4 us"}}, "vm[0].load.size must be a size such as 4KiB, got '4 us'"),
     ({"vm0_load": {"size": "-4KiB"}}, "vm[0].load.size must be a size such as 4KiB, got '-4KiB'"),
@@ -401,6 +434,15 @@ def test_cpu_technique_and_poll_window_follow_the_disk_technique(scenario):
     assert {vm.cpu.technique for vm in native.vm} == {"direct"}
     assert native.vm[0].disk.poll_ns is None
     assert {vm.cpu.technique for vm in native.with_("vm.disk", "virtio").vm} == {"hardware"}
+
+
+@pytest.mark.parametrize("table", ["halt_poll", "guest_poll"])
+def test_polling_for_halts_goes_where_there_is_no_host(scenario, table):
+    polled = scenario.with_(f"vm[0].{table}", {"max": "80us"})
+    assert getattr(polled.vm[0], table).max == 80_000
+    assert getattr(polled.with_(f"vm[0].{table}.max", "90us").vm[0], table).max == 90_000
+    assert getattr(polled.with_("vm.disk", "native").vm[0], table) is None
+    assert Scenario.from_dict(tomllib.loads(polled.to_toml())).canonical() == polled.canonical()
 
 
 def test_a_cpu_technique_that_was_asked_for_stays(scenario):

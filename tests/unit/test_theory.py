@@ -17,6 +17,8 @@ from virtperf.tables import (
     InboxRow,
     Kind,
     Policy,
+    Poll,
+    PollKind,
     PoolRow,
     Rule,
     Sequence,
@@ -68,7 +70,7 @@ def other(kind, target=NONE, **more):
     return kind, "", 0, {"target": target, **more}
 
 
-def worker(name, role, inbox, interrupt, wake):
+def worker(name, role, inbox, interrupt, wake, **more):
     waits = tuple(range(ACCOUNTS.index("asleep"), ACCOUNTS.index("polling") + 1))
     return WorkerRow(
         name=name,
@@ -80,11 +82,12 @@ def worker(name, role, inbox, interrupt, wake):
         waits=waits,
         batch_account=_account("batch"),
         poll_account=_account("polling"),
+        **more,
     )
 
 
 def inbox(name, owner, level, **more):
-    row = {"prologue": NOTHING, "epilogue": NOTHING, "pickup": NOTHING, "poll": 0, "lock": NONE}
+    row = {"prologue": NOTHING, "epilogue": NOTHING, "lock": NONE}
     return InboxRow(name=name, worker=owner, level=level, batch=0, **{**row, **more})
 
 
@@ -121,7 +124,7 @@ def small(*, pcpus=2, poll_us=0, think_us=0, outstanding=1, channels=2, policy=P
         work("handle", 2),
         other(Kind.END),
     )
-    iothread = {"prologue": prologue, "epilogue": epilogue, "pickup": pickup, "poll": poll_us * US}
+    poll = Poll(PollKind.EVENT_LOOP, poll_us * US)
     draws = [_constant("service", 20_000.0), _constant("think", think_us * 1_000.0)]
     return System(
         name="small",
@@ -138,12 +141,12 @@ def small(*, pcpus=2, poll_us=0, think_us=0, outstanding=1, channels=2, policy=P
         ),
         workers=(
             worker("vcpu", "vcpu", VCPU, INTERRUPT, wake),
-            worker("iothread", "iothread", IOTHREAD, NONE, wake),
+            worker("iothread", "iothread", IOTHREAD, NONE, wake, pickup=pickup, poll=poll),
         ),
         inboxes=(
             inbox("vcpu", 0, 0),
             inbox("vcpu.interrupt", 0, 1),
-            inbox("iothread", 1, 0, **iothread),
+            inbox("iothread", 1, 0, prologue=prologue, epilogue=epilogue),
         ),
         stations=(
             StationRow(
@@ -278,8 +281,9 @@ def test_a_window_that_adapts_itself_gives_up_on_waits_it_cannot_cover():
     base = small(think_us=3)
 
     def adaptive(poll_us):
-        row = replace(base.inboxes[IOTHREAD], poll=poll_us * US, poll_start=4 * US)
-        return zero_load(replace(base, inboxes=(*base.inboxes[:IOTHREAD], row)))
+        vcpu, iothread = base.workers
+        poll = Poll(PollKind.EVENT_LOOP, poll_us * US, 4 * US)
+        return zero_load(replace(base, workers=(vcpu, replace(iothread, poll=poll))))
 
     assert adaptive(16).counters["kicks"] > 0
     assert adaptive(32).counters["kicks"] == 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 from virtperf.assembly.book import Book
 from virtperf.assembly.checking import refuse_endless
 from virtperf.assembly.laying import Expand, Laying, expanded
+from virtperf.assembly.polling import ACCOUNTS, PollKind, poll_row
 from virtperf.assembly.scheduling import NO_LIMITS, Share, pool_row
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
@@ -104,8 +105,11 @@ class Assembly:
         epilogue: Path = (),
         pickup: Path = (),
         batch: int = 0,
+        poll: PollKind = "event-loop",
         poll_ns: float = 0.0,
         poll_start_ns: float = 0.0,
+        poll_grow: int = 2,
+        poll_shrink: int = 0,
         lock: str = "",
         slice_ns: float = 0.0,
         switch: Path = (),
@@ -124,8 +128,10 @@ class Assembly:
             Work when woken, at the start of a turn, after a batch, when polling found something.
         batch : int
             Requests per turn at most; 0 is no limit.
-        poll_ns, poll_start_ns : float
-            Window before it sleeps; one with a start adapts itself.
+        poll : {'event-loop', 'halt', 'guest'}
+            Who polls: the thread itself, a vCPU's host, or its guest.
+        poll_ns, poll_start_ns, poll_grow, poll_shrink : float, int
+            Longest window before it sleeps; one with a start adapts itself, by factor and divisor.
         lock : str
             Lock held for whole turns.
         slice_ns, switch : float, Path
@@ -154,6 +160,9 @@ class Assembly:
         wake_group = NONE
         if host_interrupts_of is None:
             wake_group = book.wakes.number(f"{share.domain} {role}".strip())
+        polls = poll_row(
+            book, name, poll, poll_ns, start_ns=poll_start_ns, grow=poll_grow, shrink=poll_shrink
+        )
         book.workers.append(
             WorkerRow(
                 name=name,
@@ -164,8 +173,10 @@ class Assembly:
                 wake=self._sequence(wake, name, expand),
                 waits=tuple(book.accounts.number(waits[state]) for state in WorkerState),
                 batch_account=book.accounts.number("wait: batch"),
-                poll_account=book.accounts.number(f"{role}: polling"),
+                poll_account=book.accounts.number(f"{role}: {ACCOUNTS[poll]}"),
                 spin_account=book.accounts.number(f"{role}: spinning"),
+                pickup=self._sequence(pickup, name, expand),
+                poll=polls,
                 host=int(host_interrupts_of is not None),
                 slice=ticks(slice_ns),
                 switch=changes,
@@ -187,10 +198,7 @@ class Assembly:
                 batch=batch,
                 prologue=self._sequence(prologue, name, expand),
                 epilogue=self._sequence(epilogue, name, expand),
-                pickup=self._sequence(pickup, name, expand),
                 lock=book.find("station", lock, name) if lock else NONE,
-                poll=ticks(poll_ns),
-                poll_start=ticks(poll_start_ns),
             )
         )
 
@@ -223,7 +231,7 @@ class Assembly:
         prologue: Sequence = NOTHING,
         epilogue: Sequence = NOTHING,
     ) -> None:
-        """Add an inbox without a lock and without polling."""
+        """Add an inbox without a lock."""
         self._inbox(
             InboxRow(
                 name=name,
@@ -232,9 +240,7 @@ class Assembly:
                 batch=batch,
                 prologue=prologue,
                 epilogue=epilogue,
-                pickup=NOTHING,
                 lock=NONE,
-                poll=0,
             )
         )
 

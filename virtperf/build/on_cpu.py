@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from virtperf import catalog
-from virtperf.build.site import Site, for_all
+from virtperf.build.polling import for_all
+from virtperf.build.site import Site
 from virtperf.errors import ParameterError
 from virtperf.path import Bell, Path, Transition, end, ring
 from virtperf.scenario import Vm, WorkLoad
@@ -31,7 +32,7 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     for vcpu in vcpus:
         site.add_vcpu(vm, name, vcpu, cpu, memory.address_space())
     beside = dict(zip(vcpus, [*vcpus[1:], vcpus[0]], strict=True))
-    path = unit(workload, cpu, memory, _interrupted(site, beside, cpu))
+    path = unit(workload, cpu, memory, _interrupted(site, vm, beside, cpu))
     site.costs.used |= costs.used
     for number in range(load.jobs):
         job, vcpu = f"{name}.job{number}", vcpus[number % vm.vcpus]
@@ -57,14 +58,15 @@ def _workload(vm: Vm, load: WorkLoad, costs: Costs) -> Workload:
     return workload
 
 
-def _interrupted(site: Site, beside: Mapping[str, str], cpu: CpuTechnique) -> Path:
+def _interrupted(site: Site, vm: Vm, beside: Mapping[str, str], cpu: CpuTechnique) -> Path:
     """Let each vCPU interrupt the one beside it; return what that one then does.
 
     What sending costs is in the path of who sends.
     """
     if len(beside) == 1:
         return ()
-    bell = Bell(name="ipi", to="", rule="always", costs=for_all(cpu.delivery()), counts="ipis")
+    costs = for_all(cpu.delivery(), vm)
+    bell = Bell(name="ipi", to="", rule="always", costs=costs, counts="ipis")
     for vcpu, other in beside.items():
         site.assembly.bell(
             f"{vcpu}.ipi", bell, to=f"{other}.interrupt", sender="", expand=cpu.expand

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from virtperf.build.site import Site, for_all
+from virtperf.build.polling import for_all
+from virtperf.build.site import Site
 from virtperf.path import (
     Bell,
     Path,
@@ -40,7 +41,9 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
         _add_queue(site, vm, name, vcpus[number], plan, cpu)
         for number in range(min(disk.queues or most, vm.vcpus))
     ]
-    seen = [_seen_from(site, vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)]
+    seen = [
+        _seen_from(site, vm, vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)
+    ]
     for number in range(load.jobs):
         on = number % vm.vcpus
         _add_job(site, vm, f"{name}.job{number}", vcpus[on], seen[on], plan, cpu)
@@ -94,7 +97,7 @@ def _add_queue(
     moderation = site.scenario.device[disk.device].moderation
     for bell in plan.bells:
         names[bell.name] = f"{handler}.{bell.name}"
-        priced = _delivered(bell, cpu) if bell.to == "handler.interrupt" else bell
+        priced = _delivered(bell, vm, cpu) if bell.to == "handler.interrupt" else bell
         sender = senders[bell.name]
         if not sender and moderation is not None:
             priced = replace(
@@ -110,18 +113,23 @@ def _add_queue(
     return names
 
 
-def _seen_from(site: Site, vcpu: str, queue: dict[str, str], cpu: CpuTechnique) -> dict[str, str]:
+def _seen_from(
+    site: Site, vm: Vm, vcpu: str, queue: dict[str, str], cpu: CpuTechnique
+) -> dict[str, str]:
     """Return what local names stand for on a vCPU that uses `queue`.
 
-    Where another vCPU takes the interrupt, that one sends an interrupt on to the issuer's.
+    Where another vCPU takes the interrupt, that one sends an interrupt on to the issuer's; a guest
+    that polls there sees what it is for in memory, and none is sent.
     """
     names = queue | {"vcpu": vcpu}
     if queue["handler"] != vcpu:
         names[WAKE_UP] = f"{vcpu}.{WAKE_UP}"
         costs = {
             state: replace(cost, sender=(interprocessor("ipi"),))
-            for state, cost in for_all(cpu.delivery()).items()
+            for state, cost in for_all(cpu.delivery(), vm).items()
         }
+        if vm.guest_poll is not None:
+            costs["polling"] = Ringing()
         bell = Bell(name=WAKE_UP, to="", rule="always", costs=costs, counts="ipis")
         site.assembly.bell(
             names[WAKE_UP],
@@ -175,11 +183,11 @@ def _guest(site: Site, vm: Vm) -> Guest:
     )
 
 
-def _delivered(bell: Bell, cpu: CpuTechnique) -> Bell:
+def _delivered(bell: Bell, vm: Vm, cpu: CpuTechnique) -> Bell:
     """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's."""
     costs = {
         state: replace(cost, sender=bell.costs.get(state, Ringing()).sender)
-        for state, cost in for_all(cpu.delivery()).items()
+        for state, cost in for_all(cpu.delivery(), vm).items()
     }
     return replace(bell, costs=costs)
 

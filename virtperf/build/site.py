@@ -1,18 +1,14 @@
 """The host that VMs are put on: its devices, its numbers, and what all vCPUs have in common."""
 
-from collections.abc import Mapping
-
 from virtperf import catalog
 from virtperf.assembly import Assembly
+from virtperf.build.polling import for_all, polls
 from virtperf.build.scheduling import scheduler
 from virtperf.mechanism.isa import isa
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import (
-    CONSUMER_STATES,
     Bell,
-    ConsumerState,
     Path,
-    Ringing,
     Step,
     Transition,
     end,
@@ -99,12 +95,13 @@ class Site:
             share=self.scheduler.share(vm, name),
             refill_ns=refill_ns,
             forgets_ns=forgets_ns,
+            **polls(vm, cpu),
             expand=cpu.expand,
         )
         self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
         if vm.tick is not None:
             emulated = vm.cpu.technique in matrix.EMULATION
-            self._add_tick(vm.tick, vcpu, cpu, slowed=emulated)
+            self._add_tick(vm, vm.tick, vcpu, cpu, slowed=emulated)
 
     def _reload(self, vm: Vm) -> tuple[float, float]:
         """Return how long a vCPU loads its working set, and others until nothing of it is left.
@@ -117,9 +114,12 @@ class Site:
         per_byte = 1e9 / self.costs.quantity("refill_bandwidth").base
         return min(vm.working_set, cache) * per_byte, cache * per_byte
 
-    def _add_tick(self, tick: Tick, vcpu: str, cpu: CpuTechnique, *, slowed: bool = False) -> None:
+    def _add_tick(
+        self, vm: Vm, tick: Tick, vcpu: str, cpu: CpuTechnique, *, slowed: bool = False
+    ) -> None:
         """Add a timer whose handler arms it again; an emulated kernel's is `slowed`."""
-        expiry = Bell(name="tick", to="", rule="always", costs=cpu.expiry(), counts="ticks")
+        costs = for_all(cpu.expiry(), vm)
+        expiry = Bell(name="tick", to="", rule="always", costs=costs, counts="ticks")
         self.assembly.bell(
             f"{vcpu}.tick", expiry, to=f"{vcpu}.interrupt", sender="", expand=cpu.expand
         )
@@ -135,8 +135,3 @@ class Site:
             names={"vcpu": vcpu, "tick": f"{vcpu}.tick"},
             expand=cpu.expand,
         )
-
-
-def for_all(costs: Mapping[ConsumerState, Ringing]) -> dict[ConsumerState, Ringing]:
-    """Return costs with a state that is not named costing nothing."""
-    return {state: costs.get(state, Ringing()) for state in CONSUMER_STATES}

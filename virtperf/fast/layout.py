@@ -44,7 +44,8 @@ PCPU = _row(
 )
 WORKER = _row(
     "index pin host inbox interrupt tasks batch_account poll_account spin_account slice polls"
-    " wake_first wake_last switch_first switch_last"
+    " poll_kind poll_most poll_start poll_grow poll_shrink poll_hits poll_misses"
+    " wake_first wake_last pickup_first pickup_last switch_first switch_last"
     " weight cap leader kin refill forgets refill_account wake_group"
     # ---
     " state entered"  # its clock
@@ -52,7 +53,7 @@ WORKER = _row(
     " switch_left refill_left seen_ran switches_anew level"
     " masked spinning holds need task process_of"
     " first final since ticked armed expired task_alarms"  # its guest's run queue
-    " polling came polled idle_since"
+    " polling yields window came polled idle_since"
     " fibre top top_end blocked seen below tape taped"
     f" {' '.join(WORKER_FIELDS)}",
     affinity=AFFINITY,
@@ -60,10 +61,10 @@ WORKER = _row(
     waits=STATES,
 )
 INBOX = _row(
-    "index worker level batch lock poll start sibling bells"
-    " prologue_first prologue_last epilogue_first epilogue_last pickup_first pickup_last"
+    "index worker level batch lock sibling bells"
+    " prologue_first prologue_last epilogue_first epilogue_last"
     # ---
-    " window fresh_first fresh_final again_first again_final waiting"
+    " fresh_first fresh_final again_first again_final waiting"
     " deferred_first deferred_final debt_first debt_last in_turn told notified runnable behind"
 )
 BELL = _row(

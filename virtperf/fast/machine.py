@@ -152,8 +152,11 @@ class Machine:
                 {name: getattr(row, name) for name in names.split()}
                 | {"interrupt": interrupts.get(i, NONE), "tasks": tasks.get(i, [NONE])[0]}
                 | _span("wake", row.wake)
+                | _span("pickup", row.pickup)
                 | _span("switch", row.switch)
-                | {"polls": system.inboxes[row.inbox].poll > 0, "inbox": row.inbox, "fibre": i}
+                | {f"poll_{name}": number for name, number in row.poll._asdict().items()}
+                | {"polls": bool(row.poll), "window": 0 if row.poll.start else row.poll.most}
+                | {"inbox": row.inbox, "fibre": i}
                 | {"top": i * DEPTH, "top_end": (i + 1) * DEPTH}
                 | {"ticked": any(timer.worker == i for timer in system.timers), "away": 1}
                 | {"stopped": NONE, "end": NONE, "alarm": 1}
@@ -166,12 +169,10 @@ class Machine:
         self._rows(
             "inboxes",
             (
-                {name: getattr(row, name) for name in ["worker", "level", "batch", "lock", "poll"]}
-                | {"start": row.poll_start, "sibling": after.get(i, NONE)}
-                | {"window": 0 if row.poll_start else row.poll}
+                {name: getattr(row, name) for name in ["worker", "level", "batch", "lock"]}
+                | {"sibling": after.get(i, NONE)}
                 | _span("prologue", row.prologue)
                 | _span("epilogue", row.epilogue)
-                | _span("pickup", row.pickup)
                 for i, row in enumerate(system.inboxes)
             ),
         )

@@ -10,7 +10,7 @@ from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.layout import NONE, pcpus, pools, workers
 from virtperf.fast.probe import woke
 from virtperf.fast.race import FOREVER, touch
-from virtperf.fast.stretch import NEVER, OPEN, carry_on, happen, unset, urgent
+from virtperf.fast.stretch import NEVER, OPEN, carry_on, cut, happen, unset, urgent
 from virtperf.rules import refill as rule
 
 _reload = inlined(rule.reload)
@@ -64,6 +64,14 @@ def release(s: Any, w: Any) -> None:
     _explain(s, pool)
     if pool.policy > LAST_SHORT:
         _regroup(s, pool, NONE)
+
+
+@compiled
+def alone(s: Any, w: Any) -> int:
+    """Whether nobody else wants the pCPU of `w`; a timer for who left is taken back."""
+    pcpu = pcpus(s)[w.pcpu]
+    _arm(s, pools(s)[0], pcpu)
+    return pcpu.timer == FOREVER
 
 
 # -- dispatch -----------------------------------------------------------------------------
@@ -141,12 +149,24 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
 def _preempt(s: Any, pool: Any, pcpu: Any, asks: int) -> None:
     """Send the worker of `pcpu` back to the queue, for whoever is next."""
     w = workers(s)[pcpu.worker]
-    _vacate(s, pool, w)
-    stop(s, w)
-    _queue(s, pool, w, 0)
+    if not _evict(s, pool, w):
+        return
     _next(s, pool, pcpu, asks)
     pool.preemptions += pcpu.worker != w.index
     _explain(s, pool)
+
+
+@inlined
+def _evict(s: Any, pool: Any, w: Any) -> int:
+    """Send a worker back to the queue; 0 if it leaves by itself, having nothing to do."""
+    if w.yields:
+        w.yields = 0
+        cut(s, w)
+        return 0
+    _vacate(s, pool, w)
+    stop(s, w)
+    _queue(s, pool, w, 0)
+    return 1
 
 
 @inlined
@@ -193,10 +213,12 @@ def _arm(s: Any, pool: Any, pcpu: Any) -> None:
         pcpu.slice_key = next_key(s, SLICE, pcpu)
         pool.armed += 1
     touch(s, pcpu.index)
+    w = workers(s)[pcpu.worker]
     if before != FOREVER:
-        w = workers(s)[pcpu.worker]
         if w.alarm == OPEN:
             carry_on(s, w)
+    elif w.yields:
+        cut(s, w)  # it asks again whether it is alone
 
 
 @inlined
@@ -262,11 +284,7 @@ def _choose_anew(s: Any, pool: Any, asks: int) -> None:
         if pcpu.worker != NONE and policy.must_go(
             pool.policy, pool, pcpus(s), workers(s), p, s.now
         ):
-            w = workers(s)[pcpu.worker]
-            _vacate(s, pool, w)
-            stop(s, w)
-            _queue(s, pool, w, 0)
-            pool.preemptions += 1
+            pool.preemptions += _evict(s, pool, workers(s)[pcpu.worker])
     for p in range(pool.count):
         pcpu = pcpus(s)[p]
         if pcpu.worker == NONE:

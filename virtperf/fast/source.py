@@ -7,14 +7,15 @@ go on: so what ends one request and makes the next does not call itself.
 from typing import Any
 
 from virtperf.fast.calendar import SOURCE, TIMER, alarm
-from virtperf.fast.clocks import ASLEEP
 from virtperf.fast.compiling import compiled, inlined
 from virtperf.fast.doorbell import arrive
 from virtperf.fast.layout import NONE, classes, drawn, feed, inboxes, timers, workers
 from virtperf.fast.request import admit, child, make
 from virtperf.fast.status import FULL, IDLE, fail
 from virtperf.fast.waits import of_timer
+from virtperf.rules import poll as poll_rule
 
+_halted = compiled(poll_rule.halted)
 ARRIVES, THINKS = 0, 1  # what an alarm of a source means
 LOW = 64  # numbers left in a source's feed that are a wish for more
 IDLE_TICKS = 1_000_000
@@ -101,8 +102,8 @@ def timer_alarm(s: Any, t: int) -> int:
     """Let a timer go off; return the side path it started, if that begins with a doorbell."""
     timer = timers(s)[t]
     started = NONE
-    asleep = timer.tickless and workers(s)[timer.worker].state == ASLEEP
-    if not timer.pending and not asleep:
+    halted = timer.tickless and _halted(workers(s)[timer.worker])
+    if not timer.pending and not halted:
         timer.pending = 1
         started = _expire(s, timer)
     return started

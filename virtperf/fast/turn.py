@@ -9,7 +9,7 @@ from virtperf.fast.clocks import (
     mark,
     settle_batch,
 )
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import compiled, inlined, of_rule
 from virtperf.fast.fibre import (
     GOES_ON,
     HAND_OVER,
@@ -41,9 +41,9 @@ from virtperf.fast.status import RUNNING as LOOPS
 from virtperf.fast.waiting import ASYNC, unlock
 from virtperf.rules import poll as poll_rule
 
-_adapted = compiled(poll_rule.adapted)
+_adapted = of_rule(poll_rule.adapted)
 ENDED = 2  # beside GOES_ON and WAITS: the worker holds the request no more
-AWAKE, WOKEN, NOTICED = 0, 1, 2  # how a worker came to its next turn
+AWAKE, WOKEN, NOTICED = poll_rule.AWAKE, poll_rule.WOKEN, poll_rule.NOTICED
 PERFORM, NEXT, LEAVE = 10, 11, 12  # where a turn goes on once it has begun
 
 
@@ -99,8 +99,8 @@ def _begin(s: Any, w: Any, f: Any, inbox: Any) -> int:
         if came == WOKEN and w.wake_first < w.wake_last:
             call_pay(s, w, w.wake_first, w.wake_last, f.request)
             return GOES_ON
-        if came == NOTICED and inbox.pickup_first < inbox.pickup_last:
-            call_pay(s, w, inbox.pickup_first, inbox.pickup_last, f.request)
+        if came == NOTICED and w.pickup_first < w.pickup_last:
+            call_pay(s, w, w.pickup_first, w.pickup_last, f.request)
             return GOES_ON
     if f.at == 2:
         f.at = 3
@@ -133,9 +133,8 @@ def _take_first(s: Any, w: Any, f: Any, inbox: Any) -> None:
     inbox.in_turn, inbox.told = 1, 0
     if inbox.level == 0:
         w.task = inbox.index
-        if w.polls:
-            first = inboxes(s)[w.tasks]
-            first.window = _adapted(first, s.now - w.idle_since)
+    if w.polls:
+        w.window = _adapted(w, inbox.level, s.now - w.idle_since)
     f.request, f.count = take(s, inbox, w).index, 1
 
 

@@ -45,9 +45,11 @@ from virtperf.fast.hands import (
 from virtperf.fast.inbox import publish, withdraw
 from virtperf.fast.layout import (
     NONE,
+    counters,
     frames,
     inboxes,
 )
+from virtperf.fast.pool import alone
 from virtperf.fast.status import RUNNING as LOOPS
 from virtperf.fast.stretch import OPEN, ran, stretch, told
 from virtperf.fast.turn import NOTICED, WOKEN, hand_all_over, turn
@@ -55,6 +57,7 @@ from virtperf.fast.waiting import give_up, hold, join, send, stay, take_lock
 from virtperf.rules import poll as poll_rule
 
 _window = compiled(poll_rule.window)
+HALT, GUEST = poll_rule.HALT, poll_rule.GUEST
 
 
 @inlined
@@ -131,7 +134,7 @@ def live(s: Any, w: Any, f: Any) -> int:
             call(s, w, RUN if w.slice else TURN).inbox = task
             return GOES_ON
         if w.polls:
-            window = _window(inboxes(s)[w.tasks], w.polled)
+            window = _window(w, w.polled)
             if window:
                 f.at = 3
                 call(s, w, POLL).left = window
@@ -159,9 +162,13 @@ def _has_work(s: Any, w: Any) -> bool:
 
 @compiled
 def poll(s: Any, w: Any, f: Any) -> int:
-    """Look at the inboxes until something comes or the window is over."""
+    """Look at the inboxes until something comes or the window is over.
+
+    The host polls for a halted vCPU only while nobody else wants its pCPU.
+    """
     if f.at == 0:
         w.polled = w.polling = 1
+        w.yields = w.poll_kind == HALT
         f.at, f.left = 1, s.now + f.left
         task = w.tasks
         while task != NONE:
@@ -173,16 +180,28 @@ def poll(s: Any, w: Any, f: Any) -> int:
     if not _has_work(s, w):
         if w.away:
             return call_regain(s, w, NONE)
-        if s.now < f.left:
+        if s.now < f.left and _may_poll(s, w):
             f.at = 2
             enter(s, w, POLLING)
             stretch(s, w, f.left - s.now, w.poll_account, 0)
             return WAITS
-        w.polling = 0
+        if w.poll_kind == GUEST:
+            w.idle_since = s.now
+        counter = w.poll_misses
     else:
-        w.polling = 0
         w.came = NOTICED
+        counter = w.poll_hits
+    w.polling = w.yields = 0
+    if counter != NONE:
+        counters(s)[counter] += 1
     return end(s, w)
+
+
+@inlined
+def _may_poll(s: Any, w: Any) -> int:
+    if w.poll_kind != HALT:
+        return 1
+    return w.yields and alone(s, w)
 
 
 @compiled

@@ -181,7 +181,7 @@ _FAMILIES = {name: colour for name, (colour, _) in CAUSES.items()} | {
 
 def _family(account: str) -> str:
     """Return the cause of a pCPU's time; what is burnt in waiting is a cause of its own."""
-    if account.endswith((": polling", ": spinning")):
+    if account.endswith((" polling", ": spinning")):
         return "polling, spinning"
     return cause(account)
 

@@ -9,6 +9,7 @@ workers have a pCPU each; `now` is the instant. First come those that every poli
 * ``pick(pool, pcpus, workers, p, now)``: who is next on an empty pCPU, or -1;
 * ``due(pool, pcpus, workers, p, now)``: the instant at which to look again who runs on a pCPU that
   is busy, or -1 if nobody wants it; asked anew as somebody begins to wait, and after each look;
+  while it is -1, and no longer, a host may poll for a halted vCPU there;
 * ``wanted(pool, pcpus, workers, p, now)``: 1 if, at such a look, the worker there must go;
 
 then those that one has if it needs them:

@@ -67,6 +67,9 @@ def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object
             _follow_disk(vm, cpu_too="cpu" not in touched)
         if "cpu" in touched and "disk" not in touched:
             _follow_cpu(vm, memory_too="memory" not in touched)
+        if touched and vm["cpu"].get("technique") in matrix.HOSTLESS:
+            vm.pop("halt_poll", None)
+            vm.pop("guest_poll", None)
     return data
 
 

@@ -105,6 +105,38 @@ class Tick(Frozen):
     """Ticks per second (``CONFIG_HZ`` of a Linux kernel)."""
 
 
+class _Polling(Frozen):
+    max: Annotated[Duration, Field(gt=0)]
+    """Longest window: how long at most before it sleeps."""
+    start: Annotated[Duration, Field(gt=0)] = 10_000.0
+    """First step of the window, which adapts itself."""
+    grow: Count = 2
+    """Factor by which the window grows after a halt that a longer one would have covered."""
+    shrink: Annotated[int, Field(ge=0)] = 0
+    """Divisor by which it shrinks after a halt that none may cover; 0 shrinks it to nothing."""
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if self.start > self.max:
+            raise RefusalError(
+                f".start must be at most max ({self.max:g} ns), got {self.start:g} ns"
+            )
+        return self
+
+
+class HaltPoll(_Polling):
+    """How the host polls for a halted vCPU: a CPU's time for the time of a wake-up (KVM)."""
+
+
+class GuestPoll(_Polling):
+    """How the guest polls before it halts, so that it need not leave (Linux, haltpoll)."""
+
+    start: Annotated[Duration, Field(gt=0)] = 50_000.0
+    """First step of the window, which adapts itself."""
+    shrink: Annotated[int, Field(ge=0)] = 2
+    """Divisor by which it shrinks after a halt that none may cover; 0 shrinks it to nothing."""
+
+
 class Section(Frozen):
     """A lock that all processes of a guest share, taken by each request in the kernel."""
 
@@ -267,6 +299,10 @@ class Vm(Frozen):
     """Longest run of a guest's process while others wait on its vCPU; by default the platform's."""
     tick: Tick | None = None
     """Timer ticks of the guest's kernel; by default there are none."""
+    halt_poll: HaltPoll | None = None
+    """Polling by the host before a halted vCPU sleeps; by default there is none."""
+    guest_poll: GuestPoll | None = None
+    """Polling by the guest before it halts; by default there is none."""
     cpu: Cpu
     """How instructions are executed."""
     memory: Memory | None = None

@@ -32,6 +32,7 @@ def problems(data: Tables) -> list[str]:
         *_names(data),
         *_devices(data),
         *_combinations(data),
+        *_polls(data),
         *_rings(data),
         *_rates(data),
         *scheduling.problems(data),
@@ -142,6 +143,19 @@ def _combinations(data: Tables) -> Iterator[str]:
         if _at(vm, "disk", "poll") is not None and disk != "virtio":
             yield f"vm[{index}].disk.poll must be left out unless disk.technique is virtio"
         yield from _queues(f"vm[{index}]", vm)
+
+
+def _polls(data: Tables) -> Iterator[str]:
+    """Yield where vCPUs are polled for though nobody can, or by two."""
+    for index, vm in _vms(data):
+        cpu = _at(vm, "cpu", "technique")
+        given = [name for name in ("halt_poll", "guest_poll") if vm.get(name) is not None]
+        if cpu in matrix.HOSTLESS:
+            why = f"under {cpu} there is no host to exit to"
+            yield from (f"vm[{index}].{name} must be left out: {why}" for name in given)
+        elif len(given) == 2:
+            why = "a guest that polls tells its hypervisor not to"
+            yield f"vm[{index}].halt_poll must be left out where guest_poll is given: {why}"
 
 
 def _rings(data: Tables) -> Iterator[str]:

@@ -46,6 +46,7 @@ class Hands(Thread):
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         super().__init__(machine, index, row)
         self.wake_steps = machine.work_steps(row.wake)
+        self.pickup_steps = machine.work_steps(row.pickup)
         self.switch_steps = machine.work_steps(row.switch)
         self.masked = 0
         self.spinning = False

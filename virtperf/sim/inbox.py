@@ -22,13 +22,10 @@ class Inbox:
         self.index = index
         self.row = row
         self.level = row.level
-        self.poll, self.start = row.poll, row.poll_start
-        self.window = 0 if self.start else self.poll
         self.worker = worker
         self.lock = lock
         steps_of = worker.machine.work_steps
         self.prologue, self.epilogue = steps_of(row.prologue), steps_of(row.epilogue)
-        self.pickup = steps_of(row.pickup)
         self.queue: deque[Request] = deque()
         self.resumed = 0  # of them, at the head: begun here before
         self.deferred: list[tuple[Request, StepRow]] = []

@@ -157,6 +157,13 @@ class Pool:
         self._explain()
         self._regroup(None)
 
+    def alone(self, worker: "Thread") -> bool:
+        """Whether nobody else wants the pCPU of `worker`; a timer for who left is taken back."""
+        pcpu = worker.pcpu
+        assert pcpu is not None, "only a worker that runs can be alone"
+        self._arm(pcpu)
+        return pcpu.timer == NEVER
+
     # -- dispatch ---------------------------------------------------------------------------
 
     def _queue(self, worker: "Thread", *, woken: int) -> None:
@@ -227,13 +234,22 @@ class Pool:
     def _preempt(self, pcpu: Pcpu, asks: "Thread | None" = None) -> None:
         """Send the worker of `pcpu` back to the queue, for whoever is next."""
         worker = self.workers[pcpu.worker]
-        self._vacate(worker)
-        worker.stop()
-        self._queue(worker, woken=0)
+        if not self._evict(worker):
+            return
         self._next(pcpu, asks)
         if pcpu.worker != worker.index:
             self.preemptions += 1
         self._explain()
+
+    def _evict(self, worker: "Thread") -> bool:
+        """Send a worker back to the queue; False if it leaves by itself, having nothing to do."""
+        if worker.yields:
+            worker.give_way()
+            return False
+        self._vacate(worker)
+        worker.stop()
+        self._queue(worker, woken=0)
+        return True
 
     def _charge(self, pcpu: Pcpu) -> None:
         if self.account is not None:
@@ -268,8 +284,11 @@ class Pool:
             pcpu.timer = due
             pcpu.alarm = Alarm(self.env, pcpu.ticker, due - now, pcpu.look)
             self.armed += 1
+        worker = self.workers[pcpu.worker]
         if before is not None:
-            self.workers[pcpu.worker].carry_on()
+            worker.carry_on()
+        elif worker.yields:
+            worker.cut()  # it asks again whether it is alone
 
     def _disarm(self, pcpu: Pcpu, alarm: simpy.Event) -> None:
         self.env.void(alarm)
@@ -330,11 +349,7 @@ class Pool:
                 if pcpu.worker != NOBODY and self.must_go(
                     self, self.pcpus, self.workers, pcpu.index, self.env.now
                 ):
-                    worker = self.workers[pcpu.worker]
-                    self._vacate(worker)
-                    worker.stop()
-                    self._queue(worker, woken=0)
-                    self.preemptions += 1
+                    self.preemptions += self._evict(self.workers[pcpu.worker])
         for pcpu in self.pcpus:
             if pcpu.worker == NOBODY:
                 self._next(pcpu, asks)

@@ -84,6 +84,7 @@ class Thread:
         self.refill, self.forgets, self.seen_ran = row.refill, row.forgets, 0
         self.switches_anew = False  # put on a pCPU after another one, since the switch was cut
         self.level = 0
+        self.yields = False  # a poll that ends as soon as somebody else wants the pCPU
 
     @property
     def state(self) -> int:
@@ -127,6 +128,11 @@ class Thread:
         self.away = False
         self.clock.enter(INTERRUPT if self.level else RUNNING)
         self.carry_on()
+
+    def give_way(self) -> None:
+        """End a poll that yields, for whatever reason the pool has to take the pCPU back."""
+        self.yields = False
+        self.cut()
 
     def carry_on(self) -> None:
         """Set the alarm for the end of a stretch, unless a slice's timer goes off before it."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+from virtperf.rules import poll as poll_rule
 from virtperf.sim.clock import Clock, Owner, Ticker
 from virtperf.sim.wait import Wait
 from virtperf.sim.worker import Worker
-from virtperf.tables import TimerRow, WorkerState
+from virtperf.tables import TimerRow
 
 Start = Callable[[int, Wait], None]
 
@@ -41,8 +42,8 @@ class Timer:
         self.env.after(self.ticker, self.row.period, self._expire)
 
     def _expire(self) -> None:
-        asleep = self.worker.state == WorkerState.ASLEEP
-        if self.pending.over and not (self.row.tickless and asleep):
+        halted = self.row.tickless and poll_rule.halted(self.worker)
+        if self.pending.over and not halted:
             self.pending = Wait(self.worker.guest.tick)
             self.begin(self.row.klass, self.pending)
         self.start()

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 WORK, LOCK, UNLOCK, SERVE, RING, END, JOIN = map(
     int, (Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.SERVE, Kind.RING, Kind.END, Kind.JOIN)
 )
-AWAKE, WOKEN, NOTICED = range(3)  # how a worker came to its next turn
 
 
 class Worker(Hands):
@@ -43,9 +42,13 @@ class Worker(Hands):
 
     def __init__(self, machine: "Machine", index: int, row: WorkerRow) -> None:
         super().__init__(machine, index, row)
-        self.polls = machine.system.inboxes[row.inbox].poll > 0
+        poll = row.poll
+        self.polls = bool(poll)
+        self.poll_kind, self.poll_most, self.poll_start = poll.kind, poll.most, poll.start
+        self.poll_grow, self.poll_shrink = poll.grow, poll.shrink
+        self.window = 0 if poll.start else poll.most
         self.polling = 0
-        self.came = AWAKE
+        self.came = poll_rule.AWAKE
         self.polled = 0
         self.idle_since = 0
         # Who waits for its mates: their work is `batch`, the rest as in an inbox.
@@ -93,7 +96,7 @@ class Worker(Hands):
         while True:
             self._fall_asleep()
             yield self.alarm
-            self.came = WOKEN
+            self.came = poll_rule.WOKEN
             while True:
                 if self.interrupt.told:
                     yield from self._turn(self.interrupt)
@@ -102,7 +105,7 @@ class Worker(Hands):
                     task = self.guest.next()
                     yield from self._run(task) if self.guest.slice else self._turn(task)
                     self.idle_since = self.env.now
-                elif self.polls and (window := poll_rule.window(self.tasks[0], self.polled)):
+                elif self.polls and (window := poll_rule.window(self, self.polled)):
                     yield from self._poll(window)
                 else:
                     break
@@ -126,24 +129,40 @@ class Worker(Hands):
         self.alarm = simpy.Event(self.env)
 
     def _poll(self, window: int) -> Steps:
-        """Look at the inboxes until something comes or the window is over."""
-        self.polled = 1
+        """Look at the inboxes until something comes or the window is over.
+
+        The host polls for a halted vCPU only while nobody else wants its pCPU.
+        """
+        poll = self.row.poll
         deadline = self.env.now + window
-        self.polling = 1
+        self.polled = self.polling = 1
+        self.yields = poll.kind == poll_rule.HALT
         for task in self.tasks:
             task.withdraw()
         while not self._has_work():
             if self.away:
                 yield from self._regain()
-            elif self.env.now < deadline:
+            elif self.env.now < deadline and self._may_poll():
                 self.clock.enter(POLLING)
                 yield self._stretch(deadline - self.env.now, self.row.poll_account)
                 self._ran(self.env.now)
             else:
                 break
         self.polling = 0
+        self.yields = False
+        counter = poll.misses
         if self._has_work():
-            self.came = NOTICED
+            self.came = poll_rule.NOTICED
+            counter = poll.hits
+        elif poll.kind == poll_rule.GUEST:
+            self.idle_since = self.env.now
+        if counter != NONE:
+            self.machine.counters[counter] += 1
+
+    def _may_poll(self) -> bool:
+        if self.poll_kind != poll_rule.HALT:
+            return True
+        return self.yields and self.pool.alone(self)
 
     def _run(self, task: Inbox) -> Steps:
         """Let a task run until its turn is over or it is put aside."""
@@ -168,9 +187,8 @@ class Worker(Hands):
         inbox.in_turn, inbox.told = 1, 0
         if inbox.level == ORDINARY:
             self.task = inbox
-            if self.polls:
-                first = self.tasks[0]
-                first.window = poll_rule.adapted(first, self.env.now - self.idle_since)
+        if self.polls:
+            self.window = poll_rule.adapted(self, inbox.level, self.env.now - self.idle_since)
         request = inbox.take()
         yield from self._begin(inbox, request)
         taken = 1
@@ -188,11 +206,11 @@ class Worker(Hands):
 
     def _begin(self, inbox: Inbox, request: Request) -> Steps:
         """Charge what a turn costs before its first item, to that item."""
-        came, self.came = self.came, AWAKE
-        if came == WOKEN and self.wake_steps:
+        came, self.came = self.came, poll_rule.AWAKE
+        if came == poll_rule.WOKEN:
             yield from self.pay(self.wake_steps, request)
-        elif came == NOTICED and inbox.pickup:
-            yield from self.pay(inbox.pickup, request)
+        elif came == poll_rule.NOTICED:
+            yield from self.pay(self.pickup_steps, request)
         if inbox is not self.process_of and inbox.level == ORDINARY:
             yield from self._change_to(inbox, request)
         while inbox.debts:

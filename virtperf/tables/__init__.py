@@ -3,6 +3,7 @@
 from virtperf.tables.histogram import Histogram
 from virtperf.tables.observed import Run, Snapshot
 from virtperf.tables.rows import (
+    NO_POLL,
     NONE,
     NOTHING,
     BellRow,
@@ -16,6 +17,8 @@ from virtperf.tables.rows import (
     InboxRow,
     Kind,
     Policy,
+    Poll,
+    PollKind,
     PoolRow,
     Rule,
     Sequence,
@@ -35,6 +38,7 @@ from virtperf.tables.timeline import Arrow, Span, Timeline
 __all__ = [
     "NONE",
     "NOTHING",
+    "NO_POLL",
     "Arrow",
     "BellRow",
     "ClassRow",
@@ -48,6 +52,8 @@ __all__ = [
     "InboxRow",
     "Kind",
     "Policy",
+    "Poll",
+    "PollKind",
     "PoolRow",
     "Rule",
     "Run",

@@ -124,6 +124,14 @@ class ConsumerState(IntEnum):
     PENDING = 4
 
 
+class PollKind(IntEnum):
+    """Who polls for a worker before it sleeps (see `rules.poll`)."""
+
+    EVENT_LOOP = 0
+    HALT = 1
+    GUEST = 2
+
+
 class Sequence(NamedTuple):
     """Steps `first` to `last - 1` of the step table; false if there are none."""
 
@@ -136,6 +144,29 @@ class Sequence(NamedTuple):
 
 
 NOTHING = Sequence(0, 0)
+
+
+class Poll(NamedTuple):
+    """How a worker polls before it sleeps: who does, for how long at most, how that adapts itself.
+
+    `start` is the first step of a window that grows by the factor `grow` and shrinks by the divisor
+    `shrink` (0: to nothing); at `start` 0 it is constant. `hits` and `misses` are counters.
+    """
+
+    kind: int
+    most: int
+    start: int = 0
+    grow: int = 2
+    shrink: int = 0
+    hits: int = NONE
+    misses: int = NONE
+
+    def __bool__(self) -> bool:
+        """Whether it polls at all."""
+        return self.most > 0
+
+
+NO_POLL = Poll(PollKind.EVENT_LOOP, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +201,7 @@ class PoolRow:
 class WorkerRow:
     """A thread that needs a pCPU. `waits` maps a worker state to the account of who waits in it.
 
+    `wake` and `pickup` are work at the start of a turn: when woken, when a poll found something.
     `host` 1 is host interrupt work, above all threads of pCPU `pin`. A worker with several
     ordinary inboxes is a vCPU whose guest schedules these tasks: `slice` while others wait
     (0: to the end of the turn), `switch` when another task goes on.
@@ -193,6 +225,8 @@ class WorkerRow:
     batch_account: int
     poll_account: int
     spin_account: int = NONE
+    pickup: Sequence = NOTHING
+    poll: Poll = NO_POLL
     host: int = 0
     slice: int = 0
     switch: Sequence = NOTHING
@@ -238,8 +272,7 @@ def kinship(workers: tuple[WorkerRow, ...]) -> list[tuple[int, int]]:
 class InboxRow:
     """One level of a worker, or one of its guest tasks: what it takes, what a turn costs.
 
-    `batch` 0 is no limit; `lock` is held for the whole turn; `poll` is the longest window before
-    sleep, and `poll_start` the first step of a window that adapts itself (0: it is constant).
+    `batch` 0 is no limit; `lock` is held for the whole turn.
     """
 
     name: str
@@ -248,10 +281,7 @@ class InboxRow:
     batch: int
     prologue: Sequence
     epilogue: Sequence
-    pickup: Sequence
     lock: int
-    poll: int
-    poll_start: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -436,6 +466,8 @@ def _row(kind: type[Row], data: Mapping[str, Any]) -> Row:
     def cell(name: str, value: Any) -> Any:
         if name == "constants":
             return tuple((key, number) for key, number in value)
+        if name == "poll":
+            return Poll(*value)
         if name in _SEQUENCE_LISTS:
             return tuple(Sequence(*pair) for pair in value)
         if name in _SEQUENCES and kind in _SEQUENCE_ROWS and not isinstance(value, int):

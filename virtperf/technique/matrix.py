@@ -15,6 +15,9 @@ EMULATION = ("interpreter", "dbt", "static")
 WITHOUT_PRIVILEGE = ("trap-emulate", "binary-translation", "paravirtual")
 """CPU techniques under which the guest's kernel has lost its privilege."""
 
+HOSTLESS = ("direct",)
+"""CPU techniques under which a guest that halts has no host to exit to."""
+
 
 @cache
 def _data() -> Mapping[str, Any]:

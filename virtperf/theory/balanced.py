@@ -46,7 +46,7 @@ def _lower(system: System, source: int, most: tuple[Demand, ...]) -> float:
     stays = sum(need.visits[name] for name in need.workers)
     away = think_ticks(system, row) + need.delay + stays * system.pool.switch
     if _contended(system):
-        away += stays * max(system.inboxes[worker.inbox].poll for worker in system.workers)
+        away += stays * max(worker.poll.most for worker in system.workers)
     alone = balanced_job_bounds(row.outstanding, away, list(centres.values())).lower
     behind = sum(
         other.outstanding * _worst(centres, _crowded(system, theirs))

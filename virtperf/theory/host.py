@@ -3,19 +3,29 @@
 from collections.abc import Callable
 
 from virtperf.rules import poll
-from virtperf.tables import NONE, InboxRow, Policy, System
+from virtperf.tables import NONE, Policy, Poll, PollKind, System
 
-PollEnd = Callable[[int, int], None]
+PollEnd = Callable[[int, int, bool], None]
 
 
 class Window:
     """A worker's poll window, as the rule that adapts it wants to see it."""
 
-    __slots__ = ("poll", "start", "window")
+    __slots__ = (
+        "came",
+        "poll_grow",
+        "poll_kind",
+        "poll_most",
+        "poll_shrink",
+        "poll_start",
+        "window",
+    )
 
-    def __init__(self, row: InboxRow) -> None:
-        self.poll, self.start = row.poll, row.poll_start
-        self.window = 0 if self.start else self.poll
+    def __init__(self, row: Poll) -> None:
+        self.poll_kind, self.poll_most, self.poll_start = row.kind, row.most, row.start
+        self.poll_grow, self.poll_shrink = row.grow, row.shrink
+        self.window = 0 if row.start else row.most
+        self.came = poll.AWAKE
 
 
 class Host:
@@ -23,19 +33,20 @@ class Host:
 
     A worker is asleep, polls on its pCPU until its window is over, or is awake on its pCPU.
     A poller whose slice ends because somebody waits gives up its poll; an engine lets it finish
-    the rest later. It takes a poll window longer than the slice to tell them apart.
+    the rest later. It takes a poll window longer than the slice to tell them apart. A halted vCPU
+    for which its host polls gives way at once.
 
     Parameters
     ----------
     system : System
     polled : callable
-        Told of every worker and the ticks for which it polled.
+        Told of every worker, the ticks for which it polled, and whether it found something.
     """
 
     def __init__(self, system: System, polled: PollEnd) -> None:
         self.pool = system.pool
         self.workers = system.workers
-        self.windows = [Window(system.inboxes[row.inbox]) for row in system.workers]
+        self.windows = [Window(row.poll) for row in system.workers]
         self.since = [0] * len(system.workers)
         self.polled = polled
         self.polling: dict[int, int] = {}
@@ -68,12 +79,11 @@ class Host:
                 continue
             end = self.poll_end(worker)
             if end < now or (end == now and worker < first and end != self.held[worker]):
-                self.stop_poll(worker, end)
-                self._vacate(worker)
+                self._give_up(worker, end)
 
-    def stop_poll(self, worker: int, now: int) -> None:
+    def stop_poll(self, worker: int, now: int, *, hit: bool = True) -> None:
         """End a poll; the worker is awake on its pCPU."""
-        self.polled(worker, now - self.polling.pop(worker) - self.stood[worker])
+        self.polled(worker, now - self.polling.pop(worker) - self.stood[worker], hit)
 
     def idle(self, worker: int, now: int) -> None:
         """Let a worker without work poll, or sleep."""
@@ -98,10 +108,11 @@ class Host:
         """Let a worker give up its pCPU while it waits with a request in hand."""
         self._vacate(worker)
 
-    def adapt(self, worker: int, now: int) -> None:
-        """Set the next poll window of a worker whose ordinary turn begins after idling."""
+    def adapt(self, worker: int, level: int, now: int, came: int) -> None:
+        """Set the next poll window of a worker whose turn begins after idling."""
         window = self.windows[worker]
-        window.window = poll.adapted(window, now - self.since[worker])
+        window.came = came
+        window.window = poll.adapted(window, level, now - self.since[worker])
 
     def acquire(self, worker: int, now: int) -> tuple[int, bool]:
         """Return when the woken `worker` gets a pCPU, and whether it follows another one there."""
@@ -111,7 +122,7 @@ class Host:
         pcpu = self._idle_pcpu(worker)
         if pcpu == NONE:
             now, pcpu = min((self._free_at(p, now), p) for p in self._allowed(worker))
-            self._evict(self.holder[pcpu], now)
+            self._give_up(self.holder[pcpu], now)
             self.advance(now)
         self.holder[pcpu] = worker
         self.pcpu[worker] = self.home[worker] = pcpu
@@ -127,7 +138,7 @@ class Host:
         adaptive = tuple(
             (w, window.window, self.since[w] - now)
             for w, window in enumerate(self.windows)
-            if window.start and self.home[w] != NONE
+            if window.poll_start and self.home[w] != NONE
         )
         return polls, adaptive, tuple(self.home), tuple(self.holder), tuple(self.last)
 
@@ -141,11 +152,16 @@ class Host:
         return home if home in idle else min(idle, default=NONE)
 
     def _free_at(self, pcpu: int, now: int) -> int:
+        if self.windows[self.holder[pcpu]].poll_kind == PollKind.HALT:
+            return now
         slice_end = max(now, self.dispatched[pcpu] + self.pool.slice)
         return min(self.poll_end(self.holder[pcpu]), slice_end)
 
-    def _evict(self, worker: int, now: int) -> None:
-        self.stop_poll(worker, now)
+    def _give_up(self, worker: int, now: int) -> None:
+        """End a poll that has found nothing; the worker sleeps."""
+        self.stop_poll(worker, now, hit=False)
+        if self.windows[worker].poll_kind == PollKind.GUEST:
+            self.since[worker] = now
         self._vacate(worker)
 
     def _vacate(self, worker: int) -> None:

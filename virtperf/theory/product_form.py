@@ -74,7 +74,7 @@ def _changing(system: System, needs: Sequence[Demand]) -> Iterator[str]:
         yield "doorbells, wake-ups and batches cost less under load"
     if any(bell.rule == Rule.MODERATED and bell.count != 1 for bell in bells):
         yield "moderation delays signals"
-    if any(system.inboxes[row.inbox].poll for row in used):
+    if any(row.poll for row in used):
         yield "workers poll before they sleep"
     if any(box.batch for box in system.inboxes if system.workers[box.worker] in used):
         yield "turns are limited"
@@ -85,9 +85,10 @@ def _changing(system: System, needs: Sequence[Demand]) -> Iterator[str]:
 
 def _turn_costs(system: System, row: WorkerRow) -> Iterator[Steps]:
     yield row.wake
+    yield row.pickup
     for box in system.inboxes:
         if system.workers[box.worker] is row:
-            yield from (box.prologue, box.epilogue, box.pickup)
+            yield from (box.prologue, box.epilogue)
 
 
 def _costs(system: System, sequences: Iterable[Steps]) -> bool:

@@ -106,7 +106,8 @@ class Tally:
             bell = system.bells[stay.bell]
             before += self._ringing(bell, bell.debt)
         if self.most:
-            before += self._sum(worker.wake) + self._sum(worker.switch)
+            before += max(self._sum(worker.wake), self._sum(worker.pickup))
+            before += self._sum(worker.switch)
             after += self._sum(inbox.prologue)
         epilogue = self._sum(inbox.epilogue) if system.steps[stay.last].defer else 0.0
         if self.most:
@@ -222,8 +223,7 @@ class Tally:
         inbox = self.system.inboxes[bell.inbox]
         for state in ConsumerState:
             if state == ConsumerState.POLLING:
-                worker = self.system.workers[inbox.worker]
-                possible = self.system.inboxes[worker.inbox].poll > 0
+                possible = bool(self.system.workers[inbox.worker].poll)
             else:
                 possible = state != ConsumerState.OTHER or inbox.level != ORDINARY
             if possible:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
+from virtperf.rules.poll import NOTICED, WOKEN
 from virtperf.tables import (
     NONE,
     NOTHING,
@@ -207,6 +208,8 @@ class Walk:
             spent += self._length(range(*sequence))
         if state == ConsumerState.ASLEEP:
             spent += self._length(range(*worker.wake))
+        elif state == ConsumerState.POLLING:
+            spent += self._length(range(*worker.pickup))
         (stays, _), *_ = ways(self.system, self.source, row)
         return spent + sum(self._length((*stay.steps, stay.last)) for stay in stays)
 
@@ -296,9 +299,12 @@ class Walk:
         row, hand = self.system.inboxes[inbox], self.hand
         opening, what = NOTHING, ""
         if hand is None or hand.worker != row.worker:
-            opening, what = self._rouse(inbox)
-            if row.level == ORDINARY:
-                self.host.adapt(row.worker, self.now)
+            came = self._rouse(inbox)
+            self.host.adapt(row.worker, row.level, self.now, came)
+            worker = self.system.workers[row.worker]
+            opening, what = worker.wake, "wakes"
+            if came == NOTICED:
+                opening, what = worker.pickup, "picks up"
         elif hand.inbox == inbox and not hand.over and (not row.batch or hand.taken < row.batch):
             hand.taken += bool(row.batch)
             return
@@ -307,17 +313,17 @@ class Walk:
         self._pay(debt, "is told")
         self._pay(row.prologue, "prologue")
 
-    def _rouse(self, inbox: int) -> tuple[Sequence, str]:
-        """Bring another worker onto a pCPU; return what it pays for that, and why."""
+    def _rouse(self, inbox: int) -> int:
+        """Bring another worker onto a pCPU; return whether it was woken, or noticed by itself."""
         w = self.system.inboxes[inbox].worker
         first = self.hand.worker if self.hand else NONE
         self._let_go()
         self.host.advance(self.now, first=first)
         if self.host.polls(w):
             self.host.stop_poll(w, self.now)
-            return self.system.inboxes[inbox].pickup, "picks up"
+            return NOTICED
         self._wait_for_pcpu(w)
-        return self.system.workers[w].wake, "wakes"
+        return WOKEN
 
     def _wait_for_pcpu(self, w: int) -> None:
         """Let a worker have a pCPU, when one is free, and pay the switch."""
@@ -365,8 +371,10 @@ class Walk:
         if counter != NONE:
             self.lap.counters[counter] += times
 
-    def _polled(self, worker: int, spent: int) -> None:
-        self.lap.cpu[self.system.workers[worker].role] += spent
+    def _polled(self, worker: int, spent: int, hit: bool) -> None:
+        row = self.system.workers[worker]
+        self.lap.cpu[row.role] += spent
+        self._count(row.poll.hits if hit else row.poll.misses)
         self.lap.events += 1
 
 

@@ -1,0 +1,52 @@
+"""How a VM's vCPUs poll before they sleep, and what that does to the cost of telling them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from virtperf.path import CONSUMER_STATES, ConsumerState, Path, Ringing, Transition
+from virtperf.scenario import Vm
+from virtperf.technique.cpu import CpuTechnique
+
+
+def polls(vm: Vm, cpu: CpuTechnique) -> dict[str, Any]:
+    """Return how the vCPUs of `vm` poll, as words of `Assembly.worker`; none if they do not."""
+    if vm.halt_poll is not None:
+        host = vm.halt_poll
+        return {
+            "poll": "halt",
+            "poll_ns": host.max,
+            "poll_start_ns": host.start,
+            "poll_grow": host.grow,
+            "poll_shrink": host.shrink,
+            "pickup": _noticed(cpu.halted()),
+        }
+    if vm.guest_poll is not None:
+        guest = vm.guest_poll
+        return {
+            "poll": "guest",
+            "poll_ns": guest.max,
+            "poll_start_ns": guest.start,
+            "poll_grow": guest.grow,
+            "poll_shrink": guest.shrink,
+        }
+    return {}
+
+
+def _noticed(halted: Path) -> Path:
+    """Return a halt whose end the host has seen by itself: it neither blocked nor was woken."""
+    return tuple(
+        replace(one, to="kernel") if isinstance(one, Transition) and one.to == "blocking" else one
+        for one in halted
+    )
+
+
+def for_all(costs: Mapping[ConsumerState, Ringing], vm: Vm) -> dict[ConsumerState, Ringing]:
+    """Return what it costs to tell a vCPU of `vm`; a state that is not named costs nothing.
+
+    While its guest polls, a vCPU is in the guest, as one that runs something else is.
+    """
+    every = {state: costs.get(state, Ringing()) for state in CONSUMER_STATES}
+    if vm.guest_poll is not None:
+        every["polling"] = every["other"]
+    return every
