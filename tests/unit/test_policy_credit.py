@@ -2,6 +2,7 @@
 
 import random
 from copy import deepcopy
+from itertools import pairwise
 
 import pytest
 
@@ -136,6 +137,49 @@ def test_a_capped_hog_leaves_the_rest_to_another():
     assert found["b"] == pytest.approx(0.8, abs=0.01)
 
 
+def io_wakes(rng: random.Random, count: int) -> list[tuple[int, int]]:
+    """0.1 ms of work after sleeps of 10 ms on average, on the oracle's grid, never at a tick."""
+    at, wakes = 0, []
+    for _ in range(count):
+        at += 100 + 50 * round(rng.expovariate(1 / 10_000) / 50 + 1)
+        at += 50 * (at % 10_000 in (0, 9_000))
+        wakes.append((at, 100))
+    return wakes
+
+
+def p99(values: list[float]) -> float:
+    return sorted(values)[min(len(values) - 1, int(0.99 * len(values)))]
+
+
+@pytest.mark.parametrize("ratelimit_us", [1_000, 0])
+@pytest.mark.parametrize("hogs", [1, 2, 4])
+def test_wake_to_run_latency_is_the_oracles_on_the_same_wake_ups(hogs, ratelimit_us):
+    wakes = io_wakes(random.Random(hogs), 1_500)
+    vcpus = [Vcpu("io", wakes=deepcopy(wakes)), *(Vcpu(f"h{n}") for n in range(hogs))]
+    oracle = Oracle(vcpus, 15_000_000, ratelimit=ratelimit_us)
+    io = oracle.vcpus[0]
+    exact = [(at + 0.01, length - 0.02) for at, length in io.woke]
+    threads = [Thread(name="io", share=Share(domain="io", weight=256), wakes=exact)]
+    threads += [hog(f"h{n}") for n in range(hogs)]
+    constants = {**CONSTANTS, "ratelimit": ratelimit_us * MS // 1_000}
+    timeline = recorded(credit(threads, constants=constants), 15_000, engine=BOTH[1])
+    states = timeline.states[0]
+    found = [
+        (after.start - (before.start if before.name == "ready" else after.start)) / 10**6
+        for before, after in pairwise(states)
+        if after.name == "running" and after.end < 15_000 * MS
+    ]
+    assert abs(len(found) - len(io.latencies)) <= 0.02 * len(io.latencies)
+    assert p99(found) == pytest.approx(p99(io.latencies), abs=100)  # us: 0.1 ms
+    assert sorted(found)[len(found) // 2] == pytest.approx(
+        sorted(io.latencies)[len(io.latencies) // 2], abs=100
+    )
+    assert p99(found) <= ratelimit_us + 1
+    got = shares(timeline)
+    assert got["io"] == pytest.approx(0.01, abs=0.002)
+    assert [got[f"h{n}"] for n in range(hogs)] == pytest.approx([0.99 / hogs] * hogs, abs=0.01)
+
+
 # -- by hand, on two pCPUs: what the oracle lacks --------------------------------------------------
 
 
@@ -165,3 +209,21 @@ def test_sampled_debits_charge_whole_ticks_to_whoever_is_seen(engine):
         longest[sampled] = max(length for name, length in found if name == "seen")
     assert longest[0] == 1.0
     assert longest[1] >= 2.0
+
+
+@pytest.mark.parametrize(("ratelimit", "most"), [(MS, 1_000), (0, 1e9)])
+def test_the_ratelimit_bounds_preemptions(ratelimit, most):
+    """Four that wake all the time: at most 1,000 preemptions a second, and several times that."""
+    rng = random.Random(7)
+    threads = [hog("hog")]
+    for n in range(4):
+        at, wakes = 0.0, []
+        for _ in range(8_000):
+            at += rng.expovariate(1 / 400)
+            wakes.append((at, 20.0))
+        threads.append(Thread(name=f"io{n}", share=Share(domain=f"io{n}", weight=256), wakes=wakes))
+    built = credit(threads, constants={**CONSTANTS, "ratelimit": ratelimit})
+    last = BOTH[1].run(built, seed=1, replication=0, requests=20_000).snapshots[-1]
+    rate = last.preemptions / (last.time / 10**12)
+    assert rate <= most
+    assert ratelimit or rate > 3_000

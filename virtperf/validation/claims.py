@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from virtperf.validation.claim import Claim, Estimate
 from virtperf.validation.cpu_claims import CPU_CLAIMS
 from virtperf.validation.given import Given
+from virtperf.validation.scheduler_claims import SCHEDULER_CLAIMS
 
 if TYPE_CHECKING:
     from virtperf.result import Result
@@ -297,4 +298,5 @@ CLAIMS = (
         kind="calibrated",
     ),
     *CPU_CLAIMS,
+    *SCHEDULER_CLAIMS,
 )
