@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.engines import plain
 from tests.systems import DISKS, scenario
-from tests.unit.test_tables import comparable
 from virtperf.build import build
 from virtperf.sim import run
 from virtperf.sim.engine import Machine
@@ -110,7 +110,7 @@ def test_whatever_runs_balances_and_wastes_no_pcpu(system, requests):
 @given(system=SYSTEMS)
 def test_the_same_seed_gives_the_same_run(system):
     a, b = (run(system, seed=3, replication=1, requests=100) for _ in range(2))
-    assert comparable(a) == comparable(b)
+    assert plain(a) == plain(b)
 
 
 @settings(max_examples=25)
