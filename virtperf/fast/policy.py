@@ -12,19 +12,45 @@ from virtperf.rules.policies import POLICIES
 
 COMPILED = dict(POLICIES)  # one that is added later is not: only SimPy's engine can follow it
 SHORT = (0, 1)
+LAST_SHORT = max(SHORT)  # policies up to here charge nothing, and explain nothing
 
 
 def _choice(name: str, otherwise: Any) -> Callable[..., Any]:
     """Return a function of (policy, the rule's arguments) that calls the rule `name` of a policy.
 
-    Policies without such a rule do what `otherwise` does.
+    Policies without such a rule do what `otherwise` does. Who asks has the short policies in line,
+    and calls one function for all others.
     """
-    chain: Callable[..., Any] = inlined(otherwise)
+    plain = inlined(otherwise)
+    chain = plain
     for number, policy in reversed(COMPILED.items()):
-        if hasattr(policy, name):
-            form = inlined if number in SHORT else compiled
-            chain = _either(number, of_rule(getattr(policy, name), form), chain)
+        if number not in SHORT and hasattr(policy, name):
+            chain = _either(number, of_rule(getattr(policy, name), compiled), chain)
+    chain = _called(chain)
+    short = {n: getattr(COMPILED[n], name, None) for n in SHORT}
+    if not any(short.values()):
+        return _unless_short(plain, chain)
+    for number, rule in reversed(short.items()):
+        chain = _either(number, of_rule(rule, inlined), chain) if rule else chain
     return chain
+
+
+def _called(chain: Any) -> Callable[..., Any]:
+    @compiled
+    def whichever(policy: int, *given: Any) -> Any:
+        return chain(policy, *given)
+
+    return whichever
+
+
+def _unless_short(plain: Any, chain: Any) -> Callable[..., Any]:
+    @inlined
+    def choose(policy: int, *given: Any) -> Any:
+        if policy <= LAST_SHORT:
+            return plain(policy, *given)
+        return chain(policy, *given)
+
+    return choose
 
 
 def _either(number: int, rule: Any, otherwise: Any) -> Callable[..., Any]:

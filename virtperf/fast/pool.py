@@ -14,7 +14,7 @@ from virtperf.fast.stretch import NEVER, OPEN, carry_on, cut, happen, unset, urg
 from virtperf.rules import refill as rule
 
 _reload = inlined(rule.reload)
-LAST_SHORT = max(policy.SHORT)  # policies up to here charge nothing, and explain nothing
+LAST_SHORT = policy.LAST_SHORT
 
 
 @compiled

@@ -62,7 +62,6 @@ class Machine:
         self.booked = [[0] * len(system.accounts) for _ in system.groups]
         self.sides = [0] * len(system.sides)
         self.side_residence = [0] * len(system.sides)
-        self.waking = [0] * len(system.wakes)
         self._build_stations()
         self._build_workers()
         self.bells = [
@@ -78,6 +77,7 @@ class Machine:
             for i, row in enumerate(system.timers)
         ]
         self.probe = Probe(len(system.groups), len(system.wakes), self.look)
+        self.pool.woke = self.probe.woke
         self.processes: dict[simpy.Process, int] = {}
 
     def _build_stations(self) -> None:
@@ -93,7 +93,9 @@ class Machine:
                 self.servers[index] = Servers(self.env, index, row, self.go_on)
 
     def _build_workers(self) -> None:
-        self.pool = Pool(self.env, self.system.pool, len(self.system.accounts), self._woke)
+        self.pool = Pool(
+            self.env, self.system.pool, len(self.system.accounts), len(self.system.wakes)
+        )
         self.inboxes: list[Inbox] = []
         self.workers = [Worker(self, i, row) for i, row in enumerate(self.system.workers)]
         self.pool.workers = list(self.workers)
@@ -179,10 +181,6 @@ class Machine:
         self.requests -= 1
         if self.requests == 0:
             self.over.succeed()
-
-    def _woke(self, group: int, latency: int) -> None:
-        self.waking[group] += latency
-        self.probe.woke(group, latency)
 
     # -- steps that need no worker ----------------------------------------------------------
 
@@ -294,7 +292,7 @@ class Machine:
             switches=self.pool.switches,
             preemptions=self.pool.preemptions,
             migrations=self.pool.migrations,
-            waking=tuple(self.waking),
+            waking=tuple(self.pool.waking),
         )
 
     def run(self) -> Run:

@@ -66,6 +66,10 @@ class Pcpu:
             setattr(self, field, 0)
 
 
+def _nobody_listens(group: int, waited: int) -> None:
+    """Hear of a dispatch of a woken worker."""
+
+
 class Pool:
     """A scheduler's pCPUs and the queue in front of them.
 
@@ -77,18 +81,19 @@ class Pool:
     row : PoolRow
     accounts : int
         Accounts of a pCPU's time.
-    woke : callable
-        Told of each dispatch of a woken worker: its wake group, and the ticks from its request.
+    wakes : int
+        Groups of workers whose wake-to-run latencies are summed in `waking`; `woke` is told each.
     """
 
-    def __init__(
-        self, env: Clock, row: PoolRow, accounts: int, woke: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, env: Clock, row: PoolRow, accounts: int, wakes: int = 0) -> None:
         self.env = env
         self.row = row
-        self.woke = woke
+        self.woke: Callable[[int, int], None] = _nobody_listens
+        self.waking = [0] * wakes
         self.switches = self.preemptions = self.migrations = 0
         self.policy = policy = POLICIES[row.policy]
+        self.place, self.enqueue, self.pick = policy.place, policy.enqueue, policy.pick
+        self.due, self.wanted = policy.due, policy.wanted
         self.home: Any = getattr(policy, "home", None)
         self.preempts: Any = getattr(policy, "preempts", None)
         self.starts: Any = getattr(policy, "starts", None)
@@ -97,11 +102,14 @@ class Pool:
         self.must_go: Any = getattr(policy, "must_go", None)
         self.regroups: Any = getattr(policy, "regroups", None)
         self.why_idle: Any = getattr(policy, "why_idle", None)
+        self.explains = self.why_idle is not None
         self.count, self.crew = row.pcpus, 0
         self.slice, self.tick, self.period = row.slice, row.tick, row.period
+        self.switch = row.switch
         self.head = self.tail = NOBODY
         self.idle = row.pcpus
         self.armed = 0  # timers
+        self.reloads = False  # whether anybody has a working set to load again
         for name in (*POOL_FIELDS, *getattr(policy, "POOL_FIELDS", ())):
             setattr(self, name, 0)
         for name, number in row.constants:
@@ -114,6 +122,7 @@ class Pool:
     def start(self) -> None:
         """Let the policy's clocks run, if it has any."""
         self.crew = len(self.workers)
+        self.reloads = any(worker.refill for worker in self.workers)
         for worker in self.workers:
             for field in (*WORKER_FIELDS, *getattr(self.policy, "WORKER_FIELDS", ())):
                 setattr(worker, field, 0)
@@ -132,17 +141,19 @@ class Pool:
             self._intrude(worker)
             return
         now = worker.requested = self.env.now
-        p = self.policy.place(self, self.pcpus, self.workers, worker.index, now)
+        p = self.place(self, self.pcpus, self.workers, worker.index, now)
         if p != NOBODY:
             self._dispatch(self.pcpus[p], worker)
-            self._explain()
+            if self.explains and self.idle:
+                self._explain()
             return
         self._queue(worker, woken=1)
         if self.preempts is not None:
             p = self.preempts(self, self.pcpus, self.workers, worker.index, now)
             if p != NOBODY:
                 self._preempt(self.pcpus[p], asks=worker)
-        self._regroup(worker)
+        if self.regroups is not None:
+            self._regroup(worker)
 
     def release(self, worker: "Thread") -> None:
         """Take back the pCPU of `worker`, who sleeps or blocks."""
@@ -154,8 +165,10 @@ class Pool:
         if self.leaves is not None:
             self.leaves(self, self.pcpus, self.workers, worker.index, self.env.now)
         self._next(pcpu)
-        self._explain()
-        self._regroup(None)
+        if self.explains and self.idle:
+            self._explain()
+        if self.regroups is not None:
+            self._regroup(None)
 
     def alone(self, worker: "Thread") -> bool:
         """Whether nobody else wants the pCPU of `worker`; a timer for who left is taken back."""
@@ -169,7 +182,7 @@ class Pool:
     def _queue(self, worker: "Thread", *, woken: int) -> None:
         """Let a worker wait, and look at those whom it may want to replace."""
         worker.queued = True
-        self.policy.enqueue(self, self.pcpus, self.workers, worker.index, woken, self.env.now)
+        self.enqueue(self, self.pcpus, self.workers, worker.index, woken, self.env.now)
         p = NOBODY
         if self.home is not None:
             p = self.home(self, self.pcpus, self.workers, worker.index)
@@ -177,9 +190,9 @@ class Pool:
             self._arm(self.pcpus[p])
         elif self.armed < self.count - self.idle:
             for pcpu in self.pcpus:
-                if pcpu.timer == NEVER:
+                if pcpu.timer == NEVER and pcpu.worker != NOBODY:
                     self._arm(pcpu)
-        if woken:
+        if woken and self.explains and self.idle:
             self._explain()
 
     def _next(self, pcpu: Pcpu, asks: "Thread | None" = None) -> None:
@@ -187,7 +200,7 @@ class Pool:
 
         The one that `asks` for a pCPU sees itself that it has one.
         """
-        w = self.policy.pick(self, self.pcpus, self.workers, pcpu.index, self.env.now)
+        w = self.pick(self, self.pcpus, self.workers, pcpu.index, self.env.now)
         if w != NOBODY:
             worker = self.workers[w]
             worker.queued = False
@@ -199,34 +212,40 @@ class Pool:
 
     def _dispatch(self, pcpu: Pcpu, worker: "Thread") -> None:
         now = self.env.now
+        w = pcpu.worker = worker.index
+        before = pcpu.last
         self.idle -= 1
-        pcpu.worker = worker.index
         pcpu.dispatched = pcpu.charged = now
-        if pcpu.last != worker.index and pcpu.last != NOBODY:
+        if before != w and before != NOBODY:
             self.switches += 1
-            worker.refill_left = reload(worker, pcpu)
-            worker.switch_left = self.row.switch + worker.refill_left
-            worker.switches_anew = True
+            worker.switch_left, worker.switches_anew = self.switch, True
+            if self.reloads:
+                worker.refill_left = reload(worker, pcpu)
+                worker.switch_left += worker.refill_left
         worker.pcpu = pcpu
         if worker.requested != NEVER:
-            self.woke(worker.row.wake_group, now - worker.requested)
+            group, waited = worker.wake_group, now - worker.requested
+            self.waking[group] += waited
+            self.woke(group, waited)
             worker.requested = NEVER
-        if worker.last != pcpu.index and worker.last != NOBODY:
-            self.migrations += 1
-        worker.last = pcpu.index
+        if worker.last != pcpu.index:
+            if worker.last != NOBODY:
+                self.migrations += 1
+            worker.last = pcpu.index
         if self.starts is not None:
-            self.starts(self, self.pcpus, self.workers, pcpu.index, worker.index, now)
+            self.starts(self, self.pcpus, self.workers, pcpu.index, w, now)
         self._arm(pcpu)
 
     def _vacate(self, worker: "Thread") -> Pcpu:
         pcpu = worker.pcpu
         assert pcpu is not None, "only a worker that runs can leave its pCPU"
-        self._charge(pcpu)
+        if self.account is not None:
+            self._charge(pcpu)
         if pcpu.alarm is not None:
             self._disarm(pcpu, pcpu.alarm)
         self.idle += 1
-        pcpu.ran += self.env.now - pcpu.dispatched
-        worker.seen_ran = pcpu.ran
+        if self.reloads:
+            pcpu.ran = worker.seen_ran = pcpu.ran + self.env.now - pcpu.dispatched
         pcpu.worker, pcpu.last = NOBODY, worker.index
         worker.pcpu = None
         return pcpu
@@ -234,33 +253,25 @@ class Pool:
     def _preempt(self, pcpu: Pcpu, asks: "Thread | None" = None) -> None:
         """Send the worker of `pcpu` back to the queue, for whoever is next."""
         worker = self.workers[pcpu.worker]
-        if not self._evict(worker):
-            return
-        self._next(pcpu, asks)
-        if pcpu.worker != worker.index:
-            self.preemptions += 1
-        self._explain()
-
-    def _evict(self, worker: "Thread") -> bool:
-        """Send a worker back to the queue; False if it leaves by itself, having nothing to do."""
-        if worker.yields:
+        if worker.yields:  # it has nothing to do, and leaves by itself as soon as it is told
             worker.give_way()
-            return False
+            return
         self._vacate(worker)
         worker.stop()
         self._queue(worker, woken=0)
-        return True
+        self._next(pcpu, asks)
+        if pcpu.worker != worker.index:
+            self.preemptions += 1
+        if self.explains and self.idle:
+            self._explain()
 
     def _charge(self, pcpu: Pcpu) -> None:
-        if self.account is not None:
-            now = self.env.now
-            ran, pcpu.charged = now - pcpu.charged, now
-            self.account(self, self.pcpus, self.workers, pcpu.worker, ran, now)
+        now = self.env.now
+        ran, pcpu.charged = now - pcpu.charged, now
+        self.account(self, self.pcpus, self.workers, pcpu.worker, ran, now)
 
     def _explain(self) -> None:
         """Book the time of idle pCPUs from now on to what keeps them so."""
-        if self.why_idle is None or not self.idle:
-            return
         for pcpu in self.pcpus:
             if pcpu.worker == NOBODY and pcpu.intruder is None:
                 why = self.why_idle(self, self.pcpus, self.workers, pcpu.index)
@@ -273,7 +284,7 @@ class Pool:
         if pcpu.worker == NOBODY:
             return
         now, before = self.env.now, pcpu.alarm
-        due = self.policy.due(self, self.pcpus, self.workers, pcpu.index, now)
+        due = self.due(self, self.pcpus, self.workers, pcpu.index, now)
         if due != NEVER and due < now:
             due = now
         if due == pcpu.timer:
@@ -299,19 +310,21 @@ class Pool:
         """Let the worker go if it is wanted elsewhere or its pCPU by others; else look later."""
         pcpu.timer, pcpu.alarm = NEVER, None
         self.armed -= 1
-        self._charge(pcpu)
+        if self.account is not None:
+            self._charge(pcpu)
         now = self.env.now
-        if self.policy.wanted(self, self.pcpus, self.workers, pcpu.index, now):
+        if self.wanted(self, self.pcpus, self.workers, pcpu.index, now):
             self._preempt(pcpu)
             return
-        if self.policy.due(self, self.pcpus, self.workers, pcpu.index, now) > now:
+        if self.due(self, self.pcpus, self.workers, pcpu.index, now) > now:
             self._arm(pcpu)
         self.workers[pcpu.worker].carry_on()
 
     def _tick_again(self, pcpu: Pcpu, ticker: Ticker) -> None:
         def tick() -> None:
             if pcpu.worker != NOBODY:
-                self._charge(pcpu)
+                if self.account is not None:
+                    self._charge(pcpu)
                 now = self.env.now
                 if self.policy.tick(self, self.pcpus, self.workers, pcpu.index, now):
                     self._preempt(pcpu)
@@ -324,7 +337,7 @@ class Pool:
     def _refill_again(self, ticker: Ticker) -> None:
         def refill() -> None:
             for pcpu in self.pcpus:
-                if pcpu.worker != NOBODY:
+                if pcpu.worker != NOBODY and self.account is not None:
                     self._charge(pcpu)
             self.policy.refill(self, self.pcpus, self.workers, self.env.now)
             self._choose_anew(None)
@@ -334,9 +347,7 @@ class Pool:
 
     def _regroup(self, asks: "Thread | None") -> None:
         """Let all pCPUs choose anew, if the policy says so now that somebody came or went."""
-        if self.regroups is not None and self.regroups(
-            self, self.pcpus, self.workers, self.env.now
-        ):
+        if self.regroups(self, self.pcpus, self.workers, self.env.now):
             self._choose_anew(asks)
 
     def _choose_anew(self, asks: "Thread | None") -> None:
@@ -349,13 +360,21 @@ class Pool:
                 if pcpu.worker != NOBODY and self.must_go(
                     self, self.pcpus, self.workers, pcpu.index, self.env.now
                 ):
-                    self.preemptions += self._evict(self.workers[pcpu.worker])
+                    worker = self.workers[pcpu.worker]
+                    if worker.yields:
+                        worker.give_way()
+                        continue
+                    self._vacate(worker)
+                    worker.stop()
+                    self._queue(worker, woken=0)
+                    self.preemptions += 1
         for pcpu in self.pcpus:
             if pcpu.worker == NOBODY:
                 self._next(pcpu, asks)
             else:
                 self._arm(pcpu)
-        self._explain()
+        if self.explains and self.idle:
+            self._explain()
 
     # -- host interrupts --------------------------------------------------------------------
 
@@ -382,6 +401,7 @@ class Pool:
         pcpu.intruder = None
         if pcpu.worker == NOBODY:
             pcpu.account.enter(self.row.idle_account)
-            self._explain()
+            if self.explains and self.idle:
+                self._explain()
         else:
             self.workers[pcpu.worker].resume()

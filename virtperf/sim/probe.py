@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from virtperf.tables import Histogram, Snapshot
 from virtperf.tables.batches import COARSE, SCALARS, Batches
+from virtperf.tables.histogram import bucket
 
 
 class Probe:
@@ -40,7 +41,8 @@ class Probe:
 
     def woke(self, group: int, latency: int) -> None:
         """Count one dispatch of a woken worker."""
-        self._open[self.groups + group].add(latency)
+        index, counts = bucket(latency), self._open[self.groups + group].counts
+        counts[index] = counts.get(index, 0) + 1
 
     def _close(self, now: int) -> None:
         self.ends.append(now)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import simpy
+from simpy.events import PENDING
 
 from virtperf.rules.policies import WORKER_FIELDS
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker, happen
@@ -55,6 +56,7 @@ class Thread:
         "switch_left",
         "switches_anew",
         "ticker",
+        "wake_group",
         "weight",
         "__dict__",  # for the state of a policy that is not among `POLICIES`
         *WORKER_FIELDS,
@@ -69,7 +71,7 @@ class Thread:
         self.ticker = Ticker(Owner.WORKER, index)
         self.clock = Account(self.env, len(WorkerState), ASLEEP)
         self.pin, self.last, self.next = row.pin, NONE, NONE
-        self.weight, self.cap = row.weight, row.cap
+        self.weight, self.cap, self.wake_group = row.weight, row.cap, row.wake_group
         self.affinity = affinity_words(row.affinity, machine.system.pool.pcpus)
         self.leader, self.kin = index, NONE
         self.pcpu: Pcpu | None = None
@@ -137,8 +139,10 @@ class Thread:
     def carry_on(self) -> None:
         """Set the alarm for the end of a stretch, unless a slice's timer goes off before it."""
         pcpu, end = self.pcpu, self.end
-        if end == NEVER or pcpu is None or self.alarm.triggered or self.stopped != NEVER:
-            return  # an alarm that is set counts as triggered, as in SimPy
+        if end == NEVER or pcpu is None or self.stopped != NEVER:
+            return
+        if self.alarm._value is not PENDING:  # it is set, which counts as triggered, or was cut
+            return
         if pcpu.timer == NEVER or pcpu.timer >= end:
             self._wait_for(Alarm(self.env, self.ticker, end - self.env.now))
 

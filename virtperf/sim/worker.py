@@ -208,7 +208,8 @@ class Worker(Hands):
         """Charge what a turn costs before its first item, to that item."""
         came, self.came = self.came, poll_rule.AWAKE
         if came == poll_rule.WOKEN:
-            yield from self.pay(self.wake_steps, request)
+            if self.wake_steps:
+                yield from self.pay(self.wake_steps, request)
         elif came == poll_rule.NOTICED:
             yield from self.pay(self.pickup_steps, request)
         if inbox is not self.process_of and inbox.level == ORDINARY:
