@@ -143,6 +143,7 @@ class Machine:
             else:
                 tasks.setdefault(inbox.worker, []).append(i)
         names = "pin host batch_account poll_account spin_account slice waits weight cap"
+        names += " pause_window pause_grow directed"
         kin = kinship(system.workers)
         self._rows(
             "workers",
@@ -151,11 +152,13 @@ class Machine:
                 | {"interrupt": interrupts.get(i, NONE), "tasks": tasks.get(i, [NONE])[0]}
                 | _span("wake", row.wake)
                 | _span("switch", row.switch)
+                | _span("pause", row.pause)
+                | _span("kick", row.kick)
                 | {"polls": system.inboxes[row.inbox].poll > 0, "inbox": row.inbox, "fibre": i}
                 | {"top": i * DEPTH, "top_end": (i + 1) * DEPTH}
                 | {"ticked": any(timer.worker == i for timer in system.timers), "away": 1}
                 | {"stopped": NONE, "end": NONE, "alarm": 1}
-                | {"leader": kin[i][0], "kin": kin[i][1]}
+                | {"leader": kin[i][0], "kin": kin[i][1], "turn": i}
                 | {"affinity": _affinity(row.affinity, system.pool.pcpus)}
                 for i, row in enumerate(system.workers)
             ),
@@ -201,7 +204,7 @@ class Machine:
 
     def _build_stations(self, room: int) -> None:
         stations = self.system.stations
-        names = "kind servers wake wait_account discipline"
+        names = "kind servers wake wait_account discipline spin"
         self._rows(
             "stations", ({name: getattr(row, name) for name in names.split()} for row in stations)
         )

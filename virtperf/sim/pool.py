@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from virtperf.rules import pause
 from virtperf.rules.policies import PCPU_FIELDS, POLICIES, POOL_FIELDS, WORKER_FIELDS
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
 from virtperf.tables import NONE, PoolRow
@@ -76,6 +77,8 @@ class Pool:
         self.policy = policy = POLICIES[row.policy]
         self.home: Any = getattr(policy, "home", None)
         self.preempts: Any = getattr(policy, "preempts", None)
+        self.yields: Any = getattr(policy, "yields", None)
+        self.favour: Any = getattr(policy, "favour", None)
         self.starts: Any = getattr(policy, "starts", None)
         self.account: Any = getattr(policy, "account", None)
         self.leaves: Any = getattr(policy, "leaves", None)
@@ -139,12 +142,49 @@ class Pool:
         self._next(pcpu)
         self._explain()
 
+    def give_way(self, worker: "Thread") -> None:
+        """Let a worker that spins wait behind others, or go on if it should favour one but cannot.
+
+        It sees itself whether it still has a pCPU, or has one again.
+        """
+        if worker.row.directed and not self._favours(worker):
+            return
+        now = self.env.now
+        worker.away, worker.gave_way = True, 1
+        pcpu = self._vacate(worker)
+        worker.queued = True
+        if self.yields is not None:
+            self.yields(self, self.pcpus, self.workers, worker.index, now)
+        else:
+            self.policy.enqueue(self, self.pcpus, self.workers, worker.index, 0, now)
+        self._await(worker)
+        self._next(pcpu, asks=worker)
+        self._explain()
+
+    def _favours(self, worker: "Thread") -> bool:
+        """Whether some other worker of the domain of `worker` is the next one now."""
+        tried, tries = NOBODY, pause.TRIES if self.favour is not None else 0
+        for _ in range(tries):
+            tried = pause.candidate(self.workers, worker.index, tried)
+            if tried == NOBODY:
+                return False
+            if self.favour(self, self.pcpus, self.workers, tried, self.env.now):
+                pause.favoured(self.workers, tried)
+                return True
+        return False
+
     # -- dispatch ---------------------------------------------------------------------------
 
     def _queue(self, worker: "Thread", *, woken: int) -> None:
-        """Let a worker wait, and look at those whom it may want to replace."""
+        """Let a worker wait, woken or because it lost its pCPU."""
         worker.queued = True
         self.policy.enqueue(self, self.pcpus, self.workers, worker.index, woken, self.env.now)
+        self._await(worker)
+        if woken:
+            self._explain()
+
+    def _await(self, worker: "Thread") -> None:
+        """Set the timers of those whom a worker that has begun to wait may want to replace."""
         p = NOBODY
         if self.home is not None:
             p = self.home(self, self.pcpus, self.workers, worker.index)
@@ -154,8 +194,6 @@ class Pool:
             for pcpu in self.pcpus:
                 if pcpu.timer == NEVER:
                     self._arm(pcpu)
-        if woken:
-            self._explain()
 
     def _next(self, pcpu: Pcpu, asks: "Thread | None" = None) -> None:
         """Let the next one have `pcpu`; a policy may leave it idle though somebody waits.
@@ -181,6 +219,7 @@ class Pool:
         worker.last = pcpu.index
         if pcpu.last != worker.index and pcpu.last != NOBODY:
             worker.switch_left, worker.switches_anew = self.row.switch, True
+        pause.starts(worker)
         if self.starts is not None:
             self.starts(self, self.pcpus, self.workers, pcpu.index, worker.index, now)
         self._arm(pcpu)

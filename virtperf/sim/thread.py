@@ -37,7 +37,9 @@ class Thread:
         self.pin, self.last, self.next = row.pin, NONE, NONE
         self.weight, self.cap = row.weight, row.cap
         self.affinity = affinity_words(row.affinity, machine.system.pool.pcpus)
-        self.leader, self.kin = index, NONE
+        self.leader, self.kin, self.turn = index, NONE, index
+        self.pause_window, self.pause_grow = row.pause_window, row.pause_grow
+        self.window, self.gave_way, self.eligible = row.pause_window, 0, 0
         self.pcpu: Pcpu | None = None
         self.queued = False
         self.alarm: simpy.Event = self.env.event()

@@ -54,6 +54,7 @@ class Discipline(IntEnum):
     UNFAIR = 1
     MUTEX_DIRECT = 2
     MUTEX_BARGING = 3
+    PARAVIRTUAL = 4
 
 
 class Rule(IntEnum):
@@ -172,6 +173,10 @@ class WorkerRow:
     For the policy: workers of a VM are of one `domain`; `weight` is its share, `cap` the most the
     domain may use, in thousandths of a pCPU (0: no limit), `affinity` the pCPUs it may use (all if
     there are none).
+
+    A vCPU that spins for `pause_window` exits (0: never) and pays `pause`; its window is multiplied
+    by `pause_grow` then, and `directed` 1 is a hypervisor that looks whom to favour. `kick` is what
+    it pays to wake the next holder of a paravirtual lock.
     """
 
     name: str
@@ -191,6 +196,11 @@ class WorkerRow:
     weight: int = 1
     cap: int = 0
     affinity: tuple[int, ...] = ()
+    pause: Sequence = NOTHING
+    pause_window: int = 0
+    pause_grow: int = 1
+    directed: int = 0
+    kick: Sequence = NOTHING
 
 
 WORD_BITS = 60  # pCPUs that one word of an affinity tells of
@@ -245,7 +255,8 @@ class InboxRow:
 class StationRow:
     """A server that is not a CPU, a lock, or credits, of which there are `servers`.
 
-    `wake` is a lock's delay from its release until the next one has it, or tries again.
+    `wake` is a lock's delay from its release until the next one has it, or tries again; `spin` is
+    for how long who waits for a paravirtual one spins before it sleeps.
     """
 
     name: str
@@ -254,6 +265,7 @@ class StationRow:
     wake: int
     wait_account: int
     discipline: int = Discipline.MUTEX_BARGING
+    spin: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -413,6 +425,7 @@ _ROWS: Mapping[str, type] = {
     "timers": TimerRow,
 }
 _SEQUENCES = {"wake", "switch", "prologue", "epilogue", "pickup", "classes", "draws", "values"}
+_SEQUENCES |= {"pause", "kick"}
 _SEQUENCE_LISTS = {"pay", "debt"}
 _SEQUENCE_ROWS = {WorkerRow, InboxRow, SourceRow, DrawRow}
 
