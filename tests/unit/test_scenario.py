@@ -181,7 +181,10 @@ MISTAKES = [
     ),
     ({"host": {"pcpus": 0}}, "host.pcpus must be at least 1, got 0"),
     ({"host": {"pcpus": 1025}}, "host.pcpus must be at most 1024, got 1025"),
-    ({"host": {"policy": "fair"}}, "host.policy must be one of round-robin, pinned, credit, got 'fair'"),
+    (
+        {"host": {"policy": "fair"}},
+        "host.policy must be one of round-robin, pinned, credit, got 'fair'",
+    ),
     ({"vm0": {"count": 1.5}}, "vm[0].count must be a whole number, got 1.5"),
     ({"vm0": {"count": True}}, "vm[0].count must be a whole number, got True"),
     ({"vm0": {"name": "Web 1"}}, "vm[0].name must consist of a-z, 0-9 and -, got 'Web 1'"),
