@@ -9,7 +9,7 @@ from typing import Any
 
 from virtperf.assembly import Assembly
 from virtperf.assembly.checking import takes_time
-from virtperf.assembly.scheduling import PauseExits, Share
+from virtperf.assembly.scheduling import Share, SpinExits
 from virtperf.dist import Distribution, Empirical
 from virtperf.path import (
     CONSUMER_STATES,
@@ -175,7 +175,7 @@ class RandomSystem:
         pauses = None
         if chance() < 0.6:
             cost = work(worker, self._spin(0, 100), "exit", masked=True, counts=f"{worker}: pause")
-            pauses = PauseExits(
+            pauses = SpinExits(
                 window_ns=self._spin(50, 300, 2_000),
                 grow=self.spinning.choice([1, 2]),
                 directed=chance() < 0.7,

@@ -9,7 +9,7 @@ import pytest
 from tests.schedules import BOTH, FAR, MS, US, recorded
 from virtperf import sim
 from virtperf.assembly import Assembly
-from virtperf.assembly.scheduling import PauseExits, Share
+from virtperf.assembly.scheduling import Share, SpinExits
 from virtperf.dist import Cycle, Deterministic
 from virtperf.errors import ParameterError
 from virtperf.path import Path, end, lock, serve, unlock, work
@@ -17,8 +17,8 @@ from virtperf.rules import pause, round_robin
 from virtperf.rules.policies import POLICIES
 from virtperf.tables import NONE, System
 
-KVM = PauseExits(window_ns=2 * US, grow=2, directed=True)
-XEN = PauseExits(window_ns=2 * US, grow=1, directed=False)
+KVM = SpinExits(window_ns=2 * US, grow=2, directed=True)
+XEN = SpinExits(window_ns=2 * US, grow=1, directed=False)
 
 
 NEVER = Deterministic(FAR)
@@ -44,7 +44,7 @@ class Vm:
         name: str,
         *path: Path,
         at: float = 0.0,
-        pauses: PauseExits | None = None,
+        pauses: SpinExits | None = None,
         domain: str = "vm",
     ) -> None:
         """Add a vCPU that takes `path` once, beginning at an instant."""
@@ -64,7 +64,7 @@ class Vm:
         return self.assembly.system()
 
 
-def exits(name: str, pauses: PauseExits) -> PauseExits:
+def exits(name: str, pauses: SpinExits) -> SpinExits:
     return replace(pauses, cost=(work(name, 1 * US, "exit", masked=True, counts="exits"),))
 
 
@@ -92,7 +92,7 @@ def spans(system: System, engine, until_us: float, pcpu: int = 0) -> list[tuple]
 # -- round robin, one pCPU -----------------------------------------------------------------------
 
 
-def holder_preempted(pauses: PauseExits | None) -> System:
+def holder_preempted(pauses: SpinExits | None) -> System:
     """`holder` enters its section at 2.9 ms, and loses the only pCPU at 3 ms.
 
     `other` works till 3.5 ms and wants the lock; `hog`, of another VM, waits before the holder.
@@ -151,7 +151,7 @@ def test_a_yield_that_is_not_directed_goes_to_whoever_is_next(engine):
 # -- windows -------------------------------------------------------------------------------------
 
 
-def holder_runs(pauses: PauseExits) -> System:
+def holder_runs(pauses: SpinExits) -> System:
     """`spinner` wants the lock at 4 us, and gets it at 104 us: both have a pCPU."""
     vm = Vm(2)
     vm.lock("ticket")
@@ -383,8 +383,8 @@ def test_one_that_still_spins_sees_the_lock_at_once_and_is_not_kicked(engine):
 @pytest.mark.parametrize(
     ("pauses", "says"),
     [
-        (PauseExits(window_ns=0.0), r"v\.window must be above 0"),
-        (PauseExits(window_ns=1.0, grow=0), r"v\.grow must be at least 1"),
+        (SpinExits(window_ns=0.0), r"v\.window must be above 0"),
+        (SpinExits(window_ns=1.0, grow=0), r"v\.grow must be at least 1"),
     ],
 )
 def test_a_window_that_makes_no_sense_is_refused(pauses, says):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from virtperf.assembly.book import Book
 from virtperf.assembly.checking import refuse_endless
 from virtperf.assembly.laying import Expand, Laying, expanded
-from virtperf.assembly.scheduling import NO_EXITS, NO_LIMITS, PauseExits, Share, pool_row
+from virtperf.assembly.scheduling import NO_EXITS, NO_LIMITS, Share, SpinExits, pool_row
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Step, Transition
@@ -108,7 +108,7 @@ class Assembly:
         switch: Path = (),
         host_interrupts_of: int | None = None,
         share: Share = NO_LIMITS,
-        pauses: PauseExits | None = None,
+        pauses: SpinExits | None = None,
         kick: Path = (),
         expand: Expand = _no_transitions,
     ) -> None:
@@ -132,7 +132,7 @@ class Assembly:
             Makes it the interrupt work of the host on that pCPU, above all threads there.
         share : Share
             What the policy may give it.
-        pauses : PauseExits, optional
+        pauses : SpinExits, optional
             Makes it a vCPU that leaves its guest when it spins for long.
         kick : Path
             Work when it releases a paravirtual lock to a vCPU that sleeps.

@@ -53,7 +53,7 @@ NO_LIMITS = Share()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PauseExits:
+class SpinExits:
     """When a vCPU that spins leaves its guest, and what its hypervisor does then.
 
     Attributes
@@ -73,7 +73,7 @@ class PauseExits:
     directed: bool = True
     cost: Path = ()
 
-    def checked(self, owner: str) -> "PauseExits":
+    def checked(self, owner: str) -> "SpinExits":
         """Return it, having checked that it makes sense."""
         if ticks(self.window_ns) < 1:
             raise ParameterError(owner, "window", "above 0", self.window_ns)
@@ -82,7 +82,7 @@ class PauseExits:
         return self
 
 
-NO_EXITS = PauseExits(window_ns=0.0, grow=1, directed=False)
+NO_EXITS = SpinExits(window_ns=0.0, grow=1, directed=False)
 
 
 def pool_row(

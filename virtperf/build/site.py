@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from virtperf import catalog
 from virtperf.assembly import Assembly
+from virtperf.assembly.scheduling import SpinExits
 from virtperf.build.scheduling import scheduler
 from virtperf.mechanism.isa import isa
 from virtperf.params import ParameterSet, Quantity
@@ -16,11 +17,12 @@ from virtperf.path import (
     Step,
     Transition,
     end,
+    leave,
     rearm,
     ring,
     work,
 )
-from virtperf.scenario import Scenario, Tick, Vm
+from virtperf.scenario import PauseExits, Scenario, Tick, Vm
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique
@@ -82,10 +84,18 @@ class Site:
         own.used = self.costs.used
         return own
 
-    def add_vcpu(self, vm: Vm, name: str, vcpu: str, cpu: CpuTechnique, switch: Path) -> None:
+    def add_vcpu(
+        self,
+        vm: Vm,
+        name: str,
+        vcpu: str,
+        cpu: CpuTechnique,
+        switch: Path,
+        kick: Path = (),
+    ) -> None:
         """Add a vCPU of copy `name` of a VM; its guest's processes come with the load.
 
-        `switch` is what it takes to let another one of them run.
+        `switch` is what it takes to let another one of them run, `kick` to wake another vCPU.
         """
         crowded = vm.load.jobs > vm.vcpus
         slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
@@ -96,12 +106,22 @@ class Site:
             slice_ns=slice_ns or 0.0,
             switch=switch if crowded else (),
             share=self.scheduler.share(vm, name),
+            pauses=self._pauses(vm.pause_exits),
+            kick=kick,
             expand=cpu.expand,
         )
         self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
         if vm.tick is not None:
             emulated = vm.cpu.technique in matrix.EMULATION
             self._add_tick(vm.tick, vcpu, cpu, slowed=emulated)
+
+    def _pauses(self, given: PauseExits | None) -> SpinExits | None:
+        """Return when a vCPU that spins exits, and what that costs."""
+        if given is None:
+            return None
+        window = self.costs.ns("pause_window") if given.window is None else given.window
+        exit_ = (leave("pause", "kernel"),)
+        return SpinExits(window_ns=window, grow=given.grow, directed=given.directed, cost=exit_)
 
     def _add_tick(self, tick: Tick, vcpu: str, cpu: CpuTechnique, *, slowed: bool = False) -> None:
         """Add a timer whose handler arms it again; an emulated kernel's is `slowed`."""
