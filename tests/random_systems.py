@@ -38,7 +38,8 @@ class RandomSystem:
     """One system; `scale` multiplies all its times, `spare` adds parts that nobody uses.
 
     Closed sources have up to `depth` requests outstanding; `wide` ones have many workers and pCPUs.
-    With `credit` the pool follows that policy, whatever it would else.
+    With `credit` the pool follows that policy, whatever it would else; in `contended` ones several
+    vCPUs want the lock `l0`, whose waiters spin, most of the time.
 
     Every step of work on a path has an account of its own, and is listed in `work` with its
     length in ticks: what was cut into pieces must add up to it.
@@ -54,10 +55,11 @@ class RandomSystem:
         depth: int = 4,
         wide: bool = False,
         credit: bool = False,
+        contended: bool = False,
     ):
         self.rng = Random(seed)
         self.spinning = Random(f"spinning {seed}")  # apart: all else of a seed stays what it was
-        self.credit = credit
+        self.credit, self.contended = credit, contended
         self.scale, self.timers, self.depth, self.wide = scale, timers, depth, wide
         self.work: dict[str, int] = {}
         self.sides = 0
@@ -88,8 +90,10 @@ class RandomSystem:
         for name in ("l0", "l1"):
             wake, discipline = self._ns(0, 400), rng.choice(DISCIPLINES)
             spin = 0.0
-            if name == "l0" and self.spinning.random() < 0.4:
+            if name == "l0" and self.spinning.random() < (0.7 if self.contended else 0.4):
                 discipline, spin = "paravirtual", self._spin(200, 2_000)
+            elif name == "l0" and self.contended:
+                discipline = self.spinning.choice(["ticket", "unfair"])
             self.assembly.lock(name, called=name, wake_ns=wake, discipline=discipline, spin_ns=spin)
         self.assembly.credit("tags", rng.randint(1, 3), called="tags")
         self._workers()
@@ -103,9 +107,8 @@ class RandomSystem:
 
     def _workers(self) -> None:
         rng = self.rng
-        self.names = [
-            f"w{n}" for n in range(rng.randint(6, 16) if self.wide else rng.randint(1, 4))
-        ]
+        few = (2, 5) if self.contended else (1, 4)
+        self.names = [f"w{n}" for n in range(rng.randint(*((6, 16) if self.wide else few)))]
         self.interruptible = []
         self.big: set[str] = set()
         self.homes = list(self.names)
@@ -270,6 +273,7 @@ class RandomSystem:
             moves = ["work", "work", "serve", "ring"]
             if not at.endswith(".interrupt") and at != "hard":
                 moves += ["stay", "section", "choice"]
+                moves += ["section"] * 20 if self.contended else []
                 moves += [] if inside else ["tag", "spawn"]
                 moves += [] if inside or self.worker_of[at] in self.big else ["join"]
             move = self.rng.choice(moves)

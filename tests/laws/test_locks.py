@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engines import both
 from tests.random_systems import RandomSystem
 from tests.systems import work_of
 from virtperf import fast
@@ -205,10 +204,3 @@ def test_a_lock_is_held_by_one_and_never_lost(seed, credit):
         if held.holder != NONE:
             holder = machine.workers[held.holder]
             assert holder.holds or (holder.need is not None and holder.need.lock is held)
-
-
-@settings(max_examples=30)
-@given(seed=st.integers(0, 10_000_000))
-def test_both_engines_agree_under_the_credit_scheduler(seed):
-    compiled, reference = both(RandomSystem(seed, credit=True).system(), requests=200)
-    assert compiled == reference
