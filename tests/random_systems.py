@@ -159,13 +159,17 @@ class RandomSystem:
             self.worker_of[task] = name
 
     def _accounting(self) -> dict[str, Any]:
-        """Return what makes the pool follow the credit scheduler, if it shall."""
+        """Return what makes the pool follow the credit scheduler, if it shall.
+
+        Its ticks have no measure in common with other times: a vCPU that none ever sees run keeps
+        its boost, and may keep others from a pCPU for ever.
+        """
         if not self.credit:
             return {}
         choose, scale = self.spinning.choice, self.scale
-        ratelimit = choose([0, 500_000, 2_000_000]) * scale
+        ratelimit = choose([0, 499_979, 1_999_993]) * scale
         constants = {"ratelimit": ratelimit, "balance_every": 1_000_000 * scale, "sampled": 0}
-        clocks = {"tick_ns": self._spin(5_000), "period_ns": self._spin(15_000)}
+        clocks = {"tick_ns": self._spin(4_999), "period_ns": self._spin(15_013)}
         return {"policy": "credit", "constants": constants, **clocks}
 
     def _spin(self, *choices: int) -> float:

@@ -188,12 +188,14 @@ def watched() -> Iterator[None]:
 
 
 @settings(max_examples=60)
-@given(seed=st.integers(0, 10_000_000), credit=st.booleans())
-def test_a_lock_is_held_by_one_and_never_lost(seed, credit):
+@given(
+    seed=st.integers(0, 10_000_000),
+    kind=st.sampled_from([{}, {"credit": True}, {"contended": True}]),
+)
+def test_a_lock_is_held_by_one_and_never_lost(seed, kind):
     """Who holds one at the end is somebody who will release it: it works, or is being called."""
-    machine = Machine(
-        RandomSystem(seed, credit=credit).system(), seed=1, replication=0, requests=150
-    )
+    system = RandomSystem(seed, **kind).system()
+    machine = Machine(system, seed=1, replication=0, requests=150)
     with watched():
         try:
             machine.run()

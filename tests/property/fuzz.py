@@ -14,8 +14,9 @@ from virtperf.fast import compiling, engine
 def main(first: int, last: int) -> None:
     for seed in range(first, last):
         engine.ROOM = 1 if seed % 3 == 0 else 256
-        depth, wide, credit = (32 if seed % 2 else 4), seed % 5 == 0, seed % 7 == 0
-        built = RandomSystem(seed, depth=depth, wide=wide, credit=credit).system()
+        depth, wide = (32 if seed % 2 else 4), seed % 5 == 0
+        kind = {"credit": seed % 7 == 0, "contended": seed % 7 == 1}
+        built = RandomSystem(seed, depth=depth, wide=wide, **kind).system()
         compiled, reference = both(built, seed=seed % 10 + 1, requests=400)
         assert compiled == reference, seed
     print(last - first, "checked" if compiling.CHECKED else "unchecked")
