@@ -5,9 +5,11 @@ Locks and joins never nest, so that none of the systems can deadlock.
 """
 
 from random import Random
+from typing import Any
 
 from virtperf.assembly import Assembly
 from virtperf.assembly.checking import takes_time
+from virtperf.assembly.scheduling import Share, SpinExits
 from virtperf.dist import Distribution, Empirical
 from virtperf.path import (
     CONSUMER_STATES,
@@ -36,6 +38,8 @@ class RandomSystem:
     """One system; `scale` multiplies all its times, `spare` adds parts that nobody uses.
 
     Closed sources have up to `depth` requests outstanding; `wide` ones have many workers and pCPUs.
+    With `credit` the pool follows that policy, whatever it would else; in `contended` ones several
+    vCPUs want the lock `l0`, whose waiters spin, most of the time.
 
     Every step of work on a path has an account of its own, and is listed in `work` with its
     length in ticks: what was cut into pieces must add up to it.
@@ -51,9 +55,13 @@ class RandomSystem:
         depth: int = 4,
         wide: bool = False,
         refills: bool = True,
+        credit: bool = False,
+        contended: bool = False,
     ):
         self.rng, self.others = Random(seed), Random(-seed - 1)
         self.polls = Random(f"polls of {seed}")
+        self.spinning = Random(f"spinning {seed}")  # apart: all else of a seed stays what it was
+        self.credit, self.contended = credit, contended
         self.scale, self.timers, self.depth, self.wide = scale, timers, depth, wide
         self.refills = refills  # whose times are rounded, and do not scale to the last tick
         self.work: dict[str, int] = {}
@@ -76,16 +84,20 @@ class RandomSystem:
         self.assembly = Assembly(
             "random",
             pcpus=self.pcpus,
-            policy=rng.choice(["round-robin", "round-robin", "pinned"]),
-            slice_ns=self._ns(1_000, 3_000, 40_000),
-            switch_ns=self._ns(0, 200, 700),
+            **{"policy": rng.choice(["round-robin", "round-robin", "pinned"])}
+            | {"slice_ns": self._ns(1_000, 3_000, 40_000), "switch_ns": self._ns(0, 200, 700)}
+            | self._accounting(),
         )
         for name in ("s0", "s1"):
             self.assembly.station(name, rng.randint(1, 3))
         for name in ("l0", "l1"):
-            self.assembly.lock(
-                name, called=name, wake_ns=self._ns(0, 400), discipline=rng.choice(DISCIPLINES)
-            )
+            wake, discipline = self._ns(0, 400), rng.choice(DISCIPLINES)
+            spin = 0.0
+            if name == "l0" and self.spinning.random() < (0.7 if self.contended else 0.4):
+                discipline, spin = "paravirtual", self._spin(200, 2_000)
+            elif name == "l0" and self.contended:
+                discipline = self.spinning.choice(["ticket", "unfair"])
+            self.assembly.lock(name, called=name, wake_ns=wake, discipline=discipline, spin_ns=spin)
         self.assembly.credit("tags", rng.randint(1, 3), called="tags")
         self._workers()
         for consumer in (*self.names, *self.interruptible):
@@ -98,9 +110,8 @@ class RandomSystem:
 
     def _workers(self) -> None:
         rng = self.rng
-        self.names = [
-            f"w{n}" for n in range(rng.randint(6, 16) if self.wide else rng.randint(1, 4))
-        ]
+        few = (2, 5) if self.contended else (1, 4)
+        self.names = [f"w{n}" for n in range(rng.randint(*((6, 16) if self.wide else few)))]
         self.interruptible = []
         self.big: set[str] = set()
         self.homes = list(self.names)
@@ -149,12 +160,46 @@ class RandomSystem:
             switch=self._plain(name) if tasks else (),
             refill_ns=float(self.others.choice([0, 0, 150, 250]) * self.scale * self.refills),
             forgets_ns=float(self.others.choice([400, 3_000]) * self.scale),
+            **self._as_guest(name),
         )
         for n in range(tasks):
             task = f"{name}.task{n}"
             self.assembly.task(task, name, batch=rng.choice([0, 1]))
             self.homes.append(task)
             self.worker_of[task] = name
+
+    def _accounting(self) -> dict[str, Any]:
+        """Return what makes the pool follow the credit scheduler, if it shall.
+
+        Its ticks have no measure in common with other times: a vCPU that none ever sees run keeps
+        its boost, and may keep others from a pCPU for ever.
+        """
+        if not self.credit:
+            return {}
+        choose, scale = self.spinning.choice, self.scale
+        ratelimit = choose([0, 499_979, 1_999_993]) * scale
+        constants = {"ratelimit": ratelimit, "balance_every": 1_000_000 * scale, "sampled": 0}
+        clocks = {"tick_ns": self._spin(4_999), "period_ns": self._spin(15_013)}
+        return {"policy": "credit", "constants": constants, **clocks}
+
+    def _spin(self, *choices: int) -> float:
+        return float(self.spinning.choice(choices) * self.scale)
+
+    def _as_guest(self, worker: str) -> dict[str, Any]:
+        """Return what a worker is as a vCPU of one of two VMs, which may exit as it spins."""
+        chance = self.spinning.random
+        share = Share(domain=self.spinning.choice(["a", "b"]), weight=1 + int(4 * chance()))
+        pauses = None
+        if chance() < 0.6:
+            cost = work(worker, self._spin(0, 100), "exit", masked=True, counts=f"{worker}: pause")
+            pauses = SpinExits(
+                window_ns=self._spin(50, 300, 2_000),
+                grow=self.spinning.choice([1, 2]),
+                directed=chance() < 0.7,
+                cost=(cost,) if chance() < 0.8 else (),
+            )
+        kick = (work(worker, self._spin(50, 300), "kick", masked=chance() < 0.5),)
+        return {"share": share, "pauses": pauses, "kick": kick if chance() < 0.8 else ()}
 
     def _plain(self, worker: str) -> Path:
         if self.rng.random() < 0.5:
@@ -242,6 +287,7 @@ class RandomSystem:
             moves = ["work", "work", "serve", "ring"]
             if not at.endswith(".interrupt") and at != "hard":
                 moves += ["stay", "section", "choice"]
+                moves += ["section"] * 20 if self.contended else []
                 moves += [] if inside else ["tag", "spawn"]
                 moves += [] if inside or self.worker_of[at] in self.big else ["join"]
             move = self.rng.choice(moves)

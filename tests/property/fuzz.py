@@ -15,7 +15,8 @@ def main(first: int, last: int) -> None:
     for seed in range(first, last):
         engine.ROOM = 1 if seed % 3 == 0 else 256
         depth, wide = (32 if seed % 2 else 4), seed % 5 == 0
-        built = RandomSystem(seed, depth=depth, wide=wide).system()
+        kind = {"credit": seed % 7 == 0, "contended": seed % 7 == 1}
+        built = RandomSystem(seed, depth=depth, wide=wide, **kind).system()
         compiled, reference = both(built, seed=seed % 10 + 1, requests=400)
         assert compiled == reference, seed
     print(last - first, "checked" if compiling.CHECKED else "unchecked")

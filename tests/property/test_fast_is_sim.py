@@ -16,8 +16,8 @@ SEEDS = st.integers(0, 10_000_000)
 SCENARIOS = catalog.names("scenarios")
 
 
-def same(seed: int, *, depth: int, requests: int, wide: bool = False) -> None:
-    system = RandomSystem(seed, depth=depth, wide=wide).system()
+def same(seed: int, *, depth: int, requests: int, **words: bool) -> None:
+    system = RandomSystem(seed, depth=depth, **words).system()
     compiled, reference = both(system, seed=seed % 10 + 1, replication=seed % 3, requests=requests)
     assert compiled == reference
 
@@ -38,6 +38,25 @@ def test_at_depth_32(seed):
 @given(seed=SEEDS)
 def test_on_wide_hosts(seed):
     same(seed, depth=8, requests=1_000, wide=True)
+
+
+@settings(max_examples=25)
+@given(seed=SEEDS, wide=st.booleans())
+def test_under_the_credit_scheduler(seed, wide):
+    same(seed, depth=8, requests=300, wide=wide, credit=True)
+
+
+@settings(max_examples=40)
+@given(seed=SEEDS)
+def test_where_vcpus_spin_for_a_lock(seed):
+    same(seed, depth=4, requests=300, contended=True)
+
+
+@pytest.mark.slow
+@settings(max_examples=400)
+@given(seed=SEEDS, wide=st.booleans())
+def test_where_many_more_vcpus_spin_for_a_lock(seed, wide):
+    same(seed, depth=4, requests=500, contended=True, wide=wide)
 
 
 @pytest.mark.slow

@@ -27,17 +27,18 @@ RULES = [
 EACH = pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r.__module__}.{r.__name__}")
 STATES, COUNT = 1000, 6
 
+SPINNING = "pause_window pause_grow spin_window gave_way eligible queued leader kin turn"
 FIELDS = {  # every field a rule may read or write
     "pool": "count idle head tail slice",
     "pcpus": "worker dispatched",
-    "workers": "next last pin state polling masked level",
+    "workers": f"next last pin state polling masked level {SPINNING}",
     "worker": "next last pin state polling masked level came window refill forgets seen_ran"
-    " poll_kind poll_most poll_start poll_grow poll_shrink",
+    f" poll_kind poll_most poll_start poll_grow poll_shrink {SPINNING}",
     "pcpu": "index ran",
     "bell": "rule produced event pending timer count",
     "inbox": "in_turn told notified level",
-    "lock": "holder discipline",
-    "waiter": "running",
+    "lock": "holder discipline wake spin",
+    "waiter": "running sleeps",
     "tasks": "first final slice since",
     "inboxes": "behind",
 }
@@ -63,6 +64,7 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
             "state": int(rng.integers(0, 7)),
         }
         | {name: int(rng.integers(0, 2)) for name in ("polling", "masked", "level")}
+        | spinning_state(rng, w)
         for w in range(COUNT)
     ]
     ends = {"head": waiting[0], "tail": waiting[-1]} if waiting else {"head": -1, "tail": -1}
@@ -83,10 +85,26 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
         "pcpu": [{"index": int(rng.integers(0, pcpus)), "ran": int(rng.integers(1, 10**6))}],
         "bell": [{name: int(rng.integers(0, 3)) for name in FIELDS["bell"].split()}],
         "inbox": [{name: int(rng.integers(0, 2)) for name in flags}],
-        "lock": [{"holder": int(rng.integers(-1, 2)), "discipline": int(rng.integers(0, 4))}],
-        "waiter": [{"running": int(rng.integers(0, 2))}],
+        "lock": [
+            {"holder": int(rng.integers(-1, 2)), "discipline": int(rng.integers(0, 5))}
+            | {"wake": int(rng.integers(0, 9)), "spin": int(rng.integers(1, 9))}
+        ],
+        "waiter": [{name: int(rng.integers(0, 2)) for name in FIELDS["waiter"].split()}],
         "tasks": [run_queue_ends(waiting) | {"slice": 5, "since": int(rng.integers(0, 9))}],
         "inboxes": [{"behind": after.get(i, -1)} for i in range(COUNT)],
+    }
+
+
+def spinning_state(rng: np.random.Generator, w: int) -> dict[str, int]:
+    """Return what worker `w` is as one of two VMs, of the even and of the odd ones."""
+    return {
+        **{name: int(rng.integers(0, 2)) for name in ("gave_way", "eligible", "queued")},
+        "pause_window": int(rng.integers(0, 9)),
+        "pause_grow": int(rng.integers(1, 5)),
+        "window": int(rng.integers(0, 62)) and 1 << int(rng.integers(0, 61)),
+        "leader": w % 2,
+        "kin": w + 2 if w + 2 < COUNT else -1,
+        "turn": w % 2 + 2 * int(rng.integers(0, COUNT // 2)),
     }
 
 
@@ -140,6 +158,8 @@ def test_a_compiled_rule_decides_as_the_plain_one(rule):
         scalars = {"w": int(rng.choice(free)), "p": pcpu, "polled": int(rng.integers(0, 2))}
         scalars |= {name: int(rng.integers(0, 12)) for name in ("idle", "block", "ran", "now")}
         scalars |= {"i": scalars["w"], "woken": int(rng.integers(0, 2)), "level": 1 - pcpu % 2}
+        scalars |= {"tried": int(rng.choice([-1, scalars["w"]])), "window": int(rng.integers(0, 9))}
+        scalars |= {"patience": int(rng.integers(-1, 9))}
         rows, given = arguments(rule, lambda _, table: rows_of(table), state, scalars)
         records, same = arguments(rule, records_of, state, scalars)
 

@@ -7,7 +7,7 @@ from virtperf.assembly.book import Book
 from virtperf.assembly.checking import refuse_endless
 from virtperf.assembly.laying import Expand, Laying, expanded
 from virtperf.assembly.polling import ACCOUNTS, PollKind, poll_row
-from virtperf.assembly.scheduling import NO_LIMITS, Share, pool_row
+from virtperf.assembly.scheduling import NO_EXITS, NO_LIMITS, Share, SpinExits, pool_row
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Step, Transition
@@ -117,6 +117,8 @@ class Assembly:
         share: Share = NO_LIMITS,
         refill_ns: float = 0.0,
         forgets_ns: float = 0.0,
+        pauses: SpinExits | None = None,
+        kick: Path = (),
         expand: Expand = _no_transitions,
     ) -> None:
         """Add a thread and its ordinary level.
@@ -144,6 +146,10 @@ class Assembly:
         refill_ns, forgets_ns : float
             Time to load all it works with into the pCPU's caches, and how long others must run
             there until nothing of it is left.
+        pauses : SpinExits, optional
+            Makes it a vCPU that leaves its guest when it spins for long.
+        kick : Path
+            Work when it releases a paravirtual lock to a vCPU that sleeps.
         """
         book, index = self._book, len(self._book.workers)
         changes = self._sequence(switch, name, expand)
@@ -155,6 +161,9 @@ class Assembly:
             raise ParameterError(name, "pCPU", f"below {self._pool.pcpus}", host_interrupts_of)
         if ticks(refill_ns) + self._pool.switch >= self._pool.slice:
             raise ParameterError(name, "refill", "with a switch shorter than a slice", refill_ns)
+        exits = NO_EXITS if pauses is None else pauses.checked(name)
+        if lock and self._discipline(lock, name) == Discipline.PARAVIRTUAL:
+            raise ParameterError(name, "lock", "no paravirtual one, for it is held by turns", lock)
         book.enter("worker", name, index)
         waits = _waits(role)
         wake_group = NONE
@@ -188,6 +197,11 @@ class Assembly:
                 forgets=max(1, ticks(forgets_ns)),
                 refill_account=book.accounts.number(f"{role}: {REFILL}") if refill_ns else NONE,
                 wake_group=wake_group,
+                pause=self._sequence(exits.cost, name, expand),
+                pause_window=ticks(exits.window_ns),
+                pause_grow=exits.grow,
+                directed=int(exits.directed),
+                kick=self._sequence(kick, name, expand),
             )
         )
         self._inbox(
@@ -257,7 +271,13 @@ class Assembly:
         self._station(name, StationKind.SERVERS, servers, f"wait: {called}")
 
     def lock(
-        self, name: str, *, called: str, wake_ns: float, discipline: str = "mutex-barging"
+        self,
+        name: str,
+        *,
+        called: str,
+        wake_ns: float,
+        discipline: str = "mutex-barging",
+        spin_ns: float = 0.0,
     ) -> None:
         """Add a lock.
 
@@ -268,14 +288,18 @@ class Assembly:
             What the ledger calls it.
         wake_ns : float
             From the release until the next one has it, or tries again.
-        discipline : {'ticket', 'unfair', 'mutex-direct', 'mutex-barging'}
-            Waiters of the first two spin, of the others sleep; see `rules.lock`.
+        discipline : {'ticket', 'unfair', 'mutex-direct', 'mutex-barging', 'paravirtual'}
+            Waiters of the first two spin, of the mutexes sleep, of the last do one after the
+            other; see `rules.lock`.
+        spin_ns : float
+            CPU time that waiters for a paravirtual lock spin before they sleep.
         """
         if discipline not in DISCIPLINES:
             raise ParameterError(name, "discipline", f"one of {', '.join(DISCIPLINES)}", discipline)
-        self._station(
-            name, StationKind.LOCK, 1, f"wait: {called}", wake_ns, DISCIPLINES[discipline]
-        )
+        if (discipline == "paravirtual") != (ticks(spin_ns) > 0):
+            raise ParameterError(name, "spin", "above 0 for a paravirtual lock alone", spin_ns)
+        kind = DISCIPLINES[discipline]
+        self._station(name, StationKind.LOCK, 1, f"wait: {called}", wake_ns, kind, spin_ns)
 
     def credit(self, name: str, count: int, *, called: str) -> None:
         """Add `count` credits: ring slots, tags, grant references."""
@@ -291,6 +315,7 @@ class Assembly:
         wait: str,
         wake_ns: float = 0.0,
         discipline: int = Discipline.MUTEX_BARGING,
+        spin_ns: float = 0.0,
     ) -> None:
         self._book.enter("station", name, len(self._book.stations))
         self._book.stations.append(
@@ -301,8 +326,12 @@ class Assembly:
                 wake=ticks(wake_ns),
                 wait_account=self._book.accounts.number(wait),
                 discipline=discipline,
+                spin=ticks(spin_ns),
             )
         )
+
+    def _discipline(self, lock: str, owner: str) -> int:
+        return self._book.stations[self._book.find("station", lock, owner)].discipline
 
     def bell(
         self, name: str, bell: Bell, *, to: str, sender: str, expand: Expand = _no_transitions

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from virtperf.assembly.book import Book
 from virtperf.errors import ParameterError, UnknownNameError
+from virtperf.path import Path
 from virtperf.rules.policies import POLICIES as RULES
 from virtperf.tables import Idle, Policy, PoolRow
 from virtperf.units import ticks
@@ -49,6 +50,39 @@ class Share:
 
 
 NO_LIMITS = Share()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpinExits:
+    """When a vCPU that spins leaves its guest, and what its hypervisor does then.
+
+    Attributes
+    ----------
+    window_ns : float
+        CPU time that it spins before it exits, the first time after it was put on a pCPU.
+    grow : int
+        What its window is multiplied by at each exit; 1 for one that stays.
+    directed : bool
+        Whether it gives its pCPU to another vCPU of its domain, or to whoever is next.
+    cost : Path
+        The exit.
+    """
+
+    window_ns: float
+    grow: int = 2
+    directed: bool = True
+    cost: Path = ()
+
+    def checked(self, owner: str) -> "SpinExits":
+        """Return it, having checked that it makes sense."""
+        if ticks(self.window_ns) < 1:
+            raise ParameterError(owner, "window", "above 0", self.window_ns)
+        if self.grow < 1:
+            raise ParameterError(owner, "grow", "at least 1", self.grow)
+        return self
+
+
+NO_EXITS = SpinExits(window_ns=0.0, grow=1, directed=False)
 
 
 def pool_row(

@@ -10,6 +10,7 @@ from virtperf.path import (
     Path,
     Ringing,
     Step,
+    Transition,
     end,
     interprocessor,
     lock,
@@ -24,6 +25,7 @@ from virtperf.technique.cpu import CpuTechnique
 from virtperf.technique.io import Guest, Plan, disk_plan
 
 GUEST_LOCK, WAKE_UP = "guest lock", "wake-up"
+KICK = Transition(name="hypercall", reason="kick-vcpu")
 
 
 def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
@@ -31,8 +33,9 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     disk, load = vm.on_disk
     plan = disk_plan(disk.technique, _guest(site, vm), site.costs)
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
+    halts = load.lock is not None and load.lock.discipline == "paravirtual"
     for vcpu in vcpus:
-        site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),))
+        site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),), (KICK,) if halts else ())
     _add_threads(site, vm, name, plan, cpu)
     if load.lock is not None:
         _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
@@ -51,9 +54,15 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
 
 def _add_guest_lock(site: Site, name: str, discipline: str) -> None:
     """Add a lock of the guest's kernel; its spinners see it free at once."""
-    sleeps = discipline.startswith("mutex")
-    wake_ns = site.costs.ns("thread_wake_delay") if sleeps else 0.0
-    site.assembly.lock(name, called=GUEST_LOCK, wake_ns=wake_ns, discipline=discipline)
+    halts = discipline == "paravirtual"
+    sleeps = halts or discipline.startswith("mutex")
+    site.assembly.lock(
+        name,
+        called=GUEST_LOCK,
+        wake_ns=site.costs.ns("thread_wake_delay") if sleeps else 0.0,
+        discipline=discipline,
+        spin_ns=site.costs.ns("spin_threshold") if halts else 0.0,
+    )
 
 
 def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -> None:

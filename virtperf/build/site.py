@@ -2,6 +2,7 @@
 
 from virtperf import catalog
 from virtperf.assembly import Assembly
+from virtperf.assembly.scheduling import SpinExits
 from virtperf.build.polling import for_all, polls
 from virtperf.build.scheduling import scheduler
 from virtperf.mechanism.isa import isa
@@ -12,11 +13,12 @@ from virtperf.path import (
     Step,
     Transition,
     end,
+    leave,
     rearm,
     ring,
     work,
 )
-from virtperf.scenario import Scenario, Tick, Vm
+from virtperf.scenario import PauseExits, Scenario, Tick, Vm
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique
@@ -78,10 +80,18 @@ class Site:
         own.used = self.costs.used
         return own
 
-    def add_vcpu(self, vm: Vm, name: str, vcpu: str, cpu: CpuTechnique, switch: Path) -> None:
+    def add_vcpu(
+        self,
+        vm: Vm,
+        name: str,
+        vcpu: str,
+        cpu: CpuTechnique,
+        switch: Path,
+        kick: Path = (),
+    ) -> None:
         """Add a vCPU of copy `name` of a VM; its guest's processes come with the load.
 
-        `switch` is what it takes to let another one of them run.
+        `switch` is what it takes to let another one of them run, `kick` to wake another vCPU.
         """
         crowded = vm.load.jobs > vm.vcpus
         slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
@@ -96,6 +106,8 @@ class Site:
             refill_ns=refill_ns,
             forgets_ns=forgets_ns,
             **polls(vm, cpu),
+            pauses=self._pauses(vm.pause_exits),
+            kick=kick,
             expand=cpu.expand,
         )
         self.assembly.interrupt_level(vcpu, prologue=cpu.handled(), expand=cpu.expand)
@@ -113,6 +125,14 @@ class Site:
         cache = self.costs.quantity("core_cache").base
         per_byte = 1e9 / self.costs.quantity("refill_bandwidth").base
         return min(vm.working_set, cache) * per_byte, cache * per_byte
+
+    def _pauses(self, given: PauseExits | None) -> SpinExits | None:
+        """Return when a vCPU that spins exits, and what that costs."""
+        if given is None:
+            return None
+        window = self.costs.ns("pause_window") if given.window is None else given.window
+        exit_ = (leave("pause", "kernel"),)
+        return SpinExits(window_ns=window, grow=given.grow, directed=given.directed, cost=exit_)
 
     def _add_tick(
         self, vm: Vm, tick: Tick, vcpu: str, cpu: CpuTechnique, *, slowed: bool = False

@@ -30,6 +30,13 @@ def need(s: Any, w: Any, deaf: int, r: Any, lock: int, step: int) -> int:
 
 
 @compiled
+def need_deaf(s: Any, w: Any) -> None:
+    """Hear no more interrupts while needing what is needed."""
+    needs(s)[w.need].deaf = 1
+    refuse_cycle(s, w)
+
+
+@compiled
 def need_again(s: Any, w: Any, before: int) -> None:
     """Go back to the need below, which others may have begun to depend on meanwhile."""
     w.need = before

@@ -31,7 +31,8 @@ from virtperf.fast.status import FULL, fail
     LOCK,
     STAY,
     HAND_OVER,
-) = range(17)
+    KICK,
+) = range(18)
 GOES_ON, WAITS = 0, 1  # what such a function returns: the fibre goes on, or must wait
 
 

@@ -47,11 +47,13 @@ WORKER = _row(
     " poll_kind poll_most poll_start poll_grow poll_shrink poll_hits poll_misses"
     " wake_first wake_last pickup_first pickup_last switch_first switch_last"
     " weight cap leader kin refill forgets refill_account wake_group"
+    " pause_window pause_grow directed pause_first pause_last kick_first kick_last"
     # ---
     " state entered"  # its clock
     " last next pcpu queued requested alarm alarms away stopped end stood account plain"
     " switch_left refill_left seen_ran switches_anew level"
     " masked spinning holds need task process_of"
+    " spin_window gave_way eligible turn"  # of who spins
     " first final since ticked armed expired task_alarms"  # its guest's run queue
     " polling yields window came polled idle_since"
     " fibre top top_end blocked seen below tape taped"
@@ -78,7 +80,7 @@ BELL = _row(
     debt_last=CONSUMERS,
 )
 STATION = _row(
-    "index kind servers wake wait_account discipline"
+    "index kind servers wake wait_account discipline spin"
     # ---
     " busy busy_sum busy_since queued queued_sum queued_since first final holder level alarms most"
 )
@@ -97,7 +99,7 @@ TIMER = _row(
     " pending alarms"
 )
 WAITER = _row(  # a level of a worker, at a lock
-    "index level lock sleeps over owns running behind"
+    "index level lock sleeps patience over owns running behind"
 )
 NEED = _row("active deaf request lock step")  # of a level of a worker
 REQUEST = _row(

@@ -18,6 +18,7 @@ _may_take, _inherits, _wakes = (
     compiled(rule.inherits),
     compiled(rule.wakes),
 )
+_patience, _kicks, _delay = compiled(rule.patience), compiled(rule.kicks), compiled(rule.delay)
 spins = compiled(rule.spins)
 
 
@@ -36,7 +37,7 @@ def join_queue(s: Any, lock: Any, w: Any) -> int:
     """Queue up, until `w` has the lock or it is time to try again; return the waiter."""
     n = 2 * w.index + w.level
     waiter = waiters(s)[n]
-    waiter.lock, waiter.sleeps = lock.index, 1 - spins(lock)
+    waiter.lock, waiter.sleeps, waiter.patience = lock.index, 1 - spins(lock), _patience(lock)
     waiter.over = waiter.owns = 0
     waiter.behind = NONE
     if lock.final == NONE:
@@ -78,31 +79,41 @@ def lock_seen(s: Any, n: int) -> int:
 
 
 @compiled
-def release_lock(s: Any, lock: Any) -> None:
-    """Free the lock: hand it over, or wake as many as the rule says, after the delay."""
+def release_lock(s: Any, lock: Any) -> int:
+    """Free the lock: hand it over, or wake as many as the rule says, after the delay.
+
+    Return the waiter that has it and must be called by the one that releases it, or NONE.
+    """
     lock.holder = NONE
     more_busy(s, lock, -1)
     n = lock.first
     while n != NONE:
         waiter = waiters(s)[n]
         w = workers(s)[waiter.index]
-        waiter.running = not w.away and w.level == waiter.level
+        waiter.running = w.spinning and not w.away and w.level == waiter.level
         if _inherits(lock, waiter):
             waiter.owns = try_lock(s, lock, waiter.index, waiter.level)
             refuse_cycle(s, w)  # its interrupt level may be waiting
-            _call(s, lock, n)
-            return
+            _leave_queue(s, lock, n)
+            if _kicks(lock, waiter):
+                return n
+            call_waiter(s, lock, n)
+            return NONE
         n = waiter.behind
     left = min(_wakes(lock), lock.queued)
     while left:
-        _call(s, lock, lock.first)
+        n = lock.first
+        _leave_queue(s, lock, n)
+        call_waiter(s, lock, n)
         left -= 1
+    return NONE
 
 
 @compiled
-def _call(s: Any, lock: Any, n: int) -> None:
-    _leave_queue(s, lock, n)
-    if lock.wake:
-        alarm(s, LOCK, lock, lock.wake, n)
+def call_waiter(s: Any, lock: Any, n: int) -> None:
+    """Let a waiter know, after the delay, that it has the lock or may try again."""
+    delay = _delay(lock, waiters(s)[n])
+    if delay:
+        alarm(s, LOCK, lock, delay, n)
     else:
         lock_answer(s, waiters(s)[n], n)

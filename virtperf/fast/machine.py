@@ -145,6 +145,7 @@ class Machine:
                 tasks.setdefault(inbox.worker, []).append(i)
         names = "pin host batch_account poll_account spin_account slice waits weight cap"
         names += " refill forgets refill_account wake_group"
+        names += " pause_window pause_grow directed"
         kin = kinship(system.workers)
         self._rows(
             "workers",
@@ -157,10 +158,12 @@ class Machine:
                 | {f"poll_{name}": number for name, number in row.poll._asdict().items()}
                 | {"polls": bool(row.poll), "window": 0 if row.poll.start else row.poll.most}
                 | {"inbox": row.inbox, "fibre": i}
+                | _span("pause", row.pause)
+                | _span("kick", row.kick)
                 | {"top": i * DEPTH, "top_end": (i + 1) * DEPTH}
                 | {"ticked": any(timer.worker == i for timer in system.timers), "away": 1}
                 | {"stopped": NONE, "end": NONE, "alarm": 1}
-                | {"leader": kin[i][0], "kin": kin[i][1]}
+                | {"leader": kin[i][0], "kin": kin[i][1], "turn": i}
                 | {"affinity": _affinity(row.affinity, system.pool.pcpus)}
                 for i, row in enumerate(system.workers)
             ),
@@ -204,7 +207,7 @@ class Machine:
 
     def _build_stations(self, room: int) -> None:
         stations = self.system.stations
-        names = "kind servers wake wait_account discipline"
+        names = "kind servers wake wait_account discipline spin"
         self._rows(
             "stations", ({name: getattr(row, name) for name in names.split()} for row in stations)
         )

@@ -75,11 +75,17 @@ def _nothing(policy: int, *given: Any) -> None:
     pass
 
 
+def _goes_back(policy: int, pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> None:
+    enqueue(policy, pool, pcpus, workers, w, 0, now)
+
+
 reset = _choice("reset", _nothing)
 place = _choice("place", _nobody)
 enqueue = _choice("enqueue", _nothing)
 home = _choice("home", _nobody)
 preempts = _choice("preempts", _nobody)
+yields = _choice("yields", _goes_back)
+favour = _choice("favour", _no)
 pick = _choice("pick", _nobody)
 starts = _choice("starts", _nothing)
 due = _choice("due", _nobody)

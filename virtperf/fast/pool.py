@@ -6,14 +6,17 @@ from virtperf.fast import policy
 from virtperf.fast.calendar import CARRY_ON as GOES_ON
 from virtperf.fast.calendar import SLICE, alarm_of_policy, cause, next_key
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import compiled, inlined, of_rule
 from virtperf.fast.layout import NONE, pcpus, pools, workers
 from virtperf.fast.probe import woke
 from virtperf.fast.race import FOREVER, touch
 from virtperf.fast.stretch import NEVER, OPEN, carry_on, cut, happen, unset, urgent
+from virtperf.rules import pause
 from virtperf.rules import refill as rule
 
 _reload = inlined(rule.reload)
+_spins_anew, _candidate = inlined(pause.starts), of_rule(pause.candidate)
+_favoured, TRIES = of_rule(pause.favoured), pause.TRIES
 LAST_SHORT = policy.LAST_SHORT
 
 
@@ -74,14 +77,54 @@ def alone(s: Any, w: Any) -> int:
     return pcpu.timer == FOREVER
 
 
+@compiled
+def give_way(s: Any, w: Any) -> None:
+    """Let a worker that spins wait behind others, or go on if it should favour one but cannot.
+
+    It sees itself whether it still has a pCPU, or has one again.
+    """
+    pool = pools(s)[0]
+    if w.directed and not _favours(s, pool, w):
+        return
+    w.away = w.gave_way = 1
+    pcpu = _vacate(s, pool, w)
+    w.queued = 1
+    policy.yields(pool.policy, pool, pcpus(s), workers(s), w.index, s.now)
+    _await(s, pool, w)
+    _next(s, pool, pcpu, w.index)
+    _explain(s, pool)
+
+
+@compiled
+def _favours(s: Any, pool: Any, w: Any) -> int:
+    """Return whether some other worker of the domain of `w` is the next one now."""
+    tried = NONE
+    for _ in range(TRIES):
+        tried = _candidate(workers(s), w.index, tried)
+        if tried == NONE:
+            return 0
+        if policy.favour(pool.policy, pool, pcpus(s), workers(s), tried, s.now):
+            _favoured(workers(s), tried)
+            return 1
+    return 0
+
+
 # -- dispatch -----------------------------------------------------------------------------
 
 
 @inlined
 def _queue(s: Any, pool: Any, w: Any, woken: int) -> None:
-    """Let a worker wait, and look at those whom it may want to replace."""
+    """Let a worker wait, woken or because it lost its pCPU."""
     w.queued = 1
     policy.enqueue(pool.policy, pool, pcpus(s), workers(s), w.index, woken, s.now)
+    _await(s, pool, w)
+    if woken:
+        _explain(s, pool)
+
+
+@inlined
+def _await(s: Any, pool: Any, w: Any) -> None:
+    """Set the timers of those whom a worker that has begun to wait may want to replace."""
     p = policy.home(pool.policy, pool, pcpus(s), workers(s), w.index)
     if p != NONE:
         _arm(s, pool, pcpus(s)[p])
@@ -90,8 +133,6 @@ def _queue(s: Any, pool: Any, w: Any, woken: int) -> None:
             pcpu = pcpus(s)[p]
             if pcpu.timer == FOREVER:
                 _arm(s, pool, pcpu)
-    if woken:
-        _explain(s, pool)
 
 
 @inlined
@@ -125,6 +166,8 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
         woke(s, w)
     pool.migrations += (w.last != pcpu.index) & (w.last != NONE)
     w.pcpu = w.last = pcpu.index
+    if w.pause_window:
+        _spins_anew(w)
     policy.starts(pool.policy, pool, pcpus(s), workers(s), pcpu.index, w.index, s.now)
     _arm(s, pool, pcpu)
 

@@ -70,7 +70,7 @@ def turn(s: Any, w: Any, f: Any) -> int:
                     return GOES_ON
         elif at == LEAVE:
             if inbox.lock != NONE:
-                unlock(s, w, inbox.lock)
+                unlock(s, w, inbox.lock, f.request)
             _end(s, w, inbox)
             return end(s, w)
         else:
@@ -173,7 +173,8 @@ def _perform(s: Any, w: Any, f: Any, inbox: Any) -> int:
             _call_lock(s, w, step.target, f.request, step.masked)
             return GOES_ON
         if kind == UNLOCK:
-            unlock(s, w, step.target)
+            if unlock(s, w, step.target, f.request):
+                return GOES_ON
         elif kind == FINISH:
             go_on(s, finish(s, r, step))
             return ENDED

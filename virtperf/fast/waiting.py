@@ -15,11 +15,12 @@ from virtperf.fast.clocks import (
     settle_blocked,
 )
 from virtperf.fast.compiling import compiled, inlined
-from virtperf.fast.deadlock import need, need_again
+from virtperf.fast.deadlock import need, need_again, need_deaf
 from virtperf.fast.doorbell import decide, hand_over
 from virtperf.fast.fibre import (
     GOES_ON,
     HOLD,
+    KICK,
     WAITS,
     call,
     end,
@@ -33,15 +34,24 @@ from virtperf.fast.layout import (
     steps,
     waiters,
 )
-from virtperf.fast.lock import join_queue, lock_seen, release_lock, spins, try_lock
-from virtperf.fast.pool import release
+from virtperf.fast.lock import (
+    call_waiter,
+    join_queue,
+    lock_seen,
+    release_lock,
+    spins,
+    try_lock,
+)
+from virtperf.fast.pool import give_way, release
 from virtperf.fast.request import admit, child
 from virtperf.fast.station import serve, take_up
 from virtperf.fast.stretch import NEVER, ran, stretch, told
 from virtperf.fast.waits import LEAVES, SLEEPS, SPINS, of_request, of_waiter
+from virtperf.rules import pause as pause_rule
 from virtperf.tables.rows import Hold
 
 ASYNC, BLOCK, SPIN = int(Hold.ASYNC), int(Hold.BLOCK), int(Hold.SPIN)
+_grow, _longest = compiled(pause_rule.grow), compiled(pause_rule.stretch)
 
 
 @compiled
@@ -62,10 +72,24 @@ def hold(s: Any, w: Any, f: Any) -> int:
 
 @compiled
 def _spin(s: Any, w: Any, f: Any) -> int:
-    """Burn the pCPU until the wait is over; interrupts nest, slices end, and the spin goes on."""
+    """Burn the pCPU until the wait is over, or patience is.
+
+    Interrupts nest, slices end, the vCPU exits, and the spin goes on. Who waits for a station does
+    not pause: its request's time is the station's, and an exit would have to be too.
+    """
     if f.at == 1:
-        end_of_spin(s, w, f)
+        ran_ = end_of_spin(s, w, f)
         f.at = 0
+        if _patience(s, f.wait) != NEVER:
+            waiters(s)[-f.wait - 1].patience -= ran_
+        lost = w.away or _over(s, f.wait)  # its pCPU, or what it spun for
+        if f.request != NONE and 0 < w.spin_window == ran_ and not lost:
+            f.at = 2
+            _grow(w)
+            return call_pay(s, w, w.pause_first, w.pause_last, f.request)
+    elif f.at == 2:
+        f.at = 0
+        give_way(s, w)
     w.masked = f.left
     if w.away:
         return call_regain(s, w, f.request)
@@ -77,20 +101,43 @@ def _spin(s: Any, w: Any, f: Any) -> int:
         seen = requests(s)[f.wait - 1].over
     if seen:
         return end(s, w)
+    patience = _patience(s, f.wait)
+    if patience == 0:
+        f.sleeps = waiters(s)[-f.wait - 1].sleeps = 1
+        need_deaf(s, w)
+        return _block(s, w, f)
     f.start, f.at, w.spinning = s.now, 1, 1
-    stretch(s, w, NEVER, w.spin_account, 0)
+    window = w.spin_window if f.request != NONE else 0
+    stretch(s, w, _longest(window, patience), w.spin_account, 0)
     return WAITS
 
 
 @compiled
-def end_of_spin(s: Any, w: Any, f: Any) -> None:
-    """Book a spin to the request in hand."""
+def _over(s: Any, wait: int) -> int:
+    """Return whether a wait is over."""
+    if wait < 0:
+        return int(waiters(s)[-wait - 1].over)
+    return int(requests(s)[wait - 1].over)
+
+
+@compiled
+def _patience(s: Any, wait: int) -> int:
+    """Return for how much longer one spins before it sleeps, NEVER if it never does."""
+    if wait < 0:
+        return int(waiters(s)[-wait - 1].patience)
+    return NEVER
+
+
+@compiled
+def end_of_spin(s: Any, w: Any, f: Any) -> int:
+    """Book a spin to the request in hand; return how long it ran."""
     w.spinning = 0
     ticks = ran(s, w, f.start)
     if f.request != NONE:
         r = requests(s)[f.request]
         book(s, r, f.account, ticks)
         book(s, r, w.waits[READY], w.stood)
+    return ticks
 
 
 @compiled
@@ -122,12 +169,21 @@ def give_up(s: Any, w: Any, state: int) -> None:
 
 @compiled
 def take_lock(s: Any, w: Any, f: Any) -> int:
-    """Take a lock, or wait for it; woken to a free lock, try again."""
+    """Take a lock, or wait for it; woken to a free lock, try again.
+
+    Who spun at first and was woken from its sleep pays for that, with the lock in its hands.
+    """
     lock = stations(s)[f.step]
+    if f.at == 2:
+        return end(s, w)
     if f.at == 1:
         need_again(s, w, f.kept)
-        if waiters(s)[2 * w.index + w.level].owns:
+        waiter = waiters(s)[2 * w.index + w.level]
+        if waiter.owns:
             w.holds += 1
+            if spins(lock) and waiter.sleeps:
+                f.at = 2
+                return call_pay(s, w, w.wake_first, w.wake_last, f.request)
             return end(s, w)
     if try_lock(s, lock, w.index, w.level):
         w.holds += 1
@@ -141,10 +197,26 @@ def take_lock(s: Any, w: Any, f: Any) -> int:
 
 
 @compiled
-def unlock(s: Any, w: Any, lock: int) -> None:
-    """Let go of a lock."""
+def unlock(s: Any, w: Any, lock: int, r: int) -> int:
+    """Let go of a lock; return whether a call has begun, to wake the next one."""
+    n = release_lock(s, stations(s)[lock])
+    if n == NONE:
+        w.holds -= 1
+        return 0
+    f = call(s, w, KICK)
+    f.step, f.wait, f.request = lock, n, r
+    return 1
+
+
+@compiled
+def kick(s: Any, w: Any, f: Any) -> int:
+    """Pay for waking the next holder of a lock."""
+    if f.at == 0:
+        f.at = 1
+        return call_pay(s, w, w.kick_first, w.kick_last, f.request)
+    call_waiter(s, stations(s)[f.step], f.wait)
     w.holds -= 1
-    release_lock(s, stations(s)[lock])
+    return end(s, w)
 
 
 @compiled

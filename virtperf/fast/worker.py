@@ -16,6 +16,7 @@ from virtperf.fast.fibre import (
     HAND_OVER,
     HOLD,
     JOIN,
+    KICK,
     LIVE,
     LOCK,
     NEST,
@@ -53,7 +54,7 @@ from virtperf.fast.pool import alone
 from virtperf.fast.status import RUNNING as LOOPS
 from virtperf.fast.stretch import OPEN, ran, stretch, told
 from virtperf.fast.turn import NOTICED, WOKEN, hand_all_over, turn
-from virtperf.fast.waiting import give_up, hold, join, send, stay, take_lock
+from virtperf.fast.waiting import give_up, hold, join, kick, send, stay, take_lock
 from virtperf.rules import poll as poll_rule
 
 _window = compiled(poll_rule.window)
@@ -105,6 +106,8 @@ def _seldom(s: Any, w: Any, f: Any, code: int) -> int:
         return join(s, w, f)
     if code == RUN:
         return run_task(s, w, f)
+    if code == KICK:
+        return kick(s, w, f)
     if code == CHANGE:
         return change(s, w, f)
     if code == ASIDE:

@@ -19,7 +19,7 @@ from virtperf.rules.waiting import insert, may_run, take, take_behind
 CONSTANTS = ("ratelimit", "balance_every", "sampled")
 POOL_FIELDS = ("balance", "turn", "waiting", "held")
 PCPU_FIELDS = ("head", "tail", "tickled", "unsorted", "balanced", "looked", "sliced")
-WORKER_FIELDS = ("priority", "credit", "active", "parked", "absent", "at", "began", "left")
+WORKER_FIELDS = ("priority", "credit", "active", "parked", "absent", "at", "began", "left", "ceded")
 
 BOOST, UNDER, OVER, NOBODY = 0, -1, -2, -64  # priorities
 NEVER = -1
@@ -92,8 +92,25 @@ def _insert(pool: Any, pcpus: Any, workers: Any, w: int) -> None:
     while i != -1 and workers[i].priority >= workers[w].priority:
         before = i
         i = workers[i].next
+    if workers[w].ceded and i != -1:
+        before = i
     insert(row, workers, before, w)
     pool.waiting += 1
+
+
+def yields(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> None:
+    """Let `w` wait behind one of a lower priority, if there is one, where none may steal it."""
+    workers[w].ceded = 1
+    enqueue(pool, pcpus, workers, w, 0, now)
+
+
+def favour(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
+    """Put waiting worker `w` at the head of the queue it is in; return 0 if it is parked."""
+    row = pcpus[workers[w].at]
+    if not take(row, workers, w):
+        return 0
+    insert(row, workers, -1, w)
+    return 1
 
 
 def preempts(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
@@ -142,7 +159,7 @@ def _steal(pool: Any, pcpus: Any, workers: Any, p: int, priority: int, now: int)
             before = -1
             w = peer.head
             while w != -1 and workers[w].priority > priority:
-                if may_run(workers, w, p):
+                if _may_be_stolen(workers, w, p):
                     pool.waiting -= 1
                     return take_behind(peer, workers, before)
                 before = w
@@ -155,6 +172,7 @@ def starts(pool: Any, pcpus: Any, workers: Any, p: int, w: int, now: int) -> Non
     if workers[w].left != now or pcpus[p].last != w:
         workers[w].began = now
     workers[w].at = p
+    workers[w].ceded = 0
     pcpus[p].tickled = 0
     pcpus[p].sliced = now
 
@@ -208,10 +226,16 @@ def _could_steal(pool: Any, pcpus: Any, workers: Any, p: int, priority: int, now
         if i != p and peer.worker != -1:
             w = peer.head
             while w != -1 and workers[w].priority > priority:
-                if may_run(workers, w, p):
+                if _may_be_stolen(workers, w, p):
                     return 1
                 w = workers[w].next
     return 0
+
+
+def _may_be_stolen(workers: Any, w: int, p: int) -> int:
+    if workers[w].ceded:
+        return 0
+    return may_run(workers, w, p)
 
 
 # -- accounting -----------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ State as in `round_robin`; `workers[i]` also has ``pin``.
 
 from typing import Any
 
-from virtperf.rules.round_robin import enqueue
+from virtperf.rules.round_robin import enqueue, favour
 
-__all__ = ["due", "enqueue", "pick", "place", "wanted"]
+__all__ = ["due", "enqueue", "favour", "pick", "place", "wanted"]
 
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:

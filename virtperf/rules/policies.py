@@ -19,6 +19,10 @@ then those that one has if it needs them:
   it, or at -1, those of all pCPUs that have none;
 * ``preempts(pool, pcpus, workers, w, now)``: after a woken worker was enqueued: the pCPU that must
   choose anew for its sake, or -1;
+* ``yields(pool, pcpus, workers, w, now)``: `w` gives up its pCPU but wants it back, and waits
+  until then; without it, as one that lost its pCPU;
+* ``favour(pool, pcpus, workers, w, now)``: let `w`, which waits, be the next one where it does: 1,
+  or 0 if that cannot be; without it, it never can;
 * ``starts(pool, pcpus, workers, p, w, now)``: `w` begins to run on `p`;
 * ``account(pool, pcpus, workers, w, ran, now)``: charge it, before each look and tick, and when it
   leaves its pCPU;

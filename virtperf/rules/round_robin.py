@@ -8,6 +8,8 @@ there, or -1) and ``dispatched`` (since when); `workers[i]` has ``next`` (behind
 
 from typing import Any
 
+from virtperf.rules.waiting import insert, take
+
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
     """Return the idle pCPU a woken worker takes: its last one, else the lowest; -1 if none."""
@@ -30,6 +32,13 @@ def enqueue(pool: Any, pcpus: Any, workers: Any, w: int, woken: int, now: int) -
     else:
         workers[pool.tail].next = w
     pool.tail = w
+
+
+def favour(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
+    """Put waiting worker `w` at the head of the queue; return 1."""
+    take(pool, workers, w)
+    insert(pool, workers, -1, w)
+    return 1
 
 
 def pick(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:

@@ -140,10 +140,26 @@ class GuestPoll(_Polling):
 class Section(Frozen):
     """A lock that all processes of a guest share, taken by each request in the kernel."""
 
-    discipline: Literal["ticket", "unfair", "mutex-direct", "mutex-barging"] = "ticket"
-    """Who gets it when it is released; waiters of the first two spin, of the others sleep."""
+    discipline: Literal["ticket", "unfair", "mutex-direct", "mutex-barging", "paravirtual"] = (
+        "ticket"
+    )
+    """Who gets it when it is released; waiters of the first two spin, of the mutexes sleep, of the
+    last halt when they have spun for a while, and are kicked by who releases it to them."""
     hold: Annotated[Duration, Field(gt=0)]
     """How long a request holds it."""
+
+
+class PauseExits(Frozen):
+    """Exits of vCPUs that spin (PLE, pause filter), and what the hypervisor does then."""
+
+    window: Annotated[Duration, Field(gt=0)] | None = None
+    """CPU time that a vCPU spins before it exits; by default the platform's."""
+    grow: Annotated[int, Field(ge=1, le=64)] = 2
+    """What a vCPU's window is multiplied by at each exit, until it is put on a pCPU anew: 2 under
+    KVM, 1 under Xen."""
+    directed: bool = True
+    """Whether the pCPU goes to another vCPU of the VM that waits for one (KVM), or to whoever is
+    next (Xen)."""
 
 
 class Moderation(Frozen):
@@ -297,6 +313,8 @@ class Vm(Frozen):
     """pCPUs that its host threads may use; by default all."""
     slice: Annotated[Duration, Field(gt=0)] | None = None
     """Longest run of a guest's process while others wait on its vCPU; by default the platform's."""
+    pause_exits: PauseExits | None = None
+    """When a vCPU that spins leaves the guest; by default it never does."""
     tick: Tick | None = None
     """Timer ticks of the guest's kernel; by default there are none."""
     halt_poll: HaltPoll | None = None

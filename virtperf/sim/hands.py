@@ -1,11 +1,13 @@
 """What a worker does with a request in hand: spend time on it, and wait for others with it."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from virtperf.rules import pause as pause_rule
 from virtperf.sim.doorbell import Doorbell, Steps, WorkSteps
 from virtperf.sim.guest import RunQueue
 from virtperf.sim.inbox import ORDINARY, Inbox
@@ -48,6 +50,8 @@ class Hands(Thread):
         self.wake_steps = machine.work_steps(row.wake)
         self.pickup_steps = machine.work_steps(row.pickup)
         self.switch_steps = machine.work_steps(row.switch)
+        self.pause_steps = machine.work_steps(row.pause)
+        self.kick_steps = machine.work_steps(row.kick)
         self.masked = 0
         self.spinning = False
         self.holds = 0  # locks, half-rung doorbells; a guest does not reschedule meanwhile
@@ -169,11 +173,17 @@ class Hands(Thread):
         """Wait, asleep or spinning; `request` None is one that a station books meanwhile."""
         if hold == Hold.SPIN:
             yield from self._spin(wait, masked, account, request)
-        elif not wait.over:
+            if not wait.over:
+                self._halt(wait)
+        if not wait.over:
             yield from self._block(wait, account, request)
 
     def _spin(self, wait: Held, masked: int, account: int, request: Request | None) -> Steps:
-        """Burn the pCPU until `wait` is over; interrupts nest, slices end, and the spin goes on."""
+        """Burn the pCPU until `wait` is over, or patience is.
+
+        Interrupts nest, slices end, the vCPU exits, and the spin goes on. Who waits for a station
+        does not pause: its request's time is the station's, and an exit would have to be too.
+        """
         while True:
             self.masked = masked
             if self.away:
@@ -181,17 +191,39 @@ class Hands(Thread):
             if self.level == ORDINARY and not masked and self.interrupt.told:
                 yield from self._nest(request)
                 continue
-            if wait.seen():
+            if wait.seen() or wait.patience == 0:
                 return
+            window = self.spin_window if request is not None else 0
+            longest = pause_rule.stretch(window, wait.patience)
             start, self.spinning = self.env.now, True
             try:
-                yield self._stretch(None, self.row.spin_account)
+                yield self._stretch(
+                    None if longest == pause_rule.FOREVER else longest, self.row.spin_account
+                )
             finally:
                 self.spinning = False
                 ran, stood = self._ran(start)
                 if request is not None:
                     request.book(account, ran)
                     request.book(self.row.waits[READY], stood)
+            if wait.patience != pause_rule.FOREVER:
+                wait.patience -= ran
+            lost = self.away or wait.over  # its pCPU, or what it spun for
+            if request is not None and 0 < window == ran and not lost:
+                yield from self._exit_and_give_way(request)
+
+    def _exit_and_give_way(self, request: Request) -> Steps:
+        """Pay the exit of a vCPU that has spun for its window, and do as its hypervisor says."""
+        pause_rule.grow(self)
+        yield from self.pay(self.pause_steps, request)
+        self.pool.give_way(self)
+
+    def _halt(self, wait: Held) -> None:
+        """Sleep in the middle of a spin; interrupts are heard no more."""
+        assert self.need is not None, "it waits for a lock"
+        wait.fall_asleep()
+        self.need = replace(self.need, deaf=True)
+        refuse_cycle(self)
 
     def _block(self, wait: Held, account: int, request: Request | None) -> Steps:
         """Give up the pCPU until `wait` is over, then get one again."""
@@ -209,7 +241,10 @@ class Hands(Thread):
             yield from self._regain(request)
 
     def _lock(self, lock: Lock, request: Request, masked: int) -> Steps:
-        """Take `lock`, or wait for it; woken to a free lock, try again."""
+        """Take `lock`, or wait for it; woken to a free lock, try again.
+
+        Who spun at first and was woken from its sleep pays for that, with the lock in its hands.
+        """
         hold = Hold.SPIN if lock.spins else Hold.BLOCK
         while not lock.take(self):
             before = self._need(hold, masked, request=request, lock=lock)
@@ -217,12 +252,19 @@ class Hands(Thread):
             yield from self._hold_on(waiter, hold, masked, lock.row.wait_account, request)
             self._needs_again(before)
             if waiter.owns:
-                break
+                self.holds += 1
+                if lock.spins and waiter.sleeps:
+                    yield from self.pay(self.wake_steps, request)
+                return
         self.holds += 1
 
-    def _unlock(self, lock: Lock) -> None:
+    def _unlock(self, lock: Lock, request: Request) -> Steps:
+        """Let go of `lock`; pay for waking the next one, if that is what it takes."""
+        asleep = lock.release()
+        if asleep is not None:
+            yield from self.pay(self.kick_steps, request)
+            lock.call(asleep)
         self.holds -= 1
-        lock.release()
 
     def _stay(self, request: Request, step: StepRow) -> Steps:
         """Keep `request` while a station serves it, which books its time until then."""

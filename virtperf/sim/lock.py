@@ -20,7 +20,7 @@ class Waiter(Held):
     __slots__ = ("level", "lock", "owns", "worker")
 
     def __init__(self, lock: "Lock", worker: "Hands") -> None:
-        super().__init__(worker, sleeps=not lock.spins)
+        super().__init__(worker, sleeps=not lock.spins, patience=rule.patience(lock))
         self.lock, self.worker, self.level = lock, worker, worker.level
         self.owns = False
 
@@ -32,7 +32,8 @@ class Waiter(Held):
     @property
     def running(self) -> int:
         """1 if the worker looks at the lock right now."""
-        return int(not self.worker.away and self.worker.level == self.level)
+        worker = self.worker
+        return int(worker.spinning and not worker.away and worker.level == self.level)
 
     def seen(self) -> bool:
         """Whether the wait is over, also because the lock was left free."""
@@ -45,7 +46,7 @@ class Lock:
     def __init__(self, env: Clock, index: int, row: StationRow) -> None:
         self.env = env
         self.row = row
-        self.discipline = row.discipline
+        self.discipline, self.wake, self.spin = row.discipline, row.wake, row.spin
         self.spins = rule.spins(self)
         self.ticker = Ticker(Owner.LOCK, index)
         self.holder, self.level = NONE, 0  # who, at which of its levels
@@ -72,28 +73,40 @@ class Lock:
         """Let a waiter that runs take a lock that was left free."""
         if not self.take(waiter):
             return False
-        self.queue.remove(waiter)
-        self.queued.add(-1)
+        self._leave(waiter)
         waiter.over = waiter.owns = True
         return True
 
-    def release(self) -> None:
-        """Free the lock: hand it over, or wake as many as the rule says, after the delay."""
+    def release(self) -> Waiter | None:
+        """Free the lock: hand it over, or wake as many as the rule says, after the delay.
+
+        Return who has it and must be called by the one that releases it, who pays for that.
+        """
         self.holder = NONE
         self.busy.add(-1)
         for waiter in self.queue:
             if rule.inherits(self, waiter):
                 waiter.owns = self.take(waiter)
                 refuse_cycle(waiter.worker)  # its interrupt level may be waiting
-                self._call(waiter)
-                return
+                self._leave(waiter)
+                if rule.kicks(self, waiter):
+                    return waiter
+                self.call(waiter)
+                return None
         for _ in range(min(rule.wakes(self), len(self.queue))):
-            self._call(self.queue[0])
+            waiter = self.queue[0]
+            self._leave(waiter)
+            self.call(waiter)
+        return None
 
-    def _call(self, waiter: Waiter) -> None:
+    def _leave(self, waiter: Waiter) -> None:
         self.queue.remove(waiter)
         self.queued.add(-1)
-        if self.row.wake:
-            self.env.after(self.ticker, self.row.wake, waiter.answer)
+
+    def call(self, waiter: Waiter) -> None:
+        """Let a waiter know, after the delay, that it has the lock or may try again."""
+        delay = rule.delay(self, waiter)
+        if delay:
+            self.env.after(self.ticker, delay, waiter.answer)
         else:
             waiter.answer()

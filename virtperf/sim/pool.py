@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from virtperf.rules import pause
 from virtperf.rules.policies import PCPU_FIELDS, POLICIES, POOL_FIELDS, WORKER_FIELDS
 from virtperf.rules.refill import reload
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
@@ -96,6 +97,8 @@ class Pool:
         self.due, self.wanted = policy.due, policy.wanted
         self.home: Any = getattr(policy, "home", None)
         self.preempts: Any = getattr(policy, "preempts", None)
+        self.yields: Any = getattr(policy, "yields", None)
+        self.favour: Any = getattr(policy, "favour", None)
         self.starts: Any = getattr(policy, "starts", None)
         self.account: Any = getattr(policy, "account", None)
         self.leaves: Any = getattr(policy, "leaves", None)
@@ -177,12 +180,41 @@ class Pool:
         self._arm(pcpu)
         return pcpu.timer == NEVER
 
+    def give_way(self, worker: "Thread") -> None:
+        """Let a worker that spins wait behind others, or go on if it should favour one but cannot.
+
+        It sees itself whether it still has a pCPU, or has one again.
+        """
+        if worker.row.directed and not self._favours(worker):
+            return
+        worker.away, worker.gave_way = True, 1
+        pcpu = self._vacate(worker)
+        self._queue(worker, woken=0, gives_way=True)
+        self._next(pcpu, asks=worker)
+        if self.explains and self.idle:
+            self._explain()
+
+    def _favours(self, worker: "Thread") -> bool:
+        """Whether some other worker of the domain of `worker` is the next one now."""
+        tried, tries = NOBODY, pause.TRIES if self.favour is not None else 0
+        for _ in range(tries):
+            tried = pause.candidate(self.workers, worker.index, tried)
+            if tried == NOBODY:
+                return False
+            if self.favour(self, self.pcpus, self.workers, tried, self.env.now):
+                pause.favoured(self.workers, tried)
+                return True
+        return False
+
     # -- dispatch ---------------------------------------------------------------------------
 
-    def _queue(self, worker: "Thread", *, woken: int) -> None:
+    def _queue(self, worker: "Thread", *, woken: int, gives_way: bool = False) -> None:
         """Let a worker wait, and look at those whom it may want to replace."""
         worker.queued = True
-        self.enqueue(self, self.pcpus, self.workers, worker.index, woken, self.env.now)
+        if gives_way and self.yields is not None:
+            self.yields(self, self.pcpus, self.workers, worker.index, self.env.now)
+        else:
+            self.enqueue(self, self.pcpus, self.workers, worker.index, woken, self.env.now)
         p = NOBODY
         if self.home is not None:
             p = self.home(self, self.pcpus, self.workers, worker.index)
@@ -232,6 +264,8 @@ class Pool:
             if worker.last != NOBODY:
                 self.migrations += 1
             worker.last = pcpu.index
+        if worker.pause_window:
+            pause.starts(worker)
         if self.starts is not None:
             self.starts(self, self.pcpus, self.workers, pcpu.index, w, now)
         self._arm(pcpu)

@@ -44,11 +44,13 @@ class Thread:
         "level",
         "machine",
         "next",
+        "pause_window",
         "pcpu",
         "pin",
         "plain",
         "pool",
         "queued",
+        "refill_left",
         "requested",
         "row",
         "stood",
@@ -58,6 +60,7 @@ class Thread:
         "ticker",
         "wake_group",
         "weight",
+        "yields",
         "__dict__",  # for the state of a policy that is not among `POLICIES`
         *WORKER_FIELDS,
     )
@@ -73,7 +76,9 @@ class Thread:
         self.pin, self.last, self.next = row.pin, NONE, NONE
         self.weight, self.cap, self.wake_group = row.weight, row.cap, row.wake_group
         self.affinity = affinity_words(row.affinity, machine.system.pool.pcpus)
-        self.leader, self.kin = index, NONE
+        self.leader, self.kin, self.turn = index, NONE, index
+        self.pause_window, self.pause_grow = row.pause_window, row.pause_grow
+        self.spin_window, self.gave_way, self.eligible = row.pause_window, 0, 0
         self.pcpu: Pcpu | None = None
         self.queued = False
         self.alarm: simpy.Event = self.env.event()

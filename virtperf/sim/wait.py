@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from virtperf.rules.lock import FOREVER
+
 if TYPE_CHECKING:
     from virtperf.sim.hands import Hands
     from virtperf.sim.inbox import Inbox
@@ -54,13 +56,23 @@ class Wait:
 
 
 class Held(Wait):
-    """The wait of a worker that keeps its request: it sleeps until woken, or spins."""
+    """The wait of a worker that keeps its request: it sleeps until woken, or spins.
 
-    __slots__ = ("woken",)
+    A spinner that has lost its `patience`, ticks of CPU time, sleeps as well; FOREVER it keeps.
+    """
 
-    def __init__(self, worker: "Hands", *, sleeps: bool, left: int = 1) -> None:
+    __slots__ = ("patience", "sleeps", "woken")
+
+    def __init__(
+        self, worker: "Hands", *, sleeps: bool, left: int = 1, patience: int = FOREVER
+    ) -> None:
         self.woken = worker.env.event()
+        self.sleeps, self.patience = sleeps, patience
         super().__init__(self.woken.succeed if sleeps else worker.stop_spinning, left)
+
+    def fall_asleep(self) -> None:
+        """Let the spinner be one that sleeps."""
+        self.sleeps, self.then = True, self.woken.succeed
 
     def seen(self) -> bool:
         """Whether the wait is over."""

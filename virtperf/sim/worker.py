@@ -201,7 +201,7 @@ class Worker(Hands):
         if inbox.deferred:
             yield from self._hand_over(inbox)
         if inbox.lock is not None:
-            self._unlock(inbox.lock)
+            yield from self._unlock(inbox.lock, request)
         self._end(inbox)
 
     def _begin(self, inbox: Inbox, request: Request) -> Steps:
@@ -247,7 +247,7 @@ class Worker(Hands):
             elif kind == LOCK:
                 yield from self._lock(machine.locks[step.target], request, step.masked)
             elif kind == UNLOCK:
-                self._unlock(machine.locks[step.target])
+                yield from self._unlock(machine.locks[step.target], request)
             elif kind == END:
                 machine.finish(request, step)
                 return

@@ -54,6 +54,7 @@ class Discipline(IntEnum):
     UNFAIR = 1
     MUTEX_DIRECT = 2
     MUTEX_BARGING = 3
+    PARAVIRTUAL = 4
 
 
 class Rule(IntEnum):
@@ -213,6 +214,10 @@ class WorkerRow:
     domain may use, in thousandths of a pCPU (0: no limit), `affinity` the pCPUs it may use (all if
     there are none). `wake_group` is the row of `System.wakes` that its wake-to-run latencies are
     observed under, NONE for host interrupt work alone.
+
+    A vCPU that spins for `pause_window` exits (0: never) and pays `pause`; its window is multiplied
+    by `pause_grow` then, and `directed` 1 is a hypervisor that looks whom to favour. `kick` is what
+    it pays to wake the next holder of a paravirtual lock.
     """
 
     name: str
@@ -238,6 +243,11 @@ class WorkerRow:
     forgets: int = 1
     refill_account: int = NONE
     wake_group: int = NONE
+    pause: Sequence = NOTHING
+    pause_window: int = 0
+    pause_grow: int = 1
+    directed: int = 0
+    kick: Sequence = NOTHING
 
 
 WORD_BITS = 60  # pCPUs that one word of an affinity tells of
@@ -288,7 +298,8 @@ class InboxRow:
 class StationRow:
     """A server that is not a CPU, a lock, or credits, of which there are `servers`.
 
-    `wake` is a lock's delay from its release until the next one has it, or tries again.
+    `wake` is a lock's delay from its release until the next one has it, or tries again; `spin` is
+    for how long who waits for a paravirtual one spins before it sleeps.
     """
 
     name: str
@@ -297,6 +308,7 @@ class StationRow:
     wake: int
     wait_account: int
     discipline: int = Discipline.MUTEX_BARGING
+    spin: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -458,6 +470,7 @@ _ROWS: Mapping[str, type] = {
     "timers": TimerRow,
 }
 _SEQUENCES = {"wake", "switch", "prologue", "epilogue", "pickup", "classes", "draws", "values"}
+_SEQUENCES |= {"pause", "kick"}
 _SEQUENCE_LISTS = {"pay", "debt"}
 _SEQUENCE_ROWS = {WorkerRow, InboxRow, SourceRow, DrawRow}
 

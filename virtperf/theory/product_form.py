@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from virtperf.tables import (
     NONE,
+    Discipline,
     DrawKind,
     Hold,
     Kind,
@@ -50,7 +51,7 @@ def obstacles(system: System, needs: Sequence[Demand]) -> list[str]:
     found = [*_changing(system, needs), *_sides(system), *_arrivals(system)]
     if most_customers(system, needs) > 1:
         found += [*_shared_pcpus(system, needs), *_levels(system, needs), *_limits(system, needs)]
-        found += [*_services(system, needs), *_ways(system)]
+        found += [*_services(system, needs), *_ways(system), *_spinning(system, needs)]
     return list(dict.fromkeys(found))
 
 
@@ -189,6 +190,14 @@ def _limits(system: System, needs: Sequence[Demand]) -> Iterator[str]:
         if held and (lock or (credit and row.servers < most_customers(system, needs, row.name))):
             few.append(row.name)
     yield from named("requests wait for", few)
+
+
+def _spinning(system: System, needs: Sequence[Demand]) -> Iterator[str]:
+    """Yield what waiting costs beyond the wait: its length decides, and that others decide."""
+    if any(row.pause_window for row in used_workers(system, needs)):
+        yield "vCPUs that spin exit and give way"
+    halting = [row.name for row in system.stations if row.discipline == Discipline.PARAVIRTUAL]
+    yield from named("waiters halt, and are kicked, at", halting)
 
 
 # -- service times ------------------------------------------------------------------------------
