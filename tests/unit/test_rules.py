@@ -101,7 +101,7 @@ def spinning_state(rng: np.random.Generator, w: int) -> dict[str, int]:
         **{name: int(rng.integers(0, 2)) for name in ("gave_way", "eligible", "queued")},
         "pause_window": int(rng.integers(0, 9)),
         "pause_grow": int(rng.integers(1, 5)),
-        "window": int(rng.integers(0, 62)) and 1 << int(rng.integers(0, 61)),
+        "spin_window": int(rng.integers(0, 62)) and 1 << int(rng.integers(0, 61)),
         "leader": w % 2,
         "kin": w + 2 if w + 2 < COUNT else -1,
         "turn": w % 2 + 2 * int(rng.integers(0, COUNT // 2)),

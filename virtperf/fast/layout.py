@@ -26,7 +26,7 @@ def _row(fields: str, **arrays: int) -> "np.dtype[Any]":
 
 
 POOL = _row(
-    "count crew policy slice switch switch_account tick period"
+    "count crew particular reloads policy slice switch switch_account tick period"
     f" {' '.join(CONSTANTS)}"
     # ---
     " idle head tail armed switches preemptions migrations"

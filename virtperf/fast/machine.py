@@ -121,7 +121,10 @@ class Machine:
         names = "policy slice switch switch_account idle_accounts tick period"
         pool: dict[str, Any] = {name: getattr(row, name) for name in names.split()}
         pool |= {"count": row.pcpus, "idle": row.pcpus, "crew": len(self.system.workers)}
-        pool |= dict(row.constants)
+        pool |= dict(row.constants) | {"reloads": any(w.refill for w in self.system.workers)}
+        pauses = any(worker.pause_window for worker in self.system.workers)
+        starts = hasattr(COMPILED[row.policy], "starts")
+        pool["particular"] = pool["reloads"] or pauses or starts
         self._rows("pools", [pool])
         never = {"timer": FOREVER, "work": FOREVER}
         self._rows("pcpus", [{"account": row.idle_account} | never] * row.pcpus)

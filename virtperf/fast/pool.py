@@ -159,17 +159,27 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     pcpu.dispatched = pcpu.charged = s.now
     if pcpu.last != w.index and pcpu.last != NONE:
         pool.switches += 1
-        w.refill_left = _reload(w, pcpu)
-        w.switch_left = pool.switch + w.refill_left
-        w.switches_anew = 1
+        w.switch_left, w.switches_anew = pool.switch, 1
+    if pool.particular:
+        _heed(s, pool, pcpu, w)
     if w.requested != NEVER:
         woke(s, w)
     pool.migrations += (w.last != pcpu.index) & (w.last != NONE)
     w.pcpu = w.last = pcpu.index
+    due = policy.due(pool.policy, pool, pcpus(s), workers(s), pcpu.index, s.now)
+    if due != NEVER:
+        _set(s, pool, pcpu, max(due, s.now))
+
+
+@compiled
+def _heed(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
+    """Do at a dispatch what only some workers and policies ask for."""
+    if w.refill and pcpu.last != w.index and pcpu.last != NONE:
+        w.refill_left = _reload(w, pcpu)
+        w.switch_left += w.refill_left
     if w.pause_window:
         _spins_anew(w)
     policy.starts(pool.policy, pool, pcpus(s), workers(s), pcpu.index, w.index, s.now)
-    _arm(s, pool, pcpu)
 
 
 @inlined
@@ -181,8 +191,9 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
         touch(s, pcpu.index)
         pool.armed -= 1
     pool.idle += 1
-    pcpu.ran += s.now - pcpu.dispatched
-    w.seen_ran = pcpu.ran
+    if pool.reloads:
+        pcpu.ran += s.now - pcpu.dispatched
+        w.seen_ran = pcpu.ran
     pcpu.worker, pcpu.last = NONE, w.index
     w.pcpu = NONE
     return pcpu
@@ -240,6 +251,13 @@ def _explain_all(s: Any, pool: Any) -> None:
 
 
 @inlined
+def _set(s: Any, pool: Any, pcpu: Any, due: int) -> None:
+    pcpu.timer, pcpu.slice_key = due, next_key(s, SLICE, pcpu)
+    pool.armed += 1
+    touch(s, pcpu.index)
+
+
+@compiled
 def _arm(s: Any, pool: Any, pcpu: Any) -> None:
     """Set, move or take back the timer of `pcpu`."""
     if pcpu.worker == NONE:
@@ -251,17 +269,16 @@ def _arm(s: Any, pool: Any, pcpu: Any) -> None:
         return
     if before != FOREVER:
         pool.armed -= 1
-    pcpu.timer = due
+        pcpu.timer = FOREVER
+        touch(s, pcpu.index)
     if due != FOREVER:
-        pcpu.slice_key = next_key(s, SLICE, pcpu)
-        pool.armed += 1
-    touch(s, pcpu.index)
+        _set(s, pool, pcpu, due)
     w = workers(s)[pcpu.worker]
-    if before != FOREVER:
-        if w.alarm == OPEN:
-            carry_on(s, w)
-    elif w.yields:
-        cut(s, w)  # it asks again whether it is alone
+    if before == FOREVER:
+        if w.yields:
+            cut(s, w)  # it asks again whether it is alone
+    elif w.alarm == OPEN:
+        carry_on(s, w)
 
 
 @inlined

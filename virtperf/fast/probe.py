@@ -62,8 +62,6 @@ def woke(s: Any, w: Any) -> None:
     latency = s.now - w.requested
     w.requested = NONE
     waking(s)[w.wake_group] += latency
-    if waking(s)[w.wake_group] < 0:  # workers of side paths are in no request's time in the system
-        fail(s, LATE, 0)
     _count(s, s.groups + w.wake_group, latency)
 
 
@@ -124,6 +122,9 @@ def _look_at_pool(s: Any, at: int) -> None:
     """Write what scheduling has done, from `at` on."""
     pool, row = pools(s)[0], looks(s)
     row[at], row[at + 1], row[at + 2] = pool.switches, pool.preemptions, pool.migrations
+    for group in range(s.waking_rows):
+        if waking(s)[group] < 0:  # workers of side paths are in no request's time in the system
+            fail(s, LATE, 0)
     at = _copy(s, waking(s), s.waking_rows, at + 3)
     for n in range(s.workers_rows):
         w = workers(s)[n]

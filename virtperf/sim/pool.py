@@ -108,11 +108,12 @@ class Pool:
         self.explains = self.why_idle is not None
         self.count, self.crew = row.pcpus, 0
         self.slice, self.tick, self.period = row.slice, row.tick, row.period
-        self.switch = row.switch
+        self.switch, self.idle_account = row.switch, row.idle_account
         self.head = self.tail = NOBODY
         self.idle = row.pcpus
         self.armed = 0  # timers
         self.reloads = False  # whether anybody has a working set to load again
+        self.particular = False  # whether a dispatch has more to it than being on a pCPU
         for name in (*POOL_FIELDS, *getattr(policy, "POOL_FIELDS", ())):
             setattr(self, name, 0)
         for name, number in row.constants:
@@ -126,6 +127,8 @@ class Pool:
         """Let the policy's clocks run, if it has any."""
         self.crew = len(self.workers)
         self.reloads = any(worker.refill for worker in self.workers)
+        pauses = any(worker.pause_window for worker in self.workers)
+        self.particular = self.reloads or pauses or self.starts is not None
         for worker in self.workers:
             for field in (*WORKER_FIELDS, *getattr(self.policy, "WORKER_FIELDS", ())):
                 setattr(worker, field, 0)
@@ -215,9 +218,7 @@ class Pool:
             self.yields(self, self.pcpus, self.workers, worker.index, self.env.now)
         else:
             self.enqueue(self, self.pcpus, self.workers, worker.index, woken, self.env.now)
-        p = NOBODY
-        if self.home is not None:
-            p = self.home(self, self.pcpus, self.workers, worker.index)
+        p = NOBODY if self.home is None else self.home(self, self.pcpus, self.workers, worker.index)
         if p != NOBODY:
             self._arm(self.pcpus[p])
         elif self.armed < self.count - self.idle:
@@ -240,7 +241,7 @@ class Pool:
             if worker is not asks:
                 worker.resume()
         elif pcpu.intruder is None:
-            pcpu.account.enter(self.row.idle_account)
+            pcpu.account.enter(self.idle_account)
 
     def _dispatch(self, pcpu: Pcpu, worker: "Thread") -> None:
         now = self.env.now
@@ -251,9 +252,8 @@ class Pool:
         if before != w and before != NOBODY:
             self.switches += 1
             worker.switch_left, worker.switches_anew = self.switch, True
-            if self.reloads:
-                worker.refill_left = reload(worker, pcpu)
-                worker.switch_left += worker.refill_left
+        if self.particular:
+            self._heed(pcpu, worker)
         worker.pcpu = pcpu
         if worker.requested != NEVER:
             group, waited = worker.wake_group, now - worker.requested
@@ -264,11 +264,22 @@ class Pool:
             if worker.last != NOBODY:
                 self.migrations += 1
             worker.last = pcpu.index
+        due = self.due(self, self.pcpus, self.workers, pcpu.index, now)
+        if due != NEVER:
+            pcpu.timer = due = max(due, now)
+            pcpu.alarm = Alarm(self.env, pcpu.ticker, due - now, pcpu.look)
+            self.armed += 1
+
+    def _heed(self, pcpu: Pcpu, worker: "Thread") -> None:
+        """Do at a dispatch what only some workers and policies ask for."""
+        if worker.refill and pcpu.last not in (worker.index, NOBODY):
+            worker.refill_left = reload(worker, pcpu)
+            worker.switch_left += worker.refill_left
         if worker.pause_window:
             pause.starts(worker)
         if self.starts is not None:
-            self.starts(self, self.pcpus, self.workers, pcpu.index, w, now)
-        self._arm(pcpu)
+            now = self.env.now
+            self.starts(self, self.pcpus, self.workers, pcpu.index, worker.index, now)
 
     def _vacate(self, worker: "Thread") -> Pcpu:
         pcpu = worker.pcpu
@@ -434,7 +445,7 @@ class Pool:
             return
         pcpu.intruder = None
         if pcpu.worker == NOBODY:
-            pcpu.account.enter(self.row.idle_account)
+            pcpu.account.enter(self.idle_account)
             if self.explains and self.idle:
                 self._explain()
         else:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from virtperf.tables import Histogram, Snapshot
 from virtperf.tables.batches import COARSE, SCALARS, Batches
-from virtperf.tables.histogram import bucket
 
 
 class Probe:
@@ -41,8 +40,7 @@ class Probe:
 
     def woke(self, group: int, latency: int) -> None:
         """Count one dispatch of a woken worker."""
-        index, counts = bucket(latency), self._open[self.groups + group].counts
-        counts[index] = counts.get(index, 0) + 1
+        self._open[self.groups + group].add(latency)
 
     def _close(self, now: int) -> None:
         self.ends.append(now)

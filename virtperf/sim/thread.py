@@ -1,5 +1,6 @@
 """Something that needs a pCPU: it spends time there, is cut, loses it and gets it back."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import simpy
@@ -104,37 +105,36 @@ class Thread:
         """Take the CPU from under the thread, which is not told."""
         self.away = True
         if self.clock.current != READY:
-            self._unset()
+            if type(self.alarm) is Alarm:
+                self._unset()
             self.stopped = self.env.now
             self.clock.enter(READY)
 
-    def resume(self) -> None:
+    def resume(self, *, at_once: bool = False) -> None:
         """Give the CPU back: plain work that has nothing else to heed goes on where it was.
 
         So a stretch of work is one wait of the process, over however many slices it extends. What
         has been caused before comes first.
         """
-        if self.env.consequences and self.plain and self.stopped != NEVER:
-            self.env.soon(self._resume)
-        else:
-            self._resume()
-
-    def _resume(self) -> None:
         pcpu, stopped = self.pcpu, self.stopped
+        simple = self.plain and stopped != NEVER
+        if simple and self.env.consequences and not at_once:
+            self.env.soon(partial(self.resume, at_once=True))
+            return
         if pcpu is None:  # it has lost it again
             return
-        simple = self.plain and stopped != NEVER and not self.switch_left and not self.urgent()
-        if not simple or pcpu.intruder is not None:
+        if not simple or self.switch_left or pcpu.intruder is not None or self.urgent():
             happen(self.alarm)
             return
-        now = self.env.now
-        self.stood += now - stopped
-        self.end += now - stopped
+        away = self.env.now - stopped
+        self.stood += away
+        self.end += away
         self.stopped = NEVER
         pcpu.account.enter(self.account)
         self.away = False
         self.clock.enter(INTERRUPT if self.level else RUNNING)
-        self.carry_on()
+        if pcpu.timer == NEVER or pcpu.timer >= self.end:
+            self.carry_on()
 
     def give_way(self) -> None:
         """End a poll that yields, for whatever reason the pool has to take the pCPU back."""

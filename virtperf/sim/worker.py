@@ -17,6 +17,7 @@ from virtperf.tables import NONE, Hold, Kind, StepRow, WorkerRow
 if TYPE_CHECKING:
     from virtperf.sim.engine import Machine
 
+AWAKE, WOKEN, NOTICED = poll_rule.AWAKE, poll_rule.WOKEN, poll_rule.NOTICED
 WORK, LOCK, UNLOCK, SERVE, RING, END, JOIN = map(
     int, (Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.SERVE, Kind.RING, Kind.END, Kind.JOIN)
 )
@@ -48,7 +49,7 @@ class Worker(Hands):
         self.poll_grow, self.poll_shrink = poll.grow, poll.shrink
         self.window = 0 if poll.start else poll.most
         self.polling = 0
-        self.came = poll_rule.AWAKE
+        self.came = AWAKE
         self.polled = 0
         self.idle_since = 0
         # Who waits for its mates: their work is `batch`, the rest as in an inbox.
@@ -96,7 +97,7 @@ class Worker(Hands):
         while True:
             self._fall_asleep()
             yield self.alarm
-            self.came = poll_rule.WOKEN
+            self.came = WOKEN
             while True:
                 if self.interrupt.told:
                     yield from self._turn(self.interrupt)
@@ -152,7 +153,7 @@ class Worker(Hands):
         self.yields = False
         counter = poll.misses
         if self._has_work():
-            self.came = poll_rule.NOTICED
+            self.came = NOTICED
             counter = poll.hits
         elif poll.kind == poll_rule.GUEST:
             self.idle_since = self.env.now
@@ -206,11 +207,11 @@ class Worker(Hands):
 
     def _begin(self, inbox: Inbox, request: Request) -> Steps:
         """Charge what a turn costs before its first item, to that item."""
-        came, self.came = self.came, poll_rule.AWAKE
-        if came == poll_rule.WOKEN:
+        came, self.came = self.came, AWAKE
+        if came == WOKEN:
             if self.wake_steps:
                 yield from self.pay(self.wake_steps, request)
-        elif came == poll_rule.NOTICED:
+        elif came == NOTICED:
             yield from self.pay(self.pickup_steps, request)
         if inbox is not self.process_of and inbox.level == ORDINARY:
             yield from self._change_to(inbox, request)

@@ -41,7 +41,8 @@ class Histogram:
 
     def add(self, ticks: int) -> None:
         """Count one duration."""
-        index, counts = bucket(ticks), self.counts
+        counts, shift = self.counts, ticks.bit_length() - BITS - 1
+        index = (shift << BITS) + (ticks >> shift) if shift > 0 else ticks  # as `bucket`, in line
         counts[index] = counts.get(index, 0) + 1
 
     def merge(self, others: Iterable["Histogram"]) -> "Histogram":
