@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -76,10 +77,11 @@ def watched() -> Iterator[None]:
         assert not got or (free and self.busy.count == 1)
         return got
 
-    def releasing(self: Lock) -> None:
+    def releasing(self: Lock) -> Any:
         assert self.holder != -1
-        release(self)
+        kicked = release(self)
         assert self.busy.count == (self.holder != -1)  # it may have been handed over at once
+        return kicked
 
     take, release = Lock.take, Lock.release
     methods = {name: looking(getattr(Pool, name)) for name in ("request", "release", "_look_again")}

@@ -6,22 +6,23 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from virtperf import plot
-from virtperf.report import cpu, tables
+from virtperf.report import cpu, scheduling, tables
 from virtperf.report.findings import findings
 from virtperf.report.picture import Picture, picture
 from virtperf.report.study import COUNTED, COUNTS, Study
 from virtperf.result import BAND, NOISE
 
 
-def render(study: Study, *, whole: bool = False) -> str:
-    """Return the page as HTML; the whole study has a part on CPU virtualization."""
+def render(study: Study, *, runs: scheduling.Runs | None = None) -> str:
+    """Return the page as HTML; that of the whole study has parts on CPUs and their scheduling."""
     from jinja2 import Environment, StrictUndefined
 
     text = files("virtperf.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
     results = (study.alone, study.crowd)
     claims, missed = tables.validation()
-    part = cpu.part() if whole else None
+    parts = [] if runs is None else [cpu.part(), scheduling.part(runs)]
+    on_cpu, scheduled = parts or (None, None)
     sources = [tables.combinations(), tables.sources(results)]
     return template.render(
         title="What does virtualization cost here, and where does each microsecond go?",
@@ -29,7 +30,8 @@ def render(study: Study, *, whole: bool = False) -> str:
         findings=findings(study),
         figures=list(_figures(study)),
         tables=_tables(study),
-        cpu=part,
+        cpu=on_cpu,
+        scheduling=scheduled,
         assumed=_assumed(study),
         flags=tables.flags(results),
         nulls=tables.nulls(results),
@@ -37,7 +39,7 @@ def render(study: Study, *, whole: bool = False) -> str:
         band=BAND,
         validation=claims,
         missed=missed,
-        sources=sources if part is None else [*sources, part.sources],
+        sources=[*sources, *(one.sources for one in parts)],
         provenance=study.crowd.provenance,
         length=f"{COUNTED:,}",
         most=COUNTS[-1],
