@@ -85,9 +85,9 @@ axes.set_yscale("log")
 #
 # ## A cap is not a speed
 #
-# 0.4 pCPUs for a server that needs as much on average. What matters is how often the cap is looked
-# at: Xen's credit scheduler parks for whole accounting periods, credit2 has budgets of 10 ms,
-# Linux' bandwidth control periods of 100 ms.
+# 0.4 pCPUs for a server that would use 0.43. What matters is how often the cap is looked at:
+# Xen's credit scheduler parks for whole accounting periods, credit2 has budgets of 10 ms, Linux'
+# bandwidth control periods of 100 ms.
 
 # %%
 capped = Scenario.load("cap-burstiness")

@@ -110,7 +110,7 @@ def _figures(runs: Runs) -> Iterator[Picture]:
     )
     yield picture(
         plot.schedules(runs.capped, end_ns=SHOWN_MS * 1e6),
-        "A web server with a cap of 0.4 pCPUs that needs 0.4 on average: who enforces it, and how "
+        "A web server with a cap of 0.4 pCPUs that would use 0.43: who enforces it, and how "
         "often, decides how long its requests stand still.",
         wide=True,
     )
