@@ -56,7 +56,7 @@ def observe(s: Any, group: int, latency: int) -> None:
         cause(s, END, NONE)
 
 
-@inlined
+@compiled
 def woke(s: Any, w: Any) -> None:
     """Count the dispatch of a woken worker, who has wished for a pCPU until now."""
     latency = s.now - w.requested

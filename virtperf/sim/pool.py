@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from virtperf.rules import pause
-from virtperf.rules.policies import PCPU_FIELDS, POLICIES, POOL_FIELDS, WORKER_FIELDS
+from virtperf.rules.policies import (
+    CONSTANTS,
+    PCPU_FIELDS,
+    POLICIES,
+    POOL_FIELDS,
+    WORKER_FIELDS,
+)
 from virtperf.rules.refill import reload
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
 from virtperf.tables import NONE, PoolRow
@@ -85,6 +91,51 @@ class Pool:
     wakes : int
         Groups of workers whose wake-to-run latencies are summed in `waking`; `woke` is told each.
     """
+
+    __slots__ = (
+        "account",
+        "armed",
+        "count",
+        "crew",
+        "due",
+        "enqueue",
+        "env",
+        "explains",
+        "favour",
+        "head",
+        "home",
+        "idle",
+        "idle_account",
+        "leaves",
+        "migrations",
+        "must_go",
+        "particular",
+        "pcpus",
+        "period",
+        "pick",
+        "place",
+        "policy",
+        "preemptions",
+        "preempts",
+        "regroups",
+        "reloads",
+        "row",
+        "slice",
+        "starts",
+        "switch",
+        "switches",
+        "tail",
+        "tick",
+        "waking",
+        "wanted",
+        "why_idle",
+        "woke",
+        "workers",
+        "yields",
+        "__dict__",  # for the state of a policy that is not among `POLICIES`
+        *POOL_FIELDS,
+        *CONSTANTS,
+    )
 
     def __init__(self, env: Clock, row: PoolRow, accounts: int, wakes: int = 0) -> None:
         self.env = env
