@@ -76,8 +76,7 @@ crowd = compare(
     replications=REPLICATIONS,
     band=False,
 )
-axes = plot.response(crowd, "vm.count", "latency.p99")
-axes.set_yscale("log")
+plot.response(crowd, "vm.count", "latency.p99")
 
 # %% [markdown]
 # The mean hardly moves while the host is below 80 %; the tail has doubled by then. Pinning splits
@@ -103,8 +102,7 @@ caps = compare(
     replications=REPLICATIONS,
     band=False,
 )
-axes = plot.response(caps, "vm.cap", "latency.mean")
-axes.set_yscale("log")
+plot.response(caps, "vm.cap", "latency.mean")
 
 # %% [markdown]
 # ## The back end must win a pCPU too

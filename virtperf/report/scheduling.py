@@ -103,7 +103,6 @@ def _sentences(runs: Runs) -> Iterator[str]:
 
 def _figures(runs: Runs) -> Iterator[Picture]:
     ax = plot.response(runs.crowd, "vm.count", "latency.p99")
-    ax.set_yscale("log")
     yield picture(
         ax,
         "p99 of web servers on four pCPUs by their number; bars are 95 % intervals.",

@@ -6,6 +6,7 @@ State as in `round_robin`; `workers[i]` also has ``pin``.
 from typing import Any
 
 from virtperf.rules.round_robin import enqueue, favour
+from virtperf.rules.waiting import take_behind
 
 __all__ = ["due", "enqueue", "favour", "pick", "place", "wanted"]
 
@@ -27,14 +28,7 @@ def pick(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
         w = workers[w].next
     if w == -1:
         return -1
-    after = workers[w].next
-    if before == -1:
-        pool.head = after
-    else:
-        workers[before].next = after
-    if after == -1:
-        pool.tail = before
-    return w
+    return take_behind(pool, workers, before)
 
 
 def due(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
