@@ -4,6 +4,7 @@ Paths are legal by construction: a builder knows who holds the request and what 
 Locks and joins never nest, so that none of the systems can deadlock.
 """
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -356,3 +357,12 @@ class RandomSystem:
             holds = ["spin", "async", "block" if worker == "w0" else "spin"]
             hold = self.rng.choice(holds)  # two that block might wait for each other
             parts.append(Join(name="answers", paths=answers, account="wait: answers", hold=hold))
+
+
+def on_shared_cores(system: System, pace: int) -> System:
+    """Return a system on a host whose pCPUs are pairs of threads of a core."""
+    pcpus = system.pool.pcpus + system.pool.pcpus % 2
+    pool = replace(
+        system.pool, pcpus=pcpus, sharing=pace, sharing_account=len(system.accounts)
+    )
+    return replace(system, pool=pool, accounts=(*system.accounts, "shared"))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines import both
-from tests.random_systems import RandomSystem
+from tests.random_systems import RandomSystem, on_shared_cores
 from virtperf import catalog, fast, sim, simulate
 from virtperf.build import build
 from virtperf.errors import VirtperfError
@@ -40,6 +40,14 @@ def test_on_wide_hosts(seed):
     same(seed, depth=8, requests=1_000, wide=True)
 
 
+@settings(max_examples=25, derandomize=True)
+@given(seed=SEEDS, pace=st.integers(1000, 2000))
+def test_where_two_threads_share_a_core(seed, pace):
+    system = on_shared_cores(RandomSystem(seed, depth=4).system(), pace)
+    compiled, reference = both(system, seed=1, requests=200)
+    assert compiled == reference
+
+
 # A load that a policy cannot carry never ends: these examples are the same each time.
 @settings(max_examples=25, derandomize=True)
 @given(seed=SEEDS, wide=st.booleans())
@@ -58,6 +66,15 @@ def test_where_vcpus_spin_for_a_lock(seed):
 @given(seed=SEEDS, wide=st.booleans())
 def test_where_many_more_vcpus_spin_for_a_lock(seed, wide):
     same(seed, depth=4, requests=500, contended=True, wide=wide)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, derandomize=True)
+@given(seed=SEEDS, pace=st.integers(1000, 2000), wide=st.booleans())
+def test_where_many_more_share_a_core(seed, pace, wide):
+    system = on_shared_cores(RandomSystem(seed, depth=4, wide=wide).system(), pace)
+    compiled, reference = both(system, seed=1, requests=300)
+    assert compiled == reference
 
 
 @pytest.mark.slow

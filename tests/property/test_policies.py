@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.engines import both
-from tests.random_systems import RandomSystem
+from tests.random_systems import RandomSystem, on_shared_cores
 from tests.schedules import BOTH, Thread, recorded, system, who_ran
 from virtperf import catalog
 from virtperf.assembly.scheduling import POLICIES, Share
@@ -70,6 +70,14 @@ def under(policy: str, seed: int, *, limits: bool = True) -> System:
 def test_both_engines_say_the_same(policy, seed):
     """The seeds are given: where a policy cannot carry the load of one, no run would ever end."""
     compiled, reference = both(under(policy, seed), seed=1, requests=150)
+    assert compiled == reference
+
+
+@EACH
+@pytest.mark.parametrize("seed", range(5))
+def test_both_engines_say_the_same_of_threads_that_share_a_core(policy, seed):
+    system = on_shared_cores(under(policy, seed), 1300 + 100 * seed)
+    compiled, reference = both(system, seed=1, requests=150)
     assert compiled == reference
 
 

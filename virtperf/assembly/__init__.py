@@ -61,6 +61,9 @@ class Assembly:
         How often the policy looks at each pCPU, and how often it hands out; 0 never.
     constants : mapping of str to int, optional
         Other numbers that the policy asks for, times in ticks.
+    sharing : float
+        Speed of each of a core's two threads while both are busy, in parts of what one has alone;
+        pCPUs 2k and 2k + 1 are the threads of a core. 0: each pCPU is a core.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Assembly:
         tick_ns: float = 0.0,
         period_ns: float = 0.0,
         constants: Mapping[str, int] | None = None,
+        sharing: float = 0.0,
     ) -> None:
         self.name = name
         self._book = Book()
@@ -91,6 +95,7 @@ class Assembly:
             tick_ns=tick_ns,
             period_ns=period_ns,
             constants=constants or {},
+            sharing=sharing,
         )
 
     # -- workers ----------------------------------------------------------------------------

@@ -7,11 +7,13 @@ from virtperf.assembly.book import Book
 from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.path import Path
 from virtperf.rules.policies import POLICIES as RULES
-from virtperf.tables import Idle, Policy, PoolRow
+from virtperf.rules.siblings import ALONE
+from virtperf.tables import NONE, Idle, Policy, PoolRow
 from virtperf.units import ticks
 
 POLICIES: Mapping[str, Policy] = {kind.name.lower().replace("_", "-"): kind for kind in Policy}
-SWITCH, IDLE = "host: switch", "idle"
+SWITCH, IDLE, SHARING = "host: switch", "idle", "core shared with its sibling"
+LEAST_SHARE = 0.5  # two threads of a core never do less together than one alone
 WHY_IDLE = {Idle.NOBODY: IDLE, Idle.CAP: "idle: cap", Idle.GANG: "idle: gang"}
 WHY_IDLE[Idle.AFFINITY] = "idle: affinity"
 
@@ -95,6 +97,7 @@ def pool_row(
     tick_ns: float,
     period_ns: float,
     constants: Mapping[str, int],
+    sharing: float,
 ) -> PoolRow:
     """Return the row of a pool; only a policy that leaves pCPUs idle on purpose says why it does.
 
@@ -128,5 +131,18 @@ def pool_row(
         idle_accounts=tuple(book.accounts.number(name) for name in names),
         tick=ticks(tick_ns),
         period=ticks(period_ns),
+        sharing=_sharing(sharing, pcpus),
+        sharing_account=book.accounts.number(SHARING) if sharing else NONE,
         constants=tuple(constants.items()),
     )
+
+
+def _sharing(share: float, pcpus: int) -> int:
+    """Return how long work takes while the sibling is busy, in thousandths; 0 is no siblings."""
+    if not share:
+        return 0
+    if pcpus % 2:
+        raise ParameterError("pool", "pcpus", "even, for each core has two", pcpus)
+    if not LEAST_SHARE <= share <= 1:
+        raise ParameterError("pool", "sharing", f"from {LEAST_SHARE} to 1", share)
+    return round(ALONE / share)

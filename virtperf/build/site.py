@@ -54,6 +54,7 @@ class Site:
             tick_ns=self.scheduler.tick_ns,
             period_ns=self.scheduler.period_ns,
             constants=self.scheduler.constants,
+            sharing=self.costs.share("smt_share") if scenario.host.smt else 0.0,
         )
         for name, device in scenario.device.items():
             self.assembly.station(name, int(device.channels_quantity.base))

@@ -41,8 +41,9 @@ from virtperf.fast.layout import (
     requests,
     steps,
 )
+from virtperf.fast.pieces import work, worked
 from virtperf.fast.pool import request
-from virtperf.fast.stretch import OPEN, ran, stretch, told
+from virtperf.fast.stretch import OPEN, told
 
 # -- time on a CPU ----------------------------------------------------------------------------
 
@@ -74,17 +75,18 @@ def spend(s: Any, w: Any, f: Any) -> int:
     if f.left == 0:
         return end(s, w)
     f.start, f.at = s.now, 1
-    stretch(s, w, f.left, step.account, 1)
+    work(s, w, f.left, step.account, 1)
     return WAITS
 
 
 @inlined
 def end_of_stretch(s: Any, w: Any, f: Any, account: int) -> None:
     """Book what ran of a stretch, and how long the thread stood still in it."""
-    ticks = ran(s, w, f.start)
+    ticks = worked(s, w, f.start)
     r = requests(s)[f.request]
     book(s, r, account, ticks)
     f.left -= ticks
+    book(s, r, pools(s)[0].sharing_account, w.slowed)
     book(s, r, w.waits[READY], w.stood)
 
 
@@ -183,7 +185,7 @@ def regain(s: Any, w: Any, f: Any) -> int:
         ticks, account = w.switch_left - w.refill_left, pools(s)[0].switch_account
         if not ticks:
             ticks, account = w.refill_left, w.refill_account
-        stretch(s, w, ticks, account, 0)
+        work(s, w, ticks, account, 0)
         return WAITS
     if f.request != NONE:
         settle(s, requests(s)[f.request], w)
@@ -194,7 +196,7 @@ def regain(s: Any, w: Any, f: Any) -> int:
 @inlined
 def end_of_switch(s: Any, w: Any, f: Any) -> None:
     """Keep what is left of a switch, which begins anew if others ran there meanwhile."""
-    ticks = ran(s, w, f.start)
+    ticks = worked(s, w, f.start)
     if not w.switches_anew:
         w.switch_left -= ticks
         w.refill_left = min(w.refill_left, w.switch_left)

@@ -27,6 +27,7 @@ def _row(fields: str, **arrays: int) -> "np.dtype[Any]":
 
 POOL = _row(
     "count crew particular reloads policy slice switch switch_account tick period"
+    " sharing sharing_account"
     f" {' '.join(CONSTANTS)}"
     # ---
     " idle head tail armed switches preemptions migrations"
@@ -52,6 +53,7 @@ WORKER = _row(
     " state entered"  # its clock
     " last next pcpu queued requested alarm alarms away stopped end stood account plain"
     " switch_left refill_left seen_ran switches_anew level"
+    " pace piece ahead slowed"  # of its work on a shared core
     " masked spinning holds need task process_of"
     " spin_window gave_way eligible turn"  # of who spins
     " first final since ticked armed expired task_alarms"  # its guest's run queue

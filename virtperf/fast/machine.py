@@ -119,6 +119,7 @@ class Machine:
     def _build_pool(self) -> None:
         row = self.system.pool
         names = "policy slice switch switch_account idle_accounts tick period"
+        names += " sharing sharing_account"
         pool: dict[str, Any] = {name: getattr(row, name) for name in names.split()}
         pool |= {"count": row.pcpus, "idle": row.pcpus, "crew": len(self.system.workers)}
         pool |= dict(row.constants) | {"reloads": any(w.refill for w in self.system.workers)}
@@ -165,7 +166,7 @@ class Machine:
                 | _span("kick", row.kick)
                 | {"top": i * DEPTH, "top_end": (i + 1) * DEPTH}
                 | {"ticked": any(timer.worker == i for timer in system.timers), "away": 1}
-                | {"stopped": NONE, "end": NONE, "alarm": 1}
+                | {"stopped": NONE, "end": NONE, "alarm": 1, "piece": NONE}
                 | {"leader": kin[i][0], "kin": kin[i][1], "turn": i}
                 | {"affinity": _affinity(row.affinity, system.pool.pcpus)}
                 for i, row in enumerate(system.workers)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from virtperf.fast import policy
+from virtperf.fast import pieces, policy
 from virtperf.fast.calendar import CARRY_ON as GOES_ON
 from virtperf.fast.calendar import SLICE, alarm_of_policy, cause, next_key
 from virtperf.fast.clocks import INTERRUPT, READY, RUNNING, enter, enter_account
@@ -150,6 +150,8 @@ def _next(s: Any, pool: Any, pcpu: Any, asks: int) -> None:
             resume(s, w)
     elif pcpu.intruder == NONE:
         enter_account(s, pcpu, pool.idle_accounts[0])
+        if pool.sharing:
+            pieces.pace_sibling(s, pcpu.index)
 
 
 @inlined
@@ -166,6 +168,8 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
         woke(s, w)
     pool.migrations += (w.last != pcpu.index) & (w.last != NONE)
     w.pcpu = w.last = pcpu.index
+    if pool.sharing:
+        pieces.pace_sibling(s, pcpu.index)
     due = policy.due(pool.policy, pool, pcpus(s), workers(s), pcpu.index, s.now)
     if due != NEVER:
         _set(s, pool, pcpu, max(due, s.now))
@@ -372,6 +376,8 @@ def _intrude(s: Any, w: Any) -> None:
     pcpu.intruder, w.pcpu = w.index, pcpu.index
     if pcpu.worker != NONE:
         stop(s, workers(s)[pcpu.worker])
+    elif pools(s)[0].sharing:
+        pieces.pace_sibling(s, pcpu.index)
 
 
 @compiled
@@ -390,6 +396,8 @@ def _depart(s: Any, w: Any) -> None:
     pcpu.intruder = NONE
     if pcpu.worker == NONE:
         enter_account(s, pcpu, pools(s)[0].idle_accounts[0])
+        if pools(s)[0].sharing:
+            pieces.pace_sibling(s, pcpu.index)
         _explain(s, pools(s)[0])
     else:
         resume(s, workers(s)[pcpu.worker])
@@ -404,6 +412,8 @@ def stop(s: Any, w: Any) -> None:
     w.away = 1
     if w.state != READY:
         unset(s, w)
+        if w.pace:
+            pieces.end(s, w)
         w.stopped = s.now
         enter(s, w, READY)
 
@@ -430,6 +440,8 @@ def resume_now(s: Any, w: Any) -> None:
     stood = s.now - w.stopped
     w.stood += stood
     w.end += stood
+    if w.pace:
+        w.end = s.now + pieces.begin(s, w, w.ahead)
     w.stopped = NEVER
     enter_account(s, pcpu, w.account)
     w.away = 0

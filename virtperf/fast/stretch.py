@@ -67,7 +67,7 @@ def carry_on(s: Any, w: Any) -> None:
     if end == NEVER or w.pcpu == NONE or w.alarm == SET or w.stopped != NEVER:
         return
     pcpu = pcpus(s)[w.pcpu]
-    if pcpu.timer >= end:
+    if pcpu.timer >= end or pcpu.worker != w.index:
         if w.alarm != OPEN:
             fail(s, BROKEN, w.index)
         _set(s, w, end - s.now)

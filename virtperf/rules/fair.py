@@ -18,6 +18,7 @@ idle, or if it is idle as a period begins; load is not balanced otherwise.
 
 from typing import Any
 
+from virtperf.rules.siblings import whole
 from virtperf.rules.waiting import insert, may_run, take
 
 CONSTANTS = ("bandwidth_slice",)
@@ -80,14 +81,22 @@ def remove(pool: Any, pcpus: Any, workers: Any, w: int) -> None:
 
 
 def idle_pcpu(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
-    """Return the pCPU of `w` if it is idle, else the next idle one it may use; -1 if none."""
+    """Return the pCPU of `w` if it is idle, else the next idle one it may use; -1 if none.
+
+    Where two are threads of a core, the others are looked through for an idle core first. (Linux,
+    select_idle_sibling.)
+    """
     if pool.idle == 0:
         return -1
+    found = -1
     for i in range(pool.count):
         p = (workers[w].at + i) % pool.count
         if pcpus[p].worker == -1 and may_run(workers, w, p):
-            return p
-    return -1
+            if i == 0 or whole(pool, pcpus, p):
+                return p
+            if found == -1:
+                found = p
+    return found
 
 
 def movable(pool: Any, pcpus: Any, workers: Any, p: int) -> int:

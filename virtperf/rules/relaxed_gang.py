@@ -10,6 +10,7 @@ A worker that belongs to no VM is a VM of its own.
 
 from typing import Any
 
+from virtperf.rules.siblings import whole
 from virtperf.rules.waiting import may_run
 
 CONSTANTS = ("skew",)
@@ -21,18 +22,26 @@ STANDARD = 1024  # weight for which time counts once
 
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
-    """Return its last pCPU if that is idle, else the lowest that is; -1 if none, or if stopped."""
+    """Return its last pCPU if that is idle, else the lowest that is; -1 if none, or if stopped.
+
+    Where two are threads of a core, those of an idle core come first.
+    """
     workers[w].ready = 1
     workers[w].had = max(workers[w].had, pool.least)  # who slept is not paid for it
     if workers[w].stopped_by_skew or pool.idle == 0:
         return -1
-    last = workers[w].last
+    found, last = -1, workers[w].last
     if last >= 0 and pcpus[last].worker == -1 and may_run(workers, w, last):
-        return last
+        if whole(pool, pcpus, last):
+            return last
+        found = last
     for p in range(pool.count):
         if pcpus[p].worker == -1 and may_run(workers, w, p):
-            return p
-    return -1
+            if whole(pool, pcpus, p):
+                return p
+            if found == -1:
+                found = p
+    return found
 
 
 def enqueue(pool: Any, pcpus: Any, workers: Any, w: int, woken: int, now: int) -> None:

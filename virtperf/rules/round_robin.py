@@ -8,20 +8,29 @@ there, or -1) and ``dispatched`` (since when); `workers[i]` has ``next`` (behind
 
 from typing import Any
 
+from virtperf.rules.siblings import whole
 from virtperf.rules.waiting import insert, take
 
 
 def place(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
-    """Return the idle pCPU a woken worker takes: its last one, else the lowest; -1 if none."""
+    """Return the idle pCPU a woken worker takes: its last one, else the lowest; -1 if none.
+
+    Where two are threads of a core, those of an idle core come first.
+    """
     if pool.idle == 0:
         return -1
-    last = workers[w].last
+    found, last = -1, workers[w].last
     if last >= 0 and pcpus[last].worker == -1:
-        return last
+        if whole(pool, pcpus, last):
+            return last
+        found = last
     for p in range(pool.count):
         if pcpus[p].worker == -1:
-            return p
-    return -1
+            if whole(pool, pcpus, p):
+                return p
+            if found == -1:
+                found = p
+    return found
 
 
 def enqueue(pool: Any, pcpus: Any, workers: Any, w: int, woken: int, now: int) -> None:

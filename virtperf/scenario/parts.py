@@ -47,6 +47,8 @@ class Host(Frozen):
 
     pcpus: Annotated[int, Field(ge=1, le=1024)] = 4
     """Physical CPUs that VMs and host threads share."""
+    smt: bool = False
+    """Whether pCPUs 2k and 2k + 1 are the two threads of a core, and share its speed."""
     policy: PolicyName = "round-robin"
     """Who runs where; ``virtperf list policies`` names them."""
     slice: Annotated[Duration, Field(gt=0)] | None = None

@@ -148,6 +148,12 @@ class Account:
         self.since = now
         self.current = dial
 
+    def move(self, ticks: int, dial: int, to: int) -> None:
+        """Book `ticks` of what one dial has to another one instead."""
+        self.enter(self.current)
+        self.times[dial] -= ticks
+        self.times[to] += ticks
+
     def read(self) -> list[int]:
         """Return all dials as they stand now, the running one included."""
         times = self.times.copy()

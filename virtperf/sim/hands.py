@@ -91,11 +91,14 @@ class Hands(Thread):
                 return
             start = self.env.now
             try:
-                yield self._stretch(left, step.account, plain=True)
+                yield self._work(left, step.account, plain=True)
             finally:
                 ran, stood = self._ran(start)
-                request.book(step.account, ran)
-                left -= ran
+                work = ran - self.slowed
+                request.book(step.account, work)
+                left -= work
+                if self.slowed:
+                    request.book(self.pool.row.sharing_account, self.slowed)
                 if stood:
                     request.book(self.row.waits[READY], stood)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from virtperf.rules import pause
+from virtperf.rules import pause, siblings
 from virtperf.rules.policies import (
     CONSTANTS,
     PCPU_FIELDS,
@@ -16,6 +16,7 @@ from virtperf.rules.policies import (
     WORKER_FIELDS,
 )
 from virtperf.rules.refill import reload
+from virtperf.sim import pieces
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
 from virtperf.tables import NONE, PoolRow
 
@@ -120,6 +121,7 @@ class Pool:
         "regroups",
         "reloads",
         "row",
+        "sharing",
         "slice",
         "starts",
         "switch",
@@ -159,6 +161,7 @@ class Pool:
         self.explains = self.why_idle is not None
         self.count, self.crew = row.pcpus, 0
         self.slice, self.tick, self.period = row.slice, row.tick, row.period
+        self.sharing = row.sharing
         self.switch, self.idle_account = row.switch, row.idle_account
         self.head = self.tail = NOBODY
         self.idle = row.pcpus
@@ -227,6 +230,13 @@ class Pool:
         if self.regroups is not None:
             self._regroup(None)
 
+    def pace(self, pcpu: Pcpu) -> int:
+        """Return how long work takes on `pcpu`, in thousandths of what it takes alone."""
+        other = self.pcpus[siblings.sibling(pcpu.index)]
+        if other.worker == NOBODY and other.intruder is None:
+            return siblings.ALONE
+        return self.sharing
+
     def alone(self, worker: "Thread") -> bool:
         """Whether nobody else wants the pCPU of `worker`; a timer for who left is taken back."""
         pcpu = worker.pcpu
@@ -293,6 +303,8 @@ class Pool:
                 worker.resume()
         elif pcpu.intruder is None:
             pcpu.account.enter(self.idle_account)
+            if self.sharing:
+                self._pace_sibling(pcpu)
 
     def _dispatch(self, pcpu: Pcpu, worker: "Thread") -> None:
         now = self.env.now
@@ -306,6 +318,8 @@ class Pool:
         if self.particular:
             self._heed(pcpu, worker)
         worker.pcpu = pcpu
+        if self.sharing:
+            self._pace_sibling(pcpu)
         if worker.requested != NEVER:
             group, waited = worker.wake_group, now - worker.requested
             self.waking[group] += waited
@@ -372,6 +386,14 @@ class Pool:
             if pcpu.worker == NOBODY and pcpu.intruder is None:
                 why = self.why_idle(self, self.pcpus, self.workers, pcpu.index)
                 pcpu.account.enter(self.row.idle_accounts[why])
+
+    def _pace_sibling(self, pcpu: Pcpu) -> None:
+        """Let who works on the other thread of the core feel that `pcpu` is busy, or idle."""
+        other = self.pcpus[siblings.sibling(pcpu.index)]
+        if other.intruder is not None:
+            pieces.at_another_pace(other.intruder)
+        elif other.worker != NOBODY:
+            pieces.at_another_pace(self.workers[other.worker])
 
     # -- when to look again, and the policy's clocks ------------------------------------------
 
@@ -484,6 +506,8 @@ class Pool:
         pcpu.intruder, worker.pcpu = worker, pcpu
         if pcpu.worker != NOBODY:
             self.workers[pcpu.worker].stop()
+        elif self.sharing:
+            self._pace_sibling(pcpu)
 
     def _depart(self, worker: "Thread") -> None:
         pcpu = worker.pcpu
@@ -497,6 +521,8 @@ class Pool:
         pcpu.intruder = None
         if pcpu.worker == NOBODY:
             pcpu.account.enter(self.idle_account)
+            if self.sharing:
+                self._pace_sibling(pcpu)
             if self.explains and self.idle:
                 self._explain()
         else:

@@ -7,6 +7,7 @@ import simpy
 from simpy.events import PENDING
 
 from virtperf.rules.policies import WORKER_FIELDS
+from virtperf.sim import pieces
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker, happen
 from virtperf.sim.doorbell import Steps
 from virtperf.sim.pool import NEVER, Pcpu, Pool
@@ -32,6 +33,7 @@ class Thread:
     __slots__ = (
         "account",
         "affinity",
+        "ahead",
         "alarm",
         "away",
         "cap",
@@ -45,8 +47,10 @@ class Thread:
         "level",
         "machine",
         "next",
+        "pace",
         "pause_window",
         "pcpu",
+        "piece",
         "pin",
         "plain",
         "pool",
@@ -54,6 +58,7 @@ class Thread:
         "refill_left",
         "requested",
         "row",
+        "slowed",
         "stood",
         "stopped",
         "switch_left",
@@ -88,6 +93,8 @@ class Thread:
         self.requested = NEVER  # since when it has wished for a pCPU and has not had one
         self.stood = self.account = 0
         self.plain = False
+        self.pace, self.piece = 0, NEVER  # of work on a shared core, and since when (`pieces`)
+        self.ahead = self.slowed = 0  # work left as it began; what others have cost the stretch
         self.switch_left = self.refill_left = 0  # of both together, and of the second of them
         self.refill, self.forgets, self.seen_ran = row.refill, row.forgets, 0
         self.switches_anew = False  # put on a pCPU after another one, since the switch was cut
@@ -106,7 +113,9 @@ class Thread:
         self.away = True
         if self.clock.current != READY:
             if type(self.alarm) is Alarm:
-                self._unset()
+                self.no_alarm()
+            if self.pace:
+                pieces.end(self)
             self.stopped = self.env.now
             self.clock.enter(READY)
 
@@ -129,6 +138,8 @@ class Thread:
         away = self.env.now - stopped
         self.stood += away
         self.end += away
+        if self.pace:
+            self.end = self.env.now + pieces.begin(self, self.ahead)
         self.stopped = NEVER
         pcpu.account.enter(self.account)
         self.away = False
@@ -148,7 +159,7 @@ class Thread:
             return
         if self.alarm._value is not PENDING:  # it is set, which counts as triggered, or was cut
             return
-        if pcpu.timer == NEVER or pcpu.timer >= end:
+        if pcpu.timer == NEVER or pcpu.timer >= end or pcpu.worker != self.index:
             self._wait_for(Alarm(self.env, self.ticker, end - self.env.now))
 
     def urgent(self) -> bool:
@@ -159,8 +170,14 @@ class Thread:
 
     def cut(self) -> None:
         """End the stretch, or the wait for a pCPU, that the thread is in."""
-        self._unset()
+        self.no_alarm()
         happen(self.alarm)
+
+    def _work(self, ticks: int, account: int, *, plain: bool = False) -> simpy.Event:
+        """Hold the pCPU for `ticks` of work, which takes longer on a core that others share."""
+        if self.pool.sharing:
+            ticks = pieces.begin(self, ticks)
+        return self._stretch(ticks, account, plain=plain)
 
     def _stretch(self, ticks: int | None, account: int, *, plain: bool = False) -> simpy.Event:
         """Hold the pCPU for `ticks`, or until cut (None: only until cut); return the end.
@@ -171,7 +188,7 @@ class Thread:
         pcpu = self.pcpu
         assert pcpu is not None, "a stretch needs a pCPU"
         pcpu.account.enter(account)
-        self.account, self.plain, self.stood = account, plain, 0
+        self.account, self.plain, self.stood, self.slowed = account, plain, 0, 0
         self.end = NEVER
         if ticks is not None:
             self.end = self.env.now + ticks
@@ -181,7 +198,7 @@ class Thread:
         self.alarm = simpy.Event(self.env)
         return self.alarm
 
-    def _unset(self) -> None:
+    def no_alarm(self) -> None:
         """Let no alarm end the stretch any more."""
         if type(self.alarm) is Alarm and not self.alarm.processed:
             self._wait_for(simpy.Event(self.env))
@@ -194,8 +211,14 @@ class Thread:
         self.alarm = event
 
     def _ran(self, start: int) -> tuple[int, int]:
-        """Return how long a stretch since `start` ran, and how long the thread stood still."""
+        """Return how long a stretch since `start` ran, and how long the thread stood still.
+
+        Of the former `slowed` was lost to the sibling.
+        """
         now, stood = self.env.now, self.stood
+        if self.pace:
+            pieces.end(self)
+            self.pace = 0
         if self.stopped != NEVER:
             stood += now - self.stopped
             self.stopped = NEVER
@@ -257,9 +280,9 @@ class Thread:
             ticks, account = self.refill_left, self.row.refill_account
         self.clock.enter(SWITCHING)
         try:
-            yield self._stretch(ticks, account)
+            yield self._work(ticks, account)
         finally:
-            ran = self._ran(start)[0]
+            ran = self._ran(start)[0] - self.slowed
             self.switch_left -= 0 if self.switches_anew else ran
             self.refill_left = min(self.refill_left, self.switch_left)
             self.clock.enter(READY)

@@ -175,6 +175,7 @@ class PoolRow:
     """Physical CPUs under a policy; `tick` and `period` call its accounting, 0 never.
 
     `idle_accounts` are those of each reason of `Idle`; `constants` are the policy's own, by name.
+    `sharing` is how long work takes while the sibling is busy, in thousandths (`rules.siblings`).
     """
 
     pcpus: int
@@ -185,6 +186,8 @@ class PoolRow:
     idle_accounts: tuple[int, ...]
     tick: int = 0
     period: int = 0
+    sharing: int = 0
+    sharing_account: int = NONE
     constants: tuple[tuple[str, int], ...] = ()
 
     @property

@@ -2,6 +2,7 @@
 
 from math import inf
 
+from virtperf.rules.siblings import ALONE
 from virtperf.tables import NONE, StationKind, System
 from virtperf.theory.capacity import POOL, capacity, resources
 from virtperf.theory.demand import Demands
@@ -53,7 +54,8 @@ def _lower(system: System, source: int, most: tuple[Demand, ...]) -> float:
         for other, theirs in zip(system.sources, most, strict=True)
         if other is not row
     )
-    return _per(row.outstanding, row.outstanding / alone + behind)
+    slowest = (system.pool.sharing or ALONE) / ALONE
+    return _per(row.outstanding, (row.outstanding / alone + behind) * slowest)
 
 
 def _per(count: float, ticks: float) -> float:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from virtperf.tables import Policy, StationKind, System
+from virtperf.rules.siblings import ALONE
+from virtperf.tables import Policy, PoolRow, StationKind, System
 from virtperf.theory.demand import ticking
 from virtperf.theory.tally import Demand
 
@@ -70,7 +71,7 @@ def _pcpus(
     if not system.workers:
         return []
     if system.pool.policy != Policy.PINNED:
-        left = _left(system.pool.pcpus, sum(timers.values()))
+        left = _left(_speed(system.pool), sum(timers.values()))
         return [_resource(POOL, left, tuple(row.name for row in system.workers), demands)]
     rows = []
     for pcpu in range(system.pool.pcpus):
@@ -79,6 +80,11 @@ def _pcpus(
         if there:
             rows.append(_resource(f"{POOL} pCPU {pcpu}", left, there, demands))
     return rows
+
+
+def _speed(pool: PoolRow) -> float:
+    """Return how much work all pCPUs do together, in those that have a core of their own."""
+    return pool.pcpus * ALONE / (pool.sharing or ALONE)
 
 
 def _limits(system: System, demands: Sequence[Demand]) -> Iterator[Resource]:

@@ -52,6 +52,8 @@ def obstacles(system: System, needs: Sequence[Demand]) -> list[str]:
     if most_customers(system, needs) > 1:
         found += [*_shared_pcpus(system, needs), *_levels(system, needs), *_limits(system, needs)]
         found += [*_services(system, needs), *_ways(system), *_spinning(system, needs)]
+        if system.pool.sharing:
+            found.append("the threads of a core slow each other down")
     return list(dict.fromkeys(found))
 
 
