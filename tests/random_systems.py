@@ -30,7 +30,7 @@ from virtperf.path import (
     unlock,
     work,
 )
-from virtperf.tables import System
+from virtperf.tables import SPARING, Rule, System
 
 DISCIPLINES = ("ticket", "unfair", "mutex-direct", "mutex-barging")
 
@@ -362,7 +362,18 @@ class RandomSystem:
 def on_shared_cores(system: System, pace: int) -> System:
     """Return a system on a host whose pCPUs are pairs of threads of a core."""
     pcpus = system.pool.pcpus + system.pool.pcpus % 2
-    pool = replace(
-        system.pool, pcpus=pcpus, sharing=pace, sharing_account=len(system.accounts)
-    )
+    slice_ = 2 * system.pool.slice  # longer than a switch at half the speed
+    account = len(system.accounts)
+    pool = replace(system.pool, pcpus=pcpus, slice=slice_, sharing=pace, sharing_account=account)
     return replace(system, pool=pool, accounts=(*system.accounts, "shared"))
+
+
+def sparing(system: System, seed: int) -> System:
+    """Return a system whose joins spare who idles or is absent, and whose workers then flush."""
+    rng = Random(seed)
+    bells = tuple(
+        replace(bell, rule=rng.choice([bell.rule, *SPARING])) if bell.rule == Rule.ALWAYS else bell
+        for bell in system.bells
+    )
+    workers = tuple(replace(row, flush=rng.randint(0, 10**6)) for row in system.workers)
+    return replace(system, bells=bells, workers=workers)

@@ -48,6 +48,8 @@ def axis(text: str) -> tuple[str, list[Any]]:
     ('vm.count', [1, 8])
     >>> axis("vm.disk")
     ('vm.disk', [])
+    >>> axis("host.smt=false,true")
+    ('host.smt', [False, True])
     """
     address, equals, levels = text.partition("=")
     if not address.strip() or (equals and not levels.strip()):
@@ -56,7 +58,9 @@ def axis(text: str) -> tuple[str, list[Any]]:
     return address.strip(), [_level(item.strip()) for item in levels.split(",") if equals]
 
 
-def _level(text: str) -> int | float | str:
+def _level(text: str) -> bool | int | float | str:
+    if text in ("false", "true"):
+        return text == "true"
     for kind in (int, float):
         try:
             return kind(text)

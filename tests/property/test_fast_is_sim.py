@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines import both
-from tests.random_systems import RandomSystem, on_shared_cores
+from tests.random_systems import RandomSystem, on_shared_cores, sparing
 from virtperf import catalog, fast, sim, simulate
 from virtperf.build import build
 from virtperf.errors import VirtperfError
@@ -48,6 +48,14 @@ def test_where_two_threads_share_a_core(seed, pace):
     assert compiled == reference
 
 
+@settings(max_examples=25, derandomize=True)
+@given(seed=SEEDS)
+def test_where_joins_spare_who_is_absent(seed):
+    system = sparing(RandomSystem(seed, depth=8).system(), seed)
+    compiled, reference = both(system, seed=1, requests=200)
+    assert compiled == reference
+
+
 # A load that a policy cannot carry never ends: these examples are the same each time.
 @settings(max_examples=25, derandomize=True)
 @given(seed=SEEDS, wide=st.booleans())
@@ -73,6 +81,7 @@ def test_where_many_more_vcpus_spin_for_a_lock(seed, wide):
 @given(seed=SEEDS, pace=st.integers(1000, 2000), wide=st.booleans())
 def test_where_many_more_share_a_core(seed, pace, wide):
     system = on_shared_cores(RandomSystem(seed, depth=4, wide=wide).system(), pace)
+    system = sparing(system, seed)
     compiled, reference = both(system, seed=1, requests=300)
     assert compiled == reference
 

@@ -204,6 +204,26 @@ def test_a_pcpu_that_falls_idle_steals_from_one_where_somebody_waits(engine):
 
 
 @pytest.mark.parametrize("engine", BOTH)
+def test_a_pcpu_that_runs_somebody_over_steals_one_that_is_under(engine):
+    """`x` and `y` share pCPU 0, `o` of little weight has pCPU 1, which it may not leave, to itself.
+
+    `y` has not run when credits are first handed out, at 30 ms, and gets none; `x` and `o` get what
+    a pCPU each can use, 30, and are at 0. From then on 28.24 of 60 ms are due to `x` and to `y`,
+    3.53 to `o`. At 60 ms `x` is at 28.24, `y` at -1.76 and `o` at -26.47: `x` is next on pCPU 0, and
+    `y`, OVER as `o` is, nothing to steal. At 90 ms `x` and `y` are both at 26.47: `y` is next, and
+    `x`, which would wait UNDER, is stolen by pCPU 1 from `o`, at -30. Nobody is at 120 ms.
+    """
+    threads = [
+        Thread(name="x", share=Share(domain="x", weight=512)),
+        Thread(name="o", share=Share(domain="o", weight=64, affinity=(1,))),
+        Thread(name="y", share=Share(domain="y", weight=512)),
+    ]
+    zero, one = who_ran(recorded(credit(threads, pcpus=2), 140, engine=engine), 140_000)
+    assert stretches(zero) == [("x", 30.0), ("y", 30.0), ("x", 30.0), ("y", 50.0)]
+    assert stretches(one) == [("o", 90.0), ("x", 50.0)]
+
+
+@pytest.mark.parametrize("engine", BOTH)
 def test_sampled_debits_charge_whole_ticks_to_whoever_is_seen(engine):
     """`seen` runs for 1 ms around two ticks of three, and a hog takes the rest.
 

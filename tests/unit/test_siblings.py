@@ -97,5 +97,5 @@ def test_after_the_time_that_work_takes_it_is_done(work, pace):
 
 @pytest.mark.parametrize(("pcpus", "sharing"), [(3, 0.6), (2, 0.4), (2, 1.1)])
 def test_what_makes_no_sense_is_refused(pcpus, sharing):
-    with pytest.raises(ParameterError, match="pcpus must be even|sharing must be from 0.5 to 1"):
+    with pytest.raises(ParameterError, match=r"pcpus must be even|sharing must be from 0\.5 to 1"):
         system([wakes("A", 1, 1)], "round-robin", pcpus=pcpus, sharing=sharing)

@@ -11,6 +11,7 @@ from virtperf.assembly.scheduling import NO_EXITS, NO_LIMITS, Share, SpinExits, 
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Step, Transition
+from virtperf.rules.siblings import ALONE, elapsed
 from virtperf.tables import (
     NONE,
     NOTHING,
@@ -34,6 +35,8 @@ RULES = {
     "always": Rule.ALWAYS,
     "event-index": Rule.EVENT_INDEX,
     "moderated": Rule.MODERATED,
+    "unless-idle": Rule.UNLESS_IDLE,
+    "unless-absent": Rule.UNLESS_ABSENT,
 }
 DISCIPLINES = {kind.name.lower().replace("_", "-"): kind for kind in Discipline}
 
@@ -120,6 +123,7 @@ class Assembly:
         switch: Path = (),
         host_interrupts_of: int | None = None,
         share: Share = NO_LIMITS,
+        flush_ns: float = 0.0,
         refill_ns: float = 0.0,
         forgets_ns: float = 0.0,
         pauses: SpinExits | None = None,
@@ -148,6 +152,8 @@ class Assembly:
             Makes it the interrupt work of the host on that pCPU, above all threads there.
         share : Share
             What the policy may give it.
+        flush_ns : float
+            Part of the switch to it after a call that spared it.
         refill_ns, forgets_ns : float
             Time to load all it works with into the pCPU's caches, and how long others must run
             there until nothing of it is left.
@@ -164,7 +170,8 @@ class Assembly:
         pin = index if host_interrupts_of is None else host_interrupts_of
         if not 0 <= pin % self._pool.pcpus == pin and host_interrupts_of is not None:
             raise ParameterError(name, "pCPU", f"below {self._pool.pcpus}", host_interrupts_of)
-        if ticks(refill_ns) + self._pool.switch >= self._pool.slice:
+        comes = ticks(refill_ns) + ticks(flush_ns) + self._pool.switch
+        if elapsed(comes, self._pool.sharing or ALONE) >= self._pool.slice:
             raise ParameterError(name, "refill", "with a switch shorter than a slice", refill_ns)
         exits = NO_EXITS if pauses is None else pauses.checked(name)
         if lock and self._discipline(lock, name) == Discipline.PARAVIRTUAL:
@@ -198,6 +205,7 @@ class Assembly:
                 weight=share.weight,
                 cap=share.cap,
                 affinity=share.affinity_of(name, self._pool.pcpus),
+                flush=ticks(flush_ns),
                 refill=ticks(refill_ns),
                 forgets=max(1, ticks(forgets_ns)),
                 refill_account=book.accounts.number(f"{role}: {REFILL}") if refill_ns else NONE,

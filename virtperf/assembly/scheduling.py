@@ -7,7 +7,7 @@ from virtperf.assembly.book import Book
 from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.path import Path
 from virtperf.rules.policies import POLICIES as RULES
-from virtperf.rules.siblings import ALONE
+from virtperf.rules.siblings import ALONE, elapsed
 from virtperf.tables import NONE, Idle, Policy, PoolRow
 from virtperf.units import ticks
 
@@ -111,8 +111,10 @@ def pool_row(
     if policy not in POLICIES:
         raise UnknownNameError("policy", policy, POLICIES)
     rules = RULES[POLICIES[policy]]
-    if switch_ns >= slice_ns:
-        raise ParameterError("pool", "slice", "longer than a switch", slice_ns)
+    pace = _sharing(sharing, pcpus)
+    if elapsed(ticks(switch_ns), pace or ALONE) >= ticks(slice_ns):
+        beside = " beside a busy sibling" if pace else ""
+        raise ParameterError("pool", "slice", f"longer than a switch{beside}", slice_ns)
     known = getattr(rules, "CONSTANTS", ())
     for name in constants:
         if name not in known:
@@ -131,7 +133,7 @@ def pool_row(
         idle_accounts=tuple(book.accounts.number(name) for name in names),
         tick=ticks(tick_ns),
         period=ticks(period_ns),
-        sharing=_sharing(sharing, pcpus),
+        sharing=pace,
         sharing_account=book.accounts.number(SHARING) if sharing else NONE,
         constants=tuple(constants.items()),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from virtperf import catalog
 from virtperf.build.polling import for_all
+from virtperf.build.shootdown import others, shootdown
 from virtperf.build.site import Site
 from virtperf.errors import ParameterError
 from virtperf.path import Bell, Path, Transition, end, ring
@@ -29,13 +30,17 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     workload = _workload(vm, load, costs)
     memory = memory_technique(memory_of(vm, site.costs), site.costs)
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
+    flushes = vm.vcpus > 1 and workload.events(OPERATIONS["tlb_flush"]) > 0
+    flush_ns = costs.ns("native_tlb_flush") if flushes else 0.0
     for vcpu in vcpus:
-        site.add_vcpu(vm, name, vcpu, cpu, memory.address_space())
+        site.add_vcpu(vm, name, vcpu, cpu, memory.address_space(), flush_ns=flush_ns)
     beside = dict(zip(vcpus, [*vcpus[1:], vcpus[0]], strict=True))
-    path = unit(workload, cpu, memory, _interrupted(site, vm, beside, cpu))
+    calls = shootdown(site, vm, vcpus, cpu, memory) if flushes else ()
+    path = unit(workload, cpu, memory, _interrupted(site, vm, beside, cpu), calls)
     site.costs.used |= costs.used
     for number in range(load.jobs):
         job, vcpu = f"{name}.job{number}", vcpus[number % vm.vcpus]
+        called = others(vcpus, number % vm.vcpus) if calls else {}
         site.assembly.task(job, vcpu)
         site.assembly.source(
             job,
@@ -43,7 +48,7 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
             to=job,
             outstanding=1,
             think=load.think,
-            names={"vcpu": vcpu, "ipi": f"{vcpu}.ipi", "peer": beside[vcpu]},
+            names={"vcpu": vcpu, "ipi": f"{vcpu}.ipi", "peer": beside[vcpu], **called},
             group=site.group(vm),
             expand=cpu.expand,
         )

@@ -89,10 +89,12 @@ class Site:
         cpu: CpuTechnique,
         switch: Path,
         kick: Path = (),
+        flush_ns: float = 0.0,
     ) -> None:
         """Add a vCPU of copy `name` of a VM; its guest's processes come with the load.
 
-        `switch` is what it takes to let another one of them run, `kick` to wake another vCPU.
+        `switch` is what it takes to let another one of them run, `kick` to wake another vCPU,
+        `flush_ns` to empty its TLB as it comes back onto a pCPU.
         """
         crowded = vm.load.jobs > vm.vcpus
         slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
@@ -104,6 +106,7 @@ class Site:
             slice_ns=slice_ns or 0.0,
             switch=switch if crowded else (),
             share=self.scheduler.share(vm, name),
+            flush_ns=flush_ns,
             refill_ns=refill_ns,
             forgets_ns=forgets_ns,
             **polls(vm, cpu),

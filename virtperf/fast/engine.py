@@ -16,6 +16,7 @@ from virtperf.fast.timeline import read
 from virtperf.fast.warmup import warm_up
 from virtperf.tables import Run, Snapshot, System, Timeline
 from virtperf.tables.batches import Batches
+from virtperf.tables.progress import Watch
 
 BUDGET = 1_000_000  # alarms between two looks from Python: a few tenths of a second
 ROOM, MOST_ROOM = 256, 1 << 24
@@ -49,7 +50,7 @@ class Attempt:
         self.system, self.requests = system, requests
         self.machine = Machine(system, requests, room, spans)
         self.feed = Feed(self.machine, seed, replication, max(LOW, room["feed"]))
-        self.machine.set(budget=BUDGET)
+        self.watch = Watch(system.name, requests)
         self.batches: Batches[Counts] = Batches(self._snapshot(0))
         self._enter(BEGIN)
 
@@ -76,6 +77,10 @@ class Attempt:
     def _look_around(self) -> None:
         """Do what only Python can, while no compiled code holds an address."""
         machine = self.machine
+        alarms = machine.get("alarms")
+        if alarms >= self.watch.mark:
+            self.watch.look(machine.get("left"))
+        machine.set(budget=min(alarms + BUDGET, self.watch.mark))
         if machine.get("wish"):
             machine.set(wish=0)
             self.feed.refill()

@@ -47,13 +47,13 @@ WORKER = _row(
     "index pin host inbox interrupt tasks batch_account poll_account spin_account slice polls"
     " poll_kind poll_most poll_start poll_grow poll_shrink poll_hits poll_misses"
     " wake_first wake_last pickup_first pickup_last switch_first switch_last"
-    " weight cap leader kin refill forgets refill_account wake_group"
+    " weight cap leader kin flush refill forgets refill_account wake_group"
     " pause_window pause_grow directed pause_first pause_last kick_first kick_last"
     # ---
     " state entered"  # its clock
     " last next pcpu queued requested alarm alarms away stopped end stood account plain"
     " switch_left refill_left seen_ran switches_anew level"
-    " pace piece ahead slowed"  # of its work on a shared core
+    " owes_flush pace piece ahead slowed"  # of its work on a shared core
     " masked spinning holds need task process_of"
     " spin_window gave_way eligible turn"  # of who spins
     " first final since ticked armed expired task_alarms"  # its guest's run queue
@@ -165,7 +165,7 @@ TABLES: dict[str, "np.dtype[Any]"] = {
 }
 STATE = _row(
     "now status culprit"  # why the loop was left, and whose fault it was
-    " budget"  # alarms after which it is left in any case
+    " budget"  # number of alarms at which it is left in any case
     " accounts width groups observed fibres_of_tasks"  # sizes; `observed` is of all histograms
     " left seen idle_ticks alarms alive fresh serial admitted crowded"
     " scheduled vacant"  # alarms in the agenda; whether the first has happened

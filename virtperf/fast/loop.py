@@ -108,7 +108,6 @@ def _begin(s: Any) -> None:
 
 @compiled
 def _advance(s: Any) -> None:
-    budget = s.alarms + s.budget
     while s.status == RUNNING:
         active = NONE
         if s.caused != s.happened:
@@ -123,7 +122,7 @@ def _advance(s: Any) -> None:
                 pool.resume_now(s, workers(s)[ref])
             elif what == END:
                 s.status = OVER
-        elif s.wish or s.alarms >= budget:
+        elif s.wish or s.alarms >= s.budget:
             s.status = PAUSED
         else:
             close_up(s)

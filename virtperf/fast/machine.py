@@ -125,7 +125,8 @@ class Machine:
         pool |= dict(row.constants) | {"reloads": any(w.refill for w in self.system.workers)}
         pauses = any(worker.pause_window for worker in self.system.workers)
         starts = hasattr(COMPILED[row.policy], "starts")
-        pool["particular"] = pool["reloads"] or pauses or starts
+        flushes = any(worker.flush for worker in self.system.workers)
+        pool["particular"] = pool["reloads"] or pauses or flushes or starts
         self._rows("pools", [pool])
         never = {"timer": FOREVER, "work": FOREVER}
         self._rows("pcpus", [{"account": row.idle_account} | never] * row.pcpus)
@@ -148,7 +149,7 @@ class Machine:
             else:
                 tasks.setdefault(inbox.worker, []).append(i)
         names = "pin host batch_account poll_account spin_account slice waits weight cap"
-        names += " refill forgets refill_account wake_group"
+        names += " flush refill forgets refill_account wake_group"
         names += " pause_window pause_grow directed"
         kin = kinship(system.workers)
         self._rows(

@@ -181,6 +181,9 @@ def _heed(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     if w.refill and pcpu.last != w.index and pcpu.last != NONE:
         w.refill_left = _reload(w, pcpu)
         w.switch_left += w.refill_left
+    if w.owes_flush:
+        w.owes_flush = 0
+        w.switch_left += w.flush
     if w.pause_window:
         _spins_anew(w)
     policy.starts(pool.policy, pool, pcpus(s), workers(s), pcpu.index, w.index, s.now)

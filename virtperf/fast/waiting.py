@@ -29,10 +29,13 @@ from virtperf.fast.hands import call_nest, call_pay, call_regain
 from virtperf.fast.layout import (
     NONE,
     bells,
+    classes,
+    inboxes,
     requests,
     stations,
     steps,
     waiters,
+    workers,
 )
 from virtperf.fast.lock import (
     call_waiter,
@@ -47,10 +50,12 @@ from virtperf.fast.request import admit, child
 from virtperf.fast.station import serve, take_up
 from virtperf.fast.stretch import NEVER, ran, stretch, told
 from virtperf.fast.waits import LEAVES, SLEEPS, SPINS, of_request, of_waiter
+from virtperf.rules import doorbell as doorbell_rule
 from virtperf.rules import pause as pause_rule
 from virtperf.tables.rows import Hold
 
 ASYNC, BLOCK, SPIN = int(Hold.ASYNC), int(Hold.BLOCK), int(Hold.SPIN)
+_spares = compiled(doorbell_rule.spares)
 _grow, _longest = compiled(pause_rule.grow), compiled(pause_rule.stretch)
 
 
@@ -254,6 +259,11 @@ def join(s: Any, w: Any, f: Any) -> int:
     elif f.at == 3:
         need_again(s, w, f.kept)
         return end(s, w)
+    while f.count < step.target + step.other and _spared(s, f.count):
+        r.left -= 1
+        if r.left == 0:
+            r.over = 1
+        f.count += 1
     if f.count < step.target + step.other:
         called = child(s, r, f.count)
         called.answers = r.index
@@ -269,6 +279,16 @@ def join(s: Any, w: Any, f: Any) -> int:
     f.at = 3
     f.kept = need(s, w, step.masked or step.hold == BLOCK, r, NONE, f.step)
     return call_hold(s, w, of_request(r.index), step.hold, step.masked, step.account, r.index)
+
+
+@compiled
+def _spared(s: Any, klass: int) -> int:
+    """Return whether a call can wait until whom it is for runs again, who then owes it."""
+    bell = bells(s)[steps(s)[classes(s)[klass].path].target]
+    w = workers(s)[inboxes(s)[bell.inbox].worker]
+    spared = _spares(bell, w)
+    w.owes_flush |= spared
+    return spared
 
 
 @compiled

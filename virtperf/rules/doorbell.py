@@ -4,15 +4,15 @@ Suppression is never a consequence of "the consumer runs" but of what the consum
 the ring. State: `bell` has ``rule produced event`` (indices into the ring: how many were ever
 produced, and the one whose production shall ring), and ``pending timer count`` for moderation
 (entries not told of, longest delay, most entries at once); `inbox` has ``in_turn told`` (flags) and
-``notified`` (notifications under way); `worker` has ``state polling masked level``.
+``notified`` (notifications under way); `worker` has ``state polling masked level queued``.
 The numbers are those of `tables.rows`.
 """
 
 from typing import Any
 
-ALWAYS, EVENT_INDEX, MODERATED = 0, 1, 2
+ALWAYS, EVENT_INDEX, MODERATED, UNLESS_IDLE, UNLESS_ABSENT = 0, 1, 2, 3, 4
 ACTIVE, ASLEEP, POLLING, OTHER, PENDING = 0, 1, 2, 3, 4
-WORKER_ASLEEP, WORKER_RUNNING = 0, 2
+WORKER_ASLEEP, WORKER_RUNNING, WORKER_BLOCKED = 0, 2, 4
 
 
 def rings(bell: Any) -> int:
@@ -21,11 +21,27 @@ def rings(bell: Any) -> int:
     Event index: it rings if the production crosses the published index, ``old <= event < new``
     (``vring_need_event`` of the VIRTIO specification, without its wrap at 16 bits).
     """
-    if bell.rule == ALWAYS:
+    if bell.rule != EVENT_INDEX:
         return 1
     if bell.event == bell.produced:
         return 1
     return 0
+
+
+def spares(bell: Any, worker: Any) -> int:
+    """Return 1 if a call to flush can wait until `worker` runs again, else 0.
+
+    A guest's kernel need not interrupt a CPU that idles: that flushes before it runs a process
+    again (lazy TLB mode of Linux). With its hypervisor's help it need not interrupt a vCPU either
+    that has no pCPU, halted or preempted: that is flushed as it enters the guest.
+    """
+    if bell.rule < UNLESS_IDLE:
+        return 0
+    if worker.polling or worker.state == WORKER_ASLEEP:
+        return 1
+    if bell.rule == UNLESS_IDLE:
+        return 0
+    return int(worker.queued or worker.state == WORKER_BLOCKED)
 
 
 def due(bell: Any) -> int:

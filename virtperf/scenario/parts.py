@@ -317,6 +317,8 @@ class Vm(Frozen):
     """Longest run of a guest's process while others wait on its vCPU; by default the platform's."""
     pause_exits: PauseExits | None = None
     """When a vCPU that spins leaves the guest; by default it never does."""
+    pv_tlb_flush: bool = False
+    """Whether its kernel leaves the TLBs of vCPUs that have no pCPU to the hypervisor (KVM)."""
     tick: Tick | None = None
     """Timer ticks of the guest's kernel; by default there are none."""
     halt_poll: HaltPoll | None = None

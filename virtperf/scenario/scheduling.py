@@ -22,6 +22,8 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(host, Mapping):
         return
     policy, pcpus = host.get("policy", "round-robin"), host.get("pcpus", 4)
+    if host.get("smt") is True and isinstance(pcpus, int) and pcpus % 2:
+        yield f"host.pcpus must be even, for with smt each core has two, got {pcpus}"
     if policy in catalog.policies():
         yield from _constants(policy, host.get("scheduler", {}))
         for name, vm in _vms(data):

@@ -21,6 +21,9 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
                 f"vm[{i}].pause_exits must be left out under {cpu}: "
                 f"only hardware sees a guest spin ({', '.join(SEEN_BY_HARDWARE)})"
             )
+        if _at(vm, "pv_tlb_flush") is True and cpu not in SEEN_BY_HARDWARE:
+            own = "has a hypercall for it" if cpu == "paravirtual" else "knows no hypervisor to ask"
+            yield f"vm[{i}].pv_tlb_flush must be left out under {cpu}: such a guest {own}"
         lock = _at(_at(vm, "load"), "lock")
         if _at(lock, "discipline") == "paravirtual" and cpu not in CAN_KICK:
             yield (

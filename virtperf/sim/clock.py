@@ -13,6 +13,13 @@ VOID: Any = ()  # what an alarm calls that is set no more
 _COUNT_BITS, _OWNER_BITS, _KIND_BITS = 40, 24, 4
 
 
+FOREVER = 1 << 62
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Owner(IntEnum):
     """Kinds of owners of timed events, in the order in which ties are broken."""
 
@@ -77,6 +84,7 @@ class Clock(simpy.Environment):
         self.consequences: deque[simpy.Event] = deque()
         self._void = 0
         self.afterwards: Callable[[], None] | None = None  # to do once before the next alarm
+        self.mark, self.marked = FOREVER, _nothing  # alarms after which something is called
 
     def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0) -> None:
         """Let `event` happen in this instant: an `Alarm` alone knows another."""
@@ -94,6 +102,8 @@ class Clock(simpy.Environment):
                 call()
                 continue
             elif agenda:
+                if self.alarms >= self.mark:
+                    self.marked()
                 self._now, _, event = heappop(agenda)
             else:
                 return False

@@ -30,6 +30,7 @@ from virtperf.tables import (
     kinship,
 )
 from virtperf.tables.deadlock import refuse_credit_cycle
+from virtperf.tables.progress import Watch
 
 IDLE_TICKS = 1_000_000
 
@@ -76,6 +77,7 @@ class Machine:
             Timer(self.env, i, row, self.workers[row.worker], self._expire)
             for i, row in enumerate(system.timers)
         ]
+        self.progress = Watch(system.name, requests)
         self.probe = Probe(len(system.groups), len(system.wakes), self.look)
         self.pool.woke = self.probe.woke
         self.processes: dict[simpy.Process, int] = {}
@@ -134,6 +136,10 @@ class Machine:
         child = Request(parent.source, row, self.env.now, parent.draws)
         child.answers = answers
         return child
+
+    def bell_of(self, number: int) -> Doorbell:
+        """Return the doorbell that the path of a side class begins with."""
+        return self.bells[self.steps[self.system.classes[number].path].target]
 
     def _expire(self, number: int, answers: Wait) -> None:
         """Start the side path of a timer; where nothing else happens, no run may go on for ever."""
@@ -261,6 +267,10 @@ class Machine:
         else:
             request.home.worker.arrive(request, request.home)
 
+    def _look_for_progress(self) -> None:
+        self.progress.look(self.requests)
+        self.env.mark = self.progress.mark
+
     def _crowded(self) -> None:
         """Look for a deadlock when all that this instant's alarm has caused is over."""
         self.env.afterwards = self._look_for_deadlock
@@ -302,6 +312,7 @@ class Machine:
         begin.callbacks.append(lambda _: self._start())
         begin.succeed()
         try:
+            self.env.mark, self.env.marked = self.progress.mark, self._look_for_progress
             if not self.env.run(until=self.over):
                 self._look_for_deadlock()
                 raise SimulationError(f"{self.system.name}: nothing is left to happen")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from virtperf.rules import doorbell as doorbell_rule
 from virtperf.rules import pause as pause_rule
 from virtperf.sim.doorbell import Doorbell, Steps, WorkSteps
 from virtperf.sim.guest import RunQueue
@@ -290,6 +291,10 @@ class Hands(Thread):
             wait = Held(self, sleeps=step.hold == Hold.BLOCK, left=step.other)
         calls = []
         for number in range(step.target, step.target + step.other):
+            if self._spared(number):
+                wait.left -= 1
+                wait.over = wait.left == 0
+                continue
             child = machine.child(request, number, wait)
             calls.append((child, (yield from self._call(child, request))))
         if not isinstance(wait, Held):
@@ -298,6 +303,14 @@ class Hands(Thread):
         before = self._need(step.hold, step.masked, request=request, calls=tuple(calls))
         yield from self._hold_on(wait, step.hold, step.masked, step.account, request)
         self._needs_again(before)
+
+    def _spared(self, number: int) -> bool:
+        """Whether a call can wait until whom it is for runs again, who then owes it."""
+        bell = self.machine.bell_of(number)
+        worker = bell.inbox.worker
+        spared = bool(doorbell_rule.spares(bell, worker))
+        worker.owes_flush |= spared
+        return spared
 
     def _call(self, child: Request, payer: Request) -> Generator[simpy.Event, object, Inbox]:
         """Ring the doorbell with which a side path begins; it lives from its hand-over on."""

@@ -182,7 +182,8 @@ class Pool:
         self.crew = len(self.workers)
         self.reloads = any(worker.refill for worker in self.workers)
         pauses = any(worker.pause_window for worker in self.workers)
-        self.particular = self.reloads or pauses or self.starts is not None
+        flushes = any(worker.flush for worker in self.workers)
+        self.particular = self.reloads or pauses or flushes or self.starts is not None
         for worker in self.workers:
             for field in (*WORKER_FIELDS, *getattr(self.policy, "WORKER_FIELDS", ())):
                 setattr(worker, field, 0)
@@ -340,6 +341,9 @@ class Pool:
         if worker.refill and pcpu.last not in (worker.index, NOBODY):
             worker.refill_left = reload(worker, pcpu)
             worker.switch_left += worker.refill_left
+        if worker.owes_flush:
+            worker.owes_flush = False
+            worker.switch_left += worker.flush
         if worker.pause_window:
             pause.starts(worker)
         if self.starts is not None:

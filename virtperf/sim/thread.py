@@ -40,6 +40,7 @@ class Thread:
         "clock",
         "end",
         "env",
+        "flush",
         "index",
         "kin",
         "last",
@@ -47,6 +48,7 @@ class Thread:
         "level",
         "machine",
         "next",
+        "owes_flush",
         "pace",
         "pause_window",
         "pcpu",
@@ -96,6 +98,7 @@ class Thread:
         self.pace, self.piece = 0, NEVER  # of work on a shared core, and since when (`pieces`)
         self.ahead = self.slowed = 0  # work left as it began; what others have cost the stretch
         self.switch_left = self.refill_left = 0  # of both together, and of the second of them
+        self.flush, self.owes_flush = row.flush, False
         self.refill, self.forgets, self.seen_ran = row.refill, row.forgets, 0
         self.switches_anew = False  # put on a pCPU after another one, since the switch was cut
         self.level = 0

@@ -63,6 +63,12 @@ class Rule(IntEnum):
     ALWAYS = 0
     EVENT_INDEX = 1
     MODERATED = 2
+    UNLESS_IDLE = 3
+    UNLESS_ABSENT = 4
+
+
+SPARING = (Rule.UNLESS_IDLE, Rule.UNLESS_ABSENT)
+"""Those of doorbells that call only whom a guest's kernel cannot leave to itself."""
 
 
 class Policy(IntEnum):
@@ -210,6 +216,7 @@ class WorkerRow:
     ordinary inboxes is a vCPU whose guest schedules these tasks: `slice` while others wait
     (0: to the end of the turn), `switch` when another task goes on.
 
+    A call that spared it (`rules.doorbell.spares`) makes it `flush` when it is put on a pCPU next.
     After others ran on its pCPU it must load again what it works with: `refill` if nothing is left,
     which is so when they had `forgets`; that is booked to `refill_account`.
 
@@ -242,6 +249,7 @@ class WorkerRow:
     weight: int = 1
     cap: int = 0
     affinity: tuple[int, ...] = ()
+    flush: int = 0
     refill: int = 0
     forgets: int = 1
     refill_account: int = NONE

@@ -60,7 +60,7 @@ def _resource(
     return replace(row, demand=tuple(row.part(demand) for demand in demands))
 
 
-def _left(servers: int, taken: float) -> float:
+def _left(servers: float, taken: float) -> float:
     return max(servers - taken, TINY)
 
 

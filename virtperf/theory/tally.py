@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from virtperf.tables import (
     NONE,
+    SPARING,
     BellRow,
     ClassRow,
     ConsumerState,
@@ -176,9 +177,11 @@ class Tally:
         for number in range(step.target, step.target + step.other):
             row = self.system.classes[number]
             bell = self.system.bells[self.system.steps[row.path].target]
+            if bell.rule in SPARING and not self.most:
+                continue
             rung += self._ringing(bell, bell.pay)
             answers.append(self._answer(row, share))
-        self.elapsed += rung + (sum(answers) if self.most else max(answers))
+        self.elapsed += rung + (sum(answers) if self.most else max(answers, default=0.0))
         return rung
 
     def _paid(self, stay: Stay) -> float:

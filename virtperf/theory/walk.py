@@ -9,6 +9,7 @@ from virtperf.rules.poll import NOTICED, WOKEN
 from virtperf.tables import (
     NONE,
     NOTHING,
+    SPARING,
     BellRow,
     ClassRow,
     ConsumerState,
@@ -194,6 +195,8 @@ class Walk:
             row = self.system.classes[number]
             bell = self.system.bells[self.system.steps[row.path].target]
             state = self._state_of(bell.inbox)
+            if bell.rule in SPARING:  # nobody else has anything to do
+                continue
             self._pay(bell.pay[state], f"rings {bell.name}")
             self._count(bell.counter)
             last = max(last, self.now + bell.delay[state] + self._answer(row, bell, state))

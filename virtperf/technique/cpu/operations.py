@@ -64,6 +64,12 @@ _ALL = (
     ),
     Operation(name="pte_write", events="pte_writes", says="a page-table update", memory=True),
     Operation(
+        name="tlb_flush",
+        events="tlb_flushes",
+        says="a page's translation dropped, on each vCPU that runs a thread of the process",
+        memory=True,
+    ),
+    Operation(
         name="address_space",
         events="address_space_switches",
         says="another process goes on",

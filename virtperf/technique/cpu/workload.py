@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from virtperf.dist import Deterministic
 from virtperf.errors import ParameterError, ScenarioError
-from virtperf.path import Choice, Path, Spawn, Step, Transition, end
+from virtperf.path import Choice, Part, Path, Spawn, Step, Transition, end
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
 from virtperf.technique.cpu.operations import OPERATIONS, Operation
@@ -102,7 +102,11 @@ class Workload:
 
 
 def unit(
-    workload: Workload, cpu: "CpuTechnique", memory: "MemoryTechnique", peer: Path = ()
+    workload: Workload,
+    cpu: "CpuTechnique",
+    memory: "MemoryTechnique",
+    peer: Path = (),
+    others: Path = (),
 ) -> Path:
     """Return what one unit of a workload takes on a vCPU under its two techniques.
 
@@ -115,14 +119,18 @@ def unit(
     peer : Path
         What an inter-processor interrupt does to the vCPU that it is for, from its doorbell on:
         that is another CPU's time, while this one goes on.
+    others : Path
+        How the TLBs of the other vCPUs are flushed, for which this one waits.
     """
-    parts: list[Step | Choice | Spawn] = list(cpu.code(workload.code(), "vcpu"))
+    parts: list[Part] = list(cpu.code(workload.code(), "vcpu"))
     for operation in OPERATIONS.values():
         number = workload.events(operation)
         if number:
             parts += _repeated(once(operation, cpu, memory), number, operation.name)
         if operation.name == "ipi" and peer:
-            parts += _sent(number, peer)
+            parts += _sent(number, (Spawn(name="ipi", path=peer),), operation)
+        if operation.name == "tlb_flush" and others:
+            parts += _sent(number, others, operation)
     return (*_merged(parts), end())
 
 
@@ -144,21 +152,23 @@ def _memory_path(memory: "MemoryTechnique", name: str) -> Path:
         "page_fault": memory.page_fault,
         "first_touch": memory.first_touch,
         "pte_write": memory.pte_write,
+        "tlb_flush": memory.tlb_flush,
         "address_space": memory.address_space,
     }
     return answers[name]()
 
 
-def _sent(number: float, peer: Path) -> Iterator[Choice | Spawn]:
-    """Yield a side path for each interrupt that is sent; chance decides as for its sending."""
+def _sent(number: float, each: Path, operation: Operation) -> Iterator[Part]:
+    """Yield what each operation asks of other vCPUs; chance decides as for its own cost."""
     if number > MOST_SENT:
         must = f"at most {MOST_SENT:,} a unit, for another vCPU handles each: choose a smaller unit"
-        raise ParameterError("workload", "ipis", must, number)
-    whole, one = int(number), Spawn(name="ipi", path=peer)
-    yield from [one] * whole
+        raise ParameterError("workload", operation.events, must, number)
+    whole = int(number)
+    yield from each * whole
     rest = number - whole
     if rest > 1e-9:
-        yield Choice(branches=((rest, (one,)), (1 - rest, ())), purpose="operation/ipi")
+        purpose = f"operation/{operation.name}"
+        yield Choice(branches=((rest, each), (1 - rest, ())), purpose=purpose)
 
 
 def _repeated(steps: list[Step], number: float, name: str) -> Iterator[Step | Choice]:
@@ -179,7 +189,7 @@ def _times(step: Step, number: int) -> Step:
     return replace(step, cost=Deterministic(step.cost.mean * number), times=times, masked=masked)
 
 
-def _merged(parts: Sequence[Step | Choice | Spawn]) -> Iterator[Step | Choice | Spawn]:
+def _merged(parts: Sequence[Part]) -> Iterator[Part]:
     """Yield the parts; steps that are booked and counted alike become one."""
     sums: dict[tuple[str, str], Step] = {}
     for part in parts:

@@ -19,7 +19,16 @@ from virtperf.technique.memory.softmmu import Softmmu
 
 
 class MemoryTechnique(Protocol):
-    """What a VM's memory technique answers, each with a path on the vCPU."""
+    """What a VM's memory technique answers, each with a path on the vCPU.
+
+    Attributes
+    ----------
+    flushes_others : bool
+        Whether the hypervisor, asked for a flush, flushes the other vCPUs that run by itself;
+        else the guest's kernel interrupts them.
+    """
+
+    flushes_others: bool
 
     def page_fault(self) -> Path:
         """Return a true page fault: one the guest's kernel handles, until the access succeeds."""
@@ -29,6 +38,9 @@ class MemoryTechnique(Protocol):
 
     def pte_write(self) -> Path:
         """Return the guest's update of one page-table entry."""
+
+    def tlb_flush(self) -> Path:
+        """Return what it takes to drop one page's translation from this vCPU's TLB."""
 
     def address_space(self) -> Path:
         """Return the guest's load of another address space."""

@@ -12,6 +12,8 @@ from virtperf.technique.memory.native import own
 class DirectTables:
     """Direct (PV) page tables (see `MemoryTechnique`)."""
 
+    flushes_others = True
+
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
 
@@ -30,6 +32,10 @@ class DirectTables:
     def pte_write(self) -> Path:
         """Return an update that waits in the queue for others: it pays its share of a batch."""
         return (Transition(name="multicall", reason="mmu_update"),)
+
+    def tlb_flush(self) -> Path:
+        """Return the hypercall: the hypervisor keeps the guest from INVLPG."""
+        return (Transition(name="hypercall", reason="tlb_flush"),)
 
     def address_space(self) -> Path:
         """Return the hypercall that loads another base pointer."""

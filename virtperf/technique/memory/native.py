@@ -12,6 +12,8 @@ def own(operation: str) -> Path:
 class Native:
     """Native page tables (see `MemoryTechnique`)."""
 
+    flushes_others = False
+
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
 
@@ -26,6 +28,10 @@ class Native:
     def pte_write(self) -> Path:
         """Return one store."""
         return own("pte_write")
+
+    def tlb_flush(self) -> Path:
+        """Return the kernel's own flush of a page."""
+        return own("tlb_flush")
 
     def address_space(self) -> Path:
         """Return the kernel's own switch."""

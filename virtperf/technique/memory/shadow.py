@@ -60,8 +60,18 @@ UPDATE = """
 """Let the shadow of an entry follow a write to it."""
 
 
+DROP = """
+    look_up the shadow of this page
+    mov  [ecx + index], 0
+    dec  [shadow.entries]
+"""
+"""Drop the shadow entry of a page."""
+
+
 class Shadow:
     """Shadow page tables (see `MemoryTechnique`)."""
+
+    flushes_others = False
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
@@ -86,6 +96,10 @@ class Shadow:
     def pte_write(self) -> Path:
         """Return a write to a page that is watched, and the shadow brought up to date."""
         return (Transition(name="trace", reason="pte-write"), *self._software(UPDATE))
+
+    def tlb_flush(self) -> Path:
+        """Return the trapped INVLPG: the shadow's entry goes too."""
+        return (leave("invlpg", "kernel"), *self._software(DROP), *own("tlb_flush"))
 
     def address_space(self) -> Path:
         """Return the load of CR3, which only the hypervisor may do: it takes another shadow."""

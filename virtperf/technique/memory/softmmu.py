@@ -19,6 +19,10 @@ class Softmmu(Native):
         """Return a miss of the software TLB, which walks the guest's table."""
         return (leave("tlb-miss", "kernel"),)
 
+    def tlb_flush(self) -> Path:
+        """Return the guest's flush, and that of the software TLB."""
+        return (*super().tlb_flush(), leave("tlb-flush", "kernel"))
+
     def address_space(self) -> Path:
         """Return the guest's switch, and the flush of the software TLB."""
         return (*super().address_space(), leave("tlb-flush", "kernel"))
