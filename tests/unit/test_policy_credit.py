@@ -209,9 +209,9 @@ def test_a_pcpu_that_runs_somebody_over_steals_one_that_is_under(engine):
 
     `y` has not run when credits are first handed out, at 30 ms, and gets none; `x` and `o` get what
     a pCPU each can use, 30, and are at 0. From then on 28.24 of 60 ms are due to `x` and to `y`,
-    3.53 to `o`. At 60 ms `x` is at 28.24, `y` at -1.76 and `o` at -26.47: `x` is next on pCPU 0, and
-    `y`, OVER as `o` is, nothing to steal. At 90 ms `x` and `y` are both at 26.47: `y` is next, and
-    `x`, which would wait UNDER, is stolen by pCPU 1 from `o`, at -30. Nobody is at 120 ms.
+    3.53 to `o`. At 60 ms `x` is at 28.24, `y` at -1.76 and `o` at -26.47: `x` is next on pCPU 0,
+    and `y`, OVER as `o` is, nothing to steal. At 90 ms `x` and `y` are both at 26.47: `y` is next,
+    and `x`, which would wait UNDER, is stolen by pCPU 1 from `o`, at -30. Nobody is at 120 ms.
     """
     threads = [
         Thread(name="x", share=Share(domain="x", weight=512)),

@@ -29,7 +29,7 @@ STATES, COUNT = 1000, 6
 
 SPINNING = "pause_window pause_grow spin_window gave_way eligible queued leader kin turn"
 FIELDS = {  # every field a rule may read or write
-    "pool": "count idle head tail slice",
+    "pool": "count idle head tail slice sharing",
     "pcpus": "worker dispatched",
     "workers": f"next last pin state polling masked level {SPINNING}",
     "worker": "next last pin state polling masked level came window refill forgets seen_ran"
@@ -52,7 +52,9 @@ class Row:
 
 def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
     """Return consistent tables: the queue is a chain, indices exist, flags are flags."""
+    sharing = 1600 * int(rng.integers(0, 2))
     pcpus, queue = int(rng.integers(1, COUNT)), [int(w) for w in rng.permutation(COUNT)]
+    pcpus += pcpus % 2 if sharing else 0
     waiting = queue[: rng.integers(0, COUNT + 1)]
     running = [int(w) if rng.random() < 0.6 else -1 for w in rng.permutation(COUNT)[:pcpus]]
     after = dict(zip(waiting, [*waiting[1:], -1], strict=False))
@@ -73,7 +75,9 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
     poll |= {"poll_grow": 4, "poll_shrink": 3}
     return {
         "pool": [
-            {"count": pcpus, "idle": running.count(-1), "slice": int(rng.integers(1, 1000))} | ends
+            {"count": pcpus, "idle": running.count(-1), "slice": int(rng.integers(1, 1000))}
+            | {"sharing": sharing}
+            | ends
         ],
         "pcpus": [{"worker": w, "dispatched": int(rng.integers(0, 9))} for w in running],
         "workers": workers,
@@ -83,7 +87,7 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
             | {name: int(rng.integers(1, 10**6)) for name in ("refill", "forgets", "seen_ran")}
         ],
         "pcpu": [{"index": int(rng.integers(0, pcpus)), "ran": int(rng.integers(1, 10**6))}],
-        "bell": [{name: int(rng.integers(0, 3)) for name in FIELDS["bell"].split()}],
+        "bell": [{name: int(rng.integers(0, 5)) for name in FIELDS["bell"].split()}],
         "inbox": [{name: int(rng.integers(0, 2)) for name in flags}],
         "lock": [
             {"holder": int(rng.integers(-1, 2)), "discipline": int(rng.integers(0, 5))}
@@ -159,7 +163,8 @@ def test_a_compiled_rule_decides_as_the_plain_one(rule):
         scalars |= {name: int(rng.integers(0, 12)) for name in ("idle", "block", "ran", "now")}
         scalars |= {"i": scalars["w"], "woken": int(rng.integers(0, 2)), "level": 1 - pcpu % 2}
         scalars |= {"tried": int(rng.choice([-1, scalars["w"]])), "window": int(rng.integers(0, 9))}
-        scalars |= {"patience": int(rng.integers(-1, 9))}
+        scalars |= {"patience": int(rng.integers(-1, 9)), "work": int(rng.integers(0, 9_999))}
+        scalars |= {"pace": int(rng.integers(1_000, 2_001))}
         rows, given = arguments(rule, lambda _, table: rows_of(table), state, scalars)
         records, same = arguments(rule, records_of, state, scalars)
 
@@ -210,7 +215,7 @@ def test_masked_work_is_not_cut_by_an_interrupt():
 
 
 def pool_of(count: int, workers: int) -> tuple[SimpleNamespace, list, list]:
-    pool = SimpleNamespace(count=count, idle=count, head=-1, tail=-1, slice=5)
+    pool = SimpleNamespace(sharing=0, count=count, idle=count, head=-1, tail=-1, slice=5)
     pcpus = [SimpleNamespace(worker=-1) for _ in range(count)]
     rows = [SimpleNamespace(next=-1, last=-1, pin=w % count) for w in range(workers)]
     return pool, pcpus, rows
@@ -225,6 +230,18 @@ def test_round_robin_takes_the_last_pcpu_else_the_lowest_else_none():
     pcpus[0].worker = pcpus[1].worker = 7
     pool.idle = 0
     assert round_robin.place(pool, pcpus, workers, 0, 0) == -1
+
+
+def test_round_robin_prefers_the_threads_of_an_idle_core():
+    """pCPUs 0 and 1 are the threads of a core, 2 and 3 those of another."""
+    pool, pcpus, workers = pool_of(4, 1)
+    pool.sharing = 1600
+    workers[0].last, pcpus[0].worker = 1, 7
+    assert round_robin.place(pool, pcpus, workers, 0, 0) == 2
+    pcpus[3].worker = 7
+    assert round_robin.place(pool, pcpus, workers, 0, 0) == 1
+    pcpus[1].worker = 7
+    assert round_robin.place(pool, pcpus, workers, 0, 0) == 2
 
 
 def test_round_robin_is_first_in_first_out():
