@@ -4,6 +4,7 @@ from virtperf.mechanism.memory.address_space import AddressSpace
 from virtperf.mechanism.memory.page_table import ACCESSED, DIRTY
 from virtperf.mechanism.memory.paging import Paging
 from virtperf.mechanism.memory.paging_counts import Transitions
+from virtperf.mechanism.memory.pmap import Backing
 
 
 class NativePaging(Paging):
@@ -44,6 +45,10 @@ class NativePaging(Paging):
         """Return what the kernel's table says."""
         leaf = space.table.lookup(page)
         return None if leaf is None else leaf.frame
+
+    def transfer(self, frame: int, *, write: bool = False) -> Backing:
+        """Return the frame itself."""
+        return Backing(frame, 1, "resident")
 
     def transitions(self) -> Transitions:
         """Return nothing: there is nowhere to go."""

@@ -17,6 +17,7 @@ Ranges = Mapping[int, list[tuple[int, int]]]
 """By level: (first, last + 1) of tables, by number (see `table_of`)."""
 _SHIFT = 9
 _FLAGS = WRITABLE | ACCESSED | DIRTY | GLOBAL
+_LEVEL_SHIFT = 12
 
 
 def leaf_pages(level: int) -> int:
@@ -167,7 +168,7 @@ class PageTable:
             if self._tables[below].count(first, last):
                 rule = "free of smaller tables (prune) where a large leaf is mapped"
                 raise ParameterError("PageTable", "page", rule, page)
-        self._leaves.put(page, page + count, frame, flags & _FLAGS | level)
+        self._leaves.put(page, page + count, frame, _tag(flags, level))
         hooked = {}
         for above in range(level, self.levels):
             first, last = table_of(page, above), table_of(page + count - 1, above) + 1
@@ -226,7 +227,7 @@ class PageTable:
             raise ParameterError("PageTable", "page", "in a leaf of more than 4 KiB", page)
         level, pages = _level(run), leaf_pages(_level(run))
         first = page // pages * pages
-        self._leaves.put(first, first + pages, run.at(first), run.tag & _FLAGS | level - 1)
+        self._leaves.put(first, first + pages, run.at(first), _tag(run.tag, level - 1))
         table = table_of(first, level - 1)
         self._tables[level - 1].put(table, table + 1, table, 0)
 
@@ -275,8 +276,12 @@ class PageTable:
                 raise ParameterError("PageTable", "page", rule, edge)
 
 
+def _tag(flags: int, level: int) -> int:
+    return flags & _FLAGS | level << _LEVEL_SHIFT
+
+
 def _level(run: Run) -> int:
-    return run.tag & ~_FLAGS
+    return run.tag >> _LEVEL_SHIFT
 
 
 def _entries(run: Run) -> int:

@@ -91,6 +91,20 @@ class Paging(ABC):
         self._count_runs(space, runs)
         return changed
 
+    def replace(self, space: AddressSpace, page: int, frame: int, *, flags: int) -> None:
+        """Let the guest write another frame into the entry of a mapped 4 KiB page: one write.
+
+        Raises
+        ------
+        ParameterError
+            If the page is not mapped by an entry of its own.
+        """
+        leaf = space.table.lookup(page)
+        if leaf is None or leaf.level != 1:
+            raise ParameterError("paging", "page", "mapped by an entry of its own", page)
+        space.table.unmap(page)
+        self.map(space, page, frame, flags=flags)
+
     def free_tables(self, space: AddressSpace, page: int, count: int = 1) -> None:
         """Let the guest free those of its tables that map nothing, within a range."""
         freed = space.table.prune(page, count)

@@ -189,9 +189,8 @@ class PMap:
         if self._backed.count(first, first + pages) or self._broken.count(first, first + pages):
             first, level, pages = frame, 1, 1
         if self._resident is not None:
-            victim = self._resident.victim(self._take_accessed)
-            if victim is not None:
-                self._page_out(victim)
+            if self._resident.is_full:
+                self._page_out(self._resident.victim(self._take_accessed))
             self._resident.add(frame)
         on_disk = self._on_disk.find(frame) is not None
         self._allocate(first, pages, level)

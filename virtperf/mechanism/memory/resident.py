@@ -74,16 +74,19 @@ class Resident(Generic[K]):
         """Let a page go, if it is there."""
         self._pages.pop(page, None)
 
-    def victim(self, take_accessed: Callable[[K], bool] = lambda page: False) -> K | None:
-        """Take out the page that must leave before another comes, or return None if there is room.
+    @property
+    def is_full(self) -> bool:
+        """Whether a page has to leave before another comes."""
+        return len(self._pages) >= self.limit
+
+    def victim(self, take_accessed: Callable[[K], bool] = lambda page: False) -> K:
+        """Take out the page whose turn it is; there must be one.
 
         Parameters
         ----------
         take_accessed : callable
             Tells whether a page was accessed, and clears its flag; asked by the clock only.
         """
-        if len(self._pages) < self.limit:
-            return None
         while self.policy == "clock":
             page = next(iter(self._pages))
             if not take_accessed(page):

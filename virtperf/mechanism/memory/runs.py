@@ -121,7 +121,9 @@ class Runs:
         return gone
 
     def _meeting(self, start: int, end: int) -> tuple[int, int]:
-        """Return the slice of the runs that meet ``[start, end)``."""
+        """Return the slice of the runs that meet ``[start, end)``; an empty range meets none."""
+        if start >= end:
+            return 0, 0
         first = max(0, bisect_right(self._starts, start) - 1)
         if first < len(self._runs) and self._runs[first].end <= start:
             first += 1
