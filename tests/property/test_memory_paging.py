@@ -217,9 +217,7 @@ def test_a_shadow_is_a_dictionary_per_process(trace):
 @settings(max_examples=150)
 @given(TRACES, st.sampled_from([1, 2]))
 def test_nested_paging_faults_once_per_host_page(trace, level):
-    touched = {
-        (page + 8 * number) // leaf_pages(level) for number, pages in trace for page, _ in pages
-    }
+    frames = {page + 8 * number for number, pages in trace for page, _ in pages}
     counts = replay(NestedPaging(PMap(512, level=level)), trace)
     assert (
         counts.violations
