@@ -10,7 +10,7 @@ class AddressSpace:
     ----------
     name : str
         For messages.
-    levels : {4, 5}
+    levels : {2, 3, 4, 5}
         Of its page table.
     """
 

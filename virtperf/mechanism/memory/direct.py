@@ -29,6 +29,9 @@ class DirectPaging(Paging):
     guest : {'ported', 'unmodified'}
     updates : {'hypercall', 'trapped'}
         Whether the guest asks for updates, or writes and has each write trapped and emulated.
+    pins : {'load', 'first'}
+        When a process's tables are pinned: when it is first loaded, until when they are built
+        freely (Linux since 2.6.23), or before their first entry is written (its ports of 2003).
     queue : MulticallQueue, optional
         Where requests of a batch wait; outside of `batch`, each goes at once.
 
@@ -44,6 +47,7 @@ class DirectPaging(Paging):
         *,
         guest: Literal["ported", "unmodified"] = "ported",
         updates: Literal["hypercall", "trapped"] = "hypercall",
+        pins: Literal["load", "first"] = "load",
         queue: MulticallQueue | None = None,
     ) -> None:
         if guest != "ported":
@@ -51,11 +55,14 @@ class DirectPaging(Paging):
             raise ParameterError("direct", "guest", rule, guest)
         if updates not in ("hypercall", "trapped"):
             raise ParameterError("direct", "updates", "hypercall or trapped", updates)
+        if pins not in ("load", "first"):
+            raise ParameterError("direct", "pins", "load or first", pins)
         if pmap.limited:
             rule = "without a limit: the host cannot page out frames whose numbers the guest holds"
             raise ParameterError("direct", "pmap", rule, "a limit")
         super().__init__(pmap)
         self.updates = updates
+        self.pins = pins
         self.queue = queue or MulticallQueue()
         self._pinned: set[AddressSpace] = set()
         self._is_batching = False
@@ -80,6 +87,8 @@ class DirectPaging(Paging):
         """
         if sum(run.length for run in self.pmap.runs(frame, frame + count)) != count:
             raise ParameterError("direct", "frame", "frames that the guest owns", frame)
+        if self.pins == "first" and space not in self._pinned and not space.table.mapped_pages:
+            self.pin(space)
         super().map(space, page, frame, count, flags=flags, level=level)
 
     def pin(self, space: AddressSpace) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 from virtperf.errors import ParameterError
 from virtperf.mechanism.memory.address_space import AddressSpace
 from virtperf.mechanism.memory.frames import FramePool
-from virtperf.mechanism.memory.page_table import ACCESSED, DIRTY, WRITABLE, Leaf
+from virtperf.mechanism.memory.page_table import ACCESSED, DIRTY, ENTRIES, WRITABLE, Leaf
 from virtperf.mechanism.memory.paging import Paging
 from virtperf.mechanism.memory.paging_counts import FaultCounts
 from virtperf.mechanism.memory.resident import Resident
@@ -110,6 +110,47 @@ class Guest:
         here -= {one for one in here if page <= one < page + count}
         self._areas[space].remove(page, page + count)
         return len(mapped)
+
+    def fork(self, parent: AddressSpace, child: AddressSpace) -> None:
+        """Copy the table of a process; what it may write is shared and read-only until written.
+
+        Every entry that is present is copied, as in Linux before it left out those of files.
+
+        Raises
+        ------
+        ParameterError
+            If there is a limit of resident pages: whose a shared page is, is not modelled.
+        """
+        if self.resident is not None:
+            raise ParameterError("guest", "resident", "unlimited to fork", self.resident.limit)
+        self._areas[child] = Runs()
+        for area in self._areas[parent].all():
+            self._areas[child].put(*area)
+        with self.paging.batch():
+            for page, count, leaf in list(parent.table.leaves()):
+                self.paging.change(parent, page, count, clear=WRITABLE)
+                flags = leaf.flags & ~(WRITABLE | ACCESSED)
+                self.paging.map(child, page, leaf.frame, count, flags=flags, level=leaf.level)
+                self._sharers.update(range(leaf.frame, leaf.frame + count))
+        if parent is self.paging.current:
+            self.paging.switch_to(parent)
+
+    def exit(self, space: AddressSpace, successor: AddressSpace) -> None:
+        """End a process: its entries are cleared and its tables freed while it is still loaded."""
+        runs = list(space.table.leaves())
+        everything = ENTRIES**space.table.levels
+        with self.paging.batch():
+            self.paging.unmap(space, 0, everything)
+            self.paging.free_tables(space, 0, everything)
+        self.paging.switch_to(successor)
+        self.paging.exit_space(space)
+        for page, count, leaf in runs:
+            for offset in range(count):
+                if self.resident is not None:
+                    self.resident.drop((space, page + offset))
+                self._free(leaf.frame + offset)
+        self._on_disk.pop(space, None)
+        self._areas.pop(space, None)
 
     def give_frames(self, count: int) -> list[tuple[int, int]]:
         """Give up frames, as to a balloon: free ones, and those of pages that must go for it.

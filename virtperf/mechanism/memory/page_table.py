@@ -1,4 +1,4 @@
-"""A page table of 4 or 5 levels, kept as runs of pages that nothing distinguishes."""
+"""A page table of 2 to 5 levels, kept as runs of pages that nothing distinguishes."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -72,7 +72,9 @@ class PageTable:
 
     Parameters
     ----------
-    levels : {4, 5}
+    levels : {2, 3, 4, 5}
+        4 or 5 on 64 bits. Fewer stand for 32 bits, though every table has 512 entries, also where
+        such a machine's has 1,024 or the root has 4.
 
     Attributes
     ----------
@@ -82,7 +84,7 @@ class PageTable:
     Raises
     ------
     ParameterError
-        If there are neither 4 nor 5 levels.
+        If there are fewer or more levels.
 
     Examples
     --------
@@ -94,8 +96,8 @@ class PageTable:
     """
 
     def __init__(self, levels: int = 4) -> None:
-        if levels not in (4, 5):
-            raise ParameterError("PageTable", "levels", "4 or 5", levels)
+        if levels not in (2, 3, 4, 5):
+            raise ParameterError("PageTable", "levels", "2 to 5", levels)
         self.levels = levels
         self._leaves = Runs()
         self._tables = {level: Runs() for level in range(1, levels)}
