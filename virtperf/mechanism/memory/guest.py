@@ -13,7 +13,9 @@ from virtperf.mechanism.memory.resident import Resident
 from virtperf.mechanism.memory.runs import Runs
 
 FLUSH_CEILING = 33
-"""Pages up to which Linux invalidates one by one; beyond, it loads the base pointer again."""
+"""Pages up to which Linux invalidates one by one; beyond, it loads the base pointer again
+(arch/x86/mm/tlb.c, tlb_single_page_flush_ceiling)."""
+_WRITTEN = WRITABLE | ACCESSED | DIRTY
 _Page = tuple[AddressSpace, int]
 
 
@@ -33,6 +35,8 @@ class Guest:
         Most pages that are mapped at a time, of all its processes.
     policy : {'lru', 'clock'}
         The clock clears accessed flags as it goes, which are writes of table entries.
+    flush_ceiling : int
+        Pages up to which it invalidates one by one (1 in Linux 2.4, 33 since 3.16).
 
     Attributes
     ----------
@@ -65,8 +69,12 @@ class Guest:
         *,
         resident: int | None = None,
         policy: Literal["lru", "clock"] = "lru",
+        flush_ceiling: int = FLUSH_CEILING,
     ) -> None:
+        if flush_ceiling < 1:
+            raise ParameterError("guest", "flush_ceiling", "at least 1", flush_ceiling)
         self.paging = paging
+        self.flush_ceiling = flush_ceiling
         self.frames = frames
         self.counts = FaultCounts()
         self.resident: Resident[_Page] | None = None
@@ -195,16 +203,14 @@ class Guest:
     def _copy(self, space: AddressSpace, page: int, leaf: Leaf) -> None:
         """Give a process a page of its own that it shared until now, or just let it write."""
         self.counts.minor += 1
-        if self._sharers[leaf.frame] == 0:
-            self.paging.change(space, page, set=WRITABLE | DIRTY | ACCESSED)
-            self._flush(space, [page])
-            return
-        self.counts.copied += 1
-        self._free(leaf.frame)
-        frame = self._take_frame(space, page)
         with self.paging.batch():
-            self.paging.replace(space, page, frame, flags=WRITABLE | ACCESSED | DIRTY)
-        self._flush(space, [page])
+            if self._sharers[leaf.frame] == 0:
+                self.paging.change(space, page, set=_WRITTEN)
+            else:
+                self.counts.copied += 1
+                self._free(leaf.frame)
+                self.paging.replace(space, page, self._take_frame(space, page), flags=_WRITTEN)
+            self._flush(space, [page])
 
     def _take_frame(self, space: AddressSpace, page: int) -> int:
         if self.resident is not None:
@@ -248,7 +254,7 @@ class Guest:
         """Invalidate pages one by one, or all at once if they are many."""
         if space is not self.paging.current:
             return
-        if len(pages) > FLUSH_CEILING:
+        if len(pages) > self.flush_ceiling:
             self.paging.switch_to(space)
         else:
             for page in pages:
