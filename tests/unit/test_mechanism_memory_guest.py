@@ -120,6 +120,27 @@ def test_a_balloon_breaks_large_host_pages_and_each_use_after_it_is_a_violation(
     assert vm.table.lookup(650).level == 1
 
 
+def test_a_host_without_large_pages_left_pieces_one_together():
+    """Two VMs on one machine: the first left a hole of 100 frames, and 412 more lie elsewhere."""
+    machine = FramePool(1024)
+    first, second = PMap(1024, machine=machine, level=2), PMap(512, machine=machine, level=2)
+    first.populate(0, 1024)
+    first.release(100, 100)
+    first.release(600, 412)
+    vm, space = NestedPaging(second), AddressSpace("A")
+    vm.switch_to(space)
+    vm.map(space, page=0, frame=0, count=512)
+    assert vm.sweep(space, 0, 512) == 512
+    assert second.back(0).level == 1
+    assert (vm.counts.violations, vm.counts.host_minor) == (512, 1)
+    assert {vm.translate(space, page) for page in range(512)} == {
+        *range(100, 200),
+        *range(600, 1012),
+    }
+    with pytest.raises(ParameterError, match=r"PMap\.machine must be large enough"):
+        first.back(100)
+
+
 def test_a_balloon_makes_the_guest_page_out_what_the_host_need_not():
     guest, space = started(NestedPaging(PMap(64)), frames=10, resident=10)
     for page in range(10):

@@ -144,6 +144,10 @@ class NestedPaging(Paging):
         first, last = frame // pages * pages, -(-(frame + count) // pages) * pages
         for start, end in self.table.gaps(first, last):
             self.counts.host_minor += self.pmap.populate(start, end - start)
+            if self.pmap.is_broken:  # the host had to piece a page together
+                for one in range(max(start, frame), min(end, frame + count)):
+                    self._reach(one, write=False)
+                continue
             self.counts.violations += (end - start) // pages
             self._install(start, end)
 

@@ -196,13 +196,13 @@ class PMap:
         self._allocate(first, pages, level)
         run = self._backed.find(frame)
         assert run is not None
-        if on_disk:
-            self.counts.major += 1
-            return Backing(run.at(frame), level, "major")
-        self.counts.minor += 1
-        return Backing(run.at(frame), level, "minor")
+        how: How = "major" if on_disk else "minor"
+        self.counts.major += on_disk
+        self.counts.minor += not on_disk
+        return Backing(run.at(frame), run.tag, how)
 
     def _allocate(self, start: int, count: int, level: int) -> None:
+        """Back a range, with neighbouring frames if there are such, else page by page."""
         pages = leaf_pages(level)
         at = self._machine.take(count, align=pages)
         if at is not None:
@@ -210,9 +210,15 @@ class PMap:
         elif count > pages:
             for unit in range(start, start + count, pages):
                 self._allocate(unit, pages, level)
+        elif self._machine.free < count:
+            rule = "large enough for what is touched, or the guest's memory limited"
+            raise ParameterError("PMap", "machine", rule, self._machine.total)
         else:
-            rule = f"one with {pages} neighbouring free frames, or a limit on what is resident"
-            raise ParameterError("PMap", "machine", rule, self._machine.free)
+            self._is_broken = True
+            self._broken.put(start, start + count, start, 0)
+            for first, number in self._machine.take_pieces(count):
+                self._backed.put(start, start + number, first, 1)
+                start += number
 
     def _page_out(self, frame: int) -> None:
         """Evict a frame: what the disk has unchanged, and what is all zeros, is not written."""
