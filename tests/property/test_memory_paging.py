@@ -112,17 +112,18 @@ class Machine:
             self.rewrite(kind, space, page, count, flags)
 
     def rewrite(self, kind, space, page, count, flags):
-        for edge in (page, page + count):
-            leaf = space.table.lookup(edge)
-            if leaf is not None and edge % leaf_pages(leaf.level):
-                return
+        if any(leaf.level > 1 for *_, leaf in space.table.leaves(page, count)):
+            page, count = page // 512 * 512, 512
         if kind == "unmap":
             self.vm.unmap(space, page, count)
         else:
             self.vm.change(space, page, count, set=flags, clear=FILLED)
         if space is self.vm.current:
-            for one in range(page, page + count):
-                self.vm.invalidate(space, one)
+            if count == 512:  # one invalidation is enough for a large page, whatever it says
+                self.vm.invalidate(space, page + 7)
+            else:
+                for one in range(page, page + count):
+                    self.vm.invalidate(space, one)
 
     def host(self, frame, count):
         if not isinstance(self.vm, DirectPaging) and not self.vm.pmap.limited:

@@ -12,7 +12,7 @@ from virtperf.mechanism.memory.frames import FramePool
 from virtperf.mechanism.memory.guest import Guest
 from virtperf.mechanism.memory.native import NativePaging
 from virtperf.mechanism.memory.nested import NestedPaging
-from virtperf.mechanism.memory.page_table import ACCESSED, WRITABLE
+from virtperf.mechanism.memory.page_table import ACCESSED, DIRTY, WRITABLE
 from virtperf.mechanism.memory.paging_counts import FaultCounts, PagingCounts, added
 from virtperf.mechanism.memory.pmap import PMap
 from virtperf.mechanism.memory.process_image import FileMapping, ProcessImage
@@ -23,7 +23,14 @@ from virtperf.mechanism.multicall import MulticallQueue
 from virtperf.params import ParameterSet
 
 IMAGES = Path(__file__).parents[2] / "models" / "images"
+FILLED = WRITABLE | ACCESSED | DIRTY
 TECHNIQUES = (NativePaging, TlbEmulation, ShadowPaging, NestedPaging, DirectPaging)
+
+
+def backed():
+    pmap = PMap(64)
+    pmap.populate(0, 64)
+    return pmap
 
 
 def started(paging, frames=64, pages=100, **options):
@@ -359,6 +366,78 @@ def test_a_large_guest_page_is_dropped_whole_on_small_host_pages():
         assert vm.counts.dropped_entries == 5
         assert all(vm.translate(space, page) is None for page in range(600, 605))
         assert vm._tables.find(space, 1, 600) is None
+
+
+def test_upper_tables_are_watched_too():
+    """A new last-level table is an entry of the table above it, and so is its end."""
+    vm, space = ShadowPaging(PMap(64), out_of_sync=None), AddressSpace("A")
+    vm.switch_to(space)
+    vm.map(space, page=0, frame=0)
+    assert vm.counts.trapped_writes == 0, "nothing is shadowed before it is used"
+    vm.access(space, 0)
+    vm.map(space, page=512, frame=1)
+    assert (vm.counts.trapped_writes, vm.counts.unsyncs) == (1, 0)
+    vm.map(space, page=1 << 18, frame=2)
+    assert vm.counts.trapped_writes == 2, "of three tables, one hangs on a shadowed one"
+    vm.access(space, 512)
+    assert vm.counts.tables == 5
+    vm.unmap(space, 512)
+    vm.free_tables(space, 512)
+    assert (vm.counts.trapped_writes, vm.counts.unsyncs, vm.counts.zapped_tables) == (4, 1, 1)
+    assert vm.counts.tables == 4
+
+
+def test_what_hangs_on_a_dropped_table_is_linked_again_by_one_hidden_fault():
+    vm, space = ShadowPaging(PMap(64)), AddressSpace("A")
+    vm.switch_to(space)
+    vm.map(space, page=0, frame=0, count=8)
+    vm.sweep(space, 0, 8)
+    vm._drop_tables(vm._tables.within(space, 3, 0, 1))
+    assert vm.translate(space, 0) is None
+    assert vm.sweep(space, 0, 8) == 8
+    assert vm.counts.hidden_missing == 8 + 1
+
+
+def test_the_table_that_is_out_of_sync_for_longest_comes_back_for_another():
+    vm, space = ShadowPaging(PMap(64), out_of_sync=1), AddressSpace("A")
+    vm.switch_to(space)
+    for page in (0, 512):
+        vm.map(space, page, frame=page // 512, flags=FILLED)
+        vm.access(space, page)
+    vm.unmap(space, 0)
+    assert vm.counts.resyncs == 0 and vm.translate(space, 0) == 0
+    vm.unmap(space, 512)
+    assert (vm.counts.unsyncs, vm.counts.resyncs) == (2, 1)
+    assert vm.translate(space, 0) is None and vm.translate(space, 512) == 1
+
+
+def test_a_cleared_dirty_flag_costs_a_hidden_fault_at_the_next_write():
+    for accessed, missing, dirty in ((True, 1, 1), (False, 2, 0)):
+        vm, space = ShadowPaging(backed()), AddressSpace("A")
+        vm.switch_to(space)
+        vm.map(space, page=0, frame=0)
+        vm.access(space, 0, write=True)
+        vm.change(space, 0, clear=DIRTY if accessed else DIRTY | ACCESSED)
+        assert vm.access(space, 0, write=True)
+        assert (vm.counts.hidden_missing, vm.counts.hidden_dirty) == (missing, dirty)
+
+
+def test_transitions_have_the_names_that_paths_use():
+    vm, space = ShadowPaging(PMap(64)), AddressSpace("A")
+    vm.switch_to(space)
+    vm.access(space, 0)
+    vm.map(space, page=0, frame=0, count=2)
+    vm.sweep(space, 0, 2)
+    vm.unmap(space, 1)
+    vm.invalidate(space, 1)
+    assert vm.transitions() == {
+        ("exit", "page-fault"): 1,
+        ("reflect", "page-fault"): 1,
+        ("exit", "hidden-fault"): 2,
+        ("trace", "pte-write"): 1,
+        ("exit", "cr3-load"): 1,
+        ("exit", "invlpg"): 1,
+    }
 
 
 def test_counts_add_up_and_levels_do_not():
