@@ -368,6 +368,17 @@ def test_a_large_guest_page_is_dropped_whole_on_small_host_pages():
         assert vm._tables.find(space, 1, 600) is None
 
 
+def test_one_invalidation_drops_every_piece_of_a_large_guest_page():
+    vm, space = TlbEmulation(PMap(2048)), AddressSpace("A")
+    vm.switch_to(space)
+    vm.map(space, page=512, frame=512, count=512, level=2)
+    vm.map(space, page=1024, frame=0)
+    assert vm.sweep(space, 600, 5) == 5 and vm.access(space, 1024)
+    vm.invalidate(space, 512)
+    assert (len(vm), vm.counts.dropped_entries) == (1, 5)
+    assert vm.translate(space, 1024) == 5, "the sixth frame the host gave"
+
+
 def test_upper_tables_are_watched_too():
     """A new last-level table is an entry of the table above it, and so is its end."""
     vm, space = ShadowPaging(PMap(64), out_of_sync=None), AddressSpace("A")
