@@ -1,0 +1,1 @@
+"""Memory mechanisms: TLBs, walks, page tables and the techniques that virtualize them. No clock."""
