@@ -16,7 +16,7 @@ FLOORS = [  # a module imports from lower rows only
     {"params", "dist", "catalog", "path"},
     {"tables"},
     {"draws", "rules", "mechanism", "assembly"},
-    {"technique"},
+    {"technique", "stream"},
     {"sim", "fast", "theory"},
     {"scenario", "build", "importers"},
     {"design", "experiment", "store", "result"},
