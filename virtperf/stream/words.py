@@ -78,11 +78,16 @@ def pages_of(words: NDArray[np.uint64], page_bytes: int = PAGE_BYTES) -> NDArray
     ParameterError
         If there is no such page size: a word does not hold the address within 4 KiB.
     """
+    return words >> shift_of(page_bytes)
+
+
+def shift_of(page_bytes: int) -> np.uint64:
+    """Return by how many bits a word is shifted to get its page number. See `pages_of`."""
     import numpy as np
 
     if page_bytes < PAGE_BYTES or page_bytes & (page_bytes - 1):
-        raise ParameterError("pages_of", "page_bytes", "a power of two from 4096", page_bytes)
-    return words >> np.uint64(page_bytes.bit_length() - 1)
+        raise ParameterError("stream", "page_bytes", "a power of two from 4096", page_bytes)
+    return np.uint64(page_bytes.bit_length() - 1)
 
 
 def problems(words: NDArray[np.uint64], *, address_bits: int = 48) -> NDArray[np.intp]:
