@@ -89,6 +89,8 @@ class Hardware:
     def flush(self, flush: Flush) -> None:
         """Take out of all TLBs and walk caches what a flush says."""
         at = flush.address
+        if at is not None:
+            at = canonical(at, self.walker.levels)
 
         def doomed(entry: Entry) -> bool:
             here = at is None or at >> entry.size.shift == entry.page

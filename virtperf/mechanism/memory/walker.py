@@ -89,12 +89,8 @@ class Walker:
         """Take out what a flush says."""
         for sets in self._prefixes.values():
             sets.drop(lambda key: flush.structures(key[0]))
-        self._entries.drop(
-            lambda key: (
-                flush.nested(key[0]) if isinstance(key[0], int) else flush.structures(key[0])
-            )
-        )
         at = flush.nested_address
+        self._entries.drop(partial(_entry_goes, flush))
         for level, sets in self._nested.items():
             sets.drop(partial(_goes, flush, None if at is None else at >> entry_shift(level)))
         self._pages.drop(
@@ -170,3 +166,12 @@ class Walker:
 def _goes(flush: Flush, prefix: int | None, key: tuple[int, int]) -> bool:
     """Return whether an entry of a root goes, by its root and, if that is said, its prefix."""
     return flush.nested(key[0]) and prefix in (None, key[1])
+
+
+def _entry_goes(flush: Flush, key: tuple[Tag | int, Reference]) -> bool:
+    """Return whether a table entry goes: a guest's by its tag, a host's by root and address."""
+    owner, read = key
+    if isinstance(owner, Tag):
+        return flush.structures(owner)
+    at = flush.nested_address
+    return flush.nested(owner) and (at is None or at >> entry_shift(read.level) == read.entry)
