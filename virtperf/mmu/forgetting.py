@@ -29,6 +29,8 @@ ANYWHERE = -1
 @compiled
 def drop_pages(keys: Any, first: int, sets: int, ways: int, doomed: Any, address: int) -> None:
     """Take pages of doomed owners out of sets; what stays keeps its order."""
+    if ways == 0:
+        return
     for row in range(first, first + sets * ways, ways):
         kept = row
         for at in range(row, row + ways):
