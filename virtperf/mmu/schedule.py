@@ -90,6 +90,10 @@ def steady(
     )
 
 
+Piece = tuple[int, int, Any]
+"""A context, a flush before it (-1: none), and accesses."""
+
+
 def take_turns(streams: Sequence[Iterable[Any]], quantum: int) -> Iterator[tuple[int, Any]]:
     """Yield pieces of streams by turns: `quantum` accesses of each that is not at its end.
 
@@ -108,63 +112,72 @@ def take_turns(streams: Sequence[Iterable[Any]], quantum: int) -> Iterator[tuple
     if quantum < 1:
         raise ParameterError("take_turns", "quantum", "at least 1", quantum)
     sources = [iter(stream) for stream in streams]
-    waiting: list[Any] = [np.zeros(0, np.uint64) for _ in streams]
-    running = list(range(len(streams)))
+    waiting: list[Any] = [()] * len(sources)
+    running = list(range(len(sources)))
     while running:
         for one in list(running):
             left = quantum
             while left:
                 if not len(waiting[one]):
-                    chunk = next(sources[one], None)
-                    if chunk is None:
+                    waiting[one] = next(sources[one], None)
+                    if waiting[one] is None:
                         running.remove(one)
                         break
-                    waiting[one] = chunk
-                    continue
                 piece, waiting[one] = waiting[one][:left], waiting[one][left:]
                 left -= len(piece)
-                yield one, piece
+                if len(piece):
+                    yield one, piece
+
+
+def cut(pieces: Iterable[tuple[int, Any]], every: int | None) -> Iterator[Piece]:
+    """Yield pieces with the flushes before them: 0 at a switch, 1 at each access `every`.
+
+    Where both fall on one access, there is the latter only.
+    """
+    last, done = None, 0
+    for one, piece in pieces:
+        flush = 0 if last not in (None, one) else NO_FLUSH
+        last = one
+        while len(piece):
+            if every and done and done % every == 0:
+                flush = 1
+            part = piece[: every - done % every] if every else piece
+            yield one, flush, part
+            piece, done, flush = piece[len(part) :], done + len(part), NO_FLUSH
 
 
 def gathered(
-    pieces: Iterable[tuple[int, Any]], who: Sequence[Context], switch: Flush | None
+    pieces: Iterable[Piece], who: Sequence[Context], what: Sequence[Flush]
 ) -> Iterator[tuple[Any, Schedule]]:
     """Yield chunks of neighbouring pieces with their schedules.
 
     Parameters
     ----------
-    pieces : iterable of (int, array)
-        As `take_turns` yields them: the index of a context, and its accesses.
-    who : sequence of Context
-    switch : Flush, optional
-        What goes at each switch from one context to another one.
+    pieces : iterable of Piece
+    who, what : sequence
+        The contexts and flushes that the pieces name by number.
     """
-    words: list[Any] = []
-    facts: list[tuple[int, int]] = []
-    last, size = None, 0
-    for one, piece in pieces:
-        if not len(piece):
-            continue
-        changes = last is not None and one != last
-        facts.append((one, 0 if changes and switch is not None else NO_FLUSH))
-        words.append(piece)
-        last, size = one, size + len(piece)
+    held: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece[2])
         if size >= CHUNK:
-            yield _chunk(words, facts, who, switch)
-            words, facts, size = [], [], 0
-    if words:
-        yield _chunk(words, facts, who, switch)
+            yield _chunk(held, who, what)
+            held, size = [], 0
+    if held:
+        yield _chunk(held, who, what)
 
 
 def _chunk(
-    words: list[Any], facts: list[tuple[int, int]], who: Sequence[Context], switch: Flush | None
+    pieces: list[Piece], who: Sequence[Context], what: Sequence[Flush]
 ) -> tuple[Any, Schedule]:
-    contexts, flushes = np.array(facts, np.int64).T
+    contexts, flushes, words = zip(*pieces, strict=True)
     schedule = Schedule(
         begins=np.cumsum([0, *map(len, words)]),
-        contexts=contexts,
-        flushes=flushes,
+        contexts=np.array(contexts, np.int64),
+        flushes=np.array(flushes, np.int64),
         who=tuple(who),
-        what=() if switch is None else (switch,),
+        what=tuple(what),
     )
     return np.concatenate(words), schedule
