@@ -10,7 +10,7 @@ from virtperf.mechanism.memory.pages import PageSize
 Index = Literal["linear", "xor"]
 Policy = Literal["lru", "fifo"]
 ALL_PAGES = (PageSize.K4, PageSize.M2, PageSize.G1)
-_WRITTEN = re.compile(r"(\d+)x(\d+)")
+_WRITTEN = re.compile(r"(?:FA(\d+)|(\d+)X(\d+))(?::([0-9A-Z+]+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,16 @@ class TlbGeometry:
 def structure(
     written: str, *, pages: tuple[PageSize, ...] = ALL_PAGES, policy: Policy = "lru"
 ) -> TlbStructure:
-    """Return the structure that is written as sets x ways: ``16x4`` has 64 entries.
+    """Return the structure that is written as sets x ways, or FA and entries.
+
+    Parameters
+    ----------
+    written : str
+        ``16x4`` has 64 entries in 16 sets; ``FA64`` has as many in one. ``16x4:4K+2M`` holds pages
+        of these sizes only.
+    pages : tuple of PageSize
+        What it holds if that is not written.
+    policy : {'lru', 'fifo'}
 
     Raises
     ------
@@ -142,11 +151,13 @@ def structure(
     >>> structure("128x12").entries
     1536
     """
-    found = _WRITTEN.fullmatch(written)
-    if not found or "0" in (found[1].lstrip("0") or "0", found[2].lstrip("0") or "0"):
-        rule = "SETSxWAYS such as 16x4, or 1x64 for fully associative"
+    found = _WRITTEN.fullmatch(written.strip().upper())
+    sets, ways = (int(found[2] or 1), int(found[1] or found[3])) if found else (0, 0)
+    if not found or not sets or not ways:
+        rule = "SETSxWAYS such as 16x4, or FA64 for fully associative"
         raise ParameterError("TlbStructure", "level", rule, written)
-    sets, ways = int(found[1]), int(found[2])
+    if found[4]:
+        pages = tuple(PageSize.of(one) for one in found[4].split("+"))
     return TlbStructure(entries=sets * ways, ways=ways, pages=pages, policy=policy)
 
 
