@@ -185,7 +185,8 @@ class _Reading:
             if given is not None and not given.get("source"):
                 yield f"{part}.source is missing"
             if given is not None and given.get("checked") not in _KNOWN:
-                yield f"{part}.checked must be one of {', '.join(_KNOWN)}, got {given.get('checked')!r}"
+                got = given.get("checked")
+                yield f"{part}.checked must be one of {', '.join(_KNOWN)}, got {got!r}"
         for part in ("data", "store", "instruction"):
             for level in ("l1", "l2"):
                 rows = self.facts.get(part, {}).get(level, [])
