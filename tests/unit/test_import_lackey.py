@@ -199,6 +199,7 @@ def test_the_command_says_what_it_found(tmp_path):
     assert done.exit_code == 0, done.output
     assert f"a.zst: {len(load_trace(tmp_path / 'a.zst')):,} words" in done.output
     assert "instruction fetches" in done.output and "touch two pages" in done.output
+    assert f"next: virtperf tlb {tmp_path}" in done.output
 
 
 def test_the_command_reads_standard_input(tmp_path):

@@ -107,3 +107,4 @@ def lackey(
     typer.echo(f"wrote {output}: {found.words:,} words")
     typer.echo(f"  - {found.fetches:,} instruction fetches, {found.lines - found.fetches:,} data")
     typer.echo(f"  - {found.writes:,} write, {found.crossings:,} touch two pages")
+    typer.echo(f"next: virtperf tlb {output}")

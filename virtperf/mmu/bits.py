@@ -22,9 +22,15 @@ def population(word: Any) -> Any:
 
 
 @inlined
+def unsigned_bucket(key: Any, drop: Any) -> Any:
+    """Return the same as `bucket`, unsigned."""
+    return (key * _GOLDEN) >> drop
+
+
+@inlined
 def bucket(key: Any, drop: Any) -> Any:
     """Return the place of a key in a table of ``2 ** (64 - drop)``: Fibonacci hashing."""
-    return np.int64((key * _GOLDEN) >> drop)
+    return np.int64(unsigned_bucket(key, drop))
 
 
 @inlined

@@ -1,9 +1,9 @@
 """The misses of some sizes of a fully associative LRU TLB, counted in one pass over one list.
 
 The list holds the pages of the largest size, in the order of their last use. A marker stands at the
-last page of each size; a page knows between which two markers it is, so a hit knows which sizes
-miss. What moves to the front pushes the page at each marker it passes over it: a step per marker,
-and none for the pages between.
+last page of each size. A hit is beyond the markers of pages that were used later than its own was,
+so these sizes miss; and as it moves to the front, each of these markers moves by one page. That is
+a step for each marker passed, and none for the pages between.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtperf.errors import ParameterError
-from virtperf.mmu.bits import bucket
+from virtperf.mmu.bits import unsigned_bucket
 from virtperf.mmu.chunks import Words, chunks_of
 from virtperf.mmu.compiling import compiled, entry
 from virtperf.stream.words import PAGE_BYTES, shift_of
 
-_BEFORE, _AFTER, _CHAIN, _BETWEEN = range(4)  # of a place in the list: four numbers, 16 bytes
-_FIRST, _LAST = range(2)  # of the ends
-_NOBODY = -1
+_BEFORE, _AFTER, _CHAIN = range(3)  # of a place in the list
+_FIRST, _LAST, _NOW = range(3)  # of the ends, and the time of the next use
+_0, _1 = np.uint64(0), np.uint64(1)
+_NOBODY = np.uint64(2**32 - 1)
 _NO_PAGE = np.uint64(2**64 - 1)
 
 
@@ -65,18 +66,19 @@ def misses_of_sizes(
         raise ParameterError("misses_of_sizes", "sizes", must, list(sizes))
     most = int(sizes[-1])
     buckets = 1 << (4 * most - 1).bit_length()
-    places = np.empty((most, 4), dtype=np.int32)
-    places[:, _BEFORE] = np.arange(most) - 1
+    places = np.empty((most, 3), dtype=np.uint32)
+    places[1:, _BEFORE] = np.arange(most - 1)
+    places[0, _BEFORE] = _NOBODY
     places[:, _AFTER] = np.arange(most) + 1
     places[:, _CHAIN] = _NOBODY
-    places[:, _BETWEEN] = np.searchsorted(sizes, np.arange(most) + 1)
     state = (
         np.full(most, _NO_PAGE),  # the list is full from the start, of pages nobody touches
         places,
-        np.full(buckets, _NOBODY, dtype=np.int32),
+        np.arange(most, dtype=np.int64)[::-1].copy(),
+        np.full(buckets, _NOBODY, dtype=np.uint32),
         np.uint64(65 - buckets.bit_length()),
-        np.array(sizes, dtype=np.int32) - 1,
-        np.array([0, most - 1], dtype=np.int64),
+        np.array([size - 1 for size in sizes], dtype=np.uint32),
+        np.array([0, most - 1, most], dtype=np.uint64),
     )
     hits = np.zeros(len(sizes) + 1, dtype=np.int64)  # the last: beyond the largest
     for chunk in chunks_of(words):
@@ -90,65 +92,74 @@ def _follow(
     shift: Any,
     pages: Any,
     places: Any,
+    times: Any,
     heads: Any,
     drop: Any,
     markers: Any,
     ends: Any,
     hits: Any,
 ) -> None:
-    """Count accesses by the markers between which they hit."""
-    largest = len(markers) - 1
-    first, last = ends[_FIRST], ends[_LAST]
+    """Count accesses by the markers between which they hit.
+
+    Places are unsigned 64-bit numbers here: what may be negative would be looked at twice.
+    """
+    largest = np.uint64(len(markers) - 1)
+    first, last, now = ends[_FIRST], ends[_LAST], np.int64(ends[_NOW])
     for at in range(len(words)):
         page = words[at] >> shift
         if page == pages[first]:
             hits[0] += 1
             continue
-        place = np.int64(heads[bucket(page, drop)])
+        place = np.uint64(heads[unsigned_bucket(page, drop)])
         while place != _NOBODY and pages[place] != page:
-            place = np.int64(places[place, _CHAIN])
+            place = np.uint64(places[place, _CHAIN])
+        passed = _0
         if place == _NOBODY:
-            hits[largest + 1] += 1
-            place, passed = last, np.int64(largest)
+            place = last
+            places[first, _BEFORE] = place
             _replace(page, place, pages, places, heads, drop)
+            while passed < largest:
+                markers[passed] = places[np.uint64(markers[passed]), _BEFORE]
+                passed += _1
+            hits[largest + _1] += 1
         else:
-            passed = np.int64(places[place, _BETWEEN])
+            places[first, _BEFORE] = place
+            used = times[place]
+            marked = np.uint64(markers[_0])
+            while times[marked] > used:
+                markers[passed] = places[marked, _BEFORE]
+                passed += _1
+                marked = np.uint64(markers[passed])
             hits[passed] += 1
-        if place == first:  # of a TLB of one entry
-            continue
         before = places[place, _BEFORE]
         if place == markers[passed]:
             markers[passed] = before
         if place == last:
-            last = np.int64(before)
+            last = np.uint64(before)
         else:
             after = places[place, _AFTER]
-            places[before, _AFTER] = after
-            places[after, _BEFORE] = before
-        places[first, _BEFORE] = place
+            places[np.uint64(before), _AFTER] = after
+            places[np.uint64(after), _BEFORE] = before
         places[place, _AFTER] = first
         first = place
-        for size in range(passed):
-            pushed = markers[size]
-            places[pushed, _BETWEEN] = size + 1
-            markers[size] = places[pushed, _BEFORE]
-        places[place, _BETWEEN] = 0
-    ends[_FIRST], ends[_LAST] = first, last
+        times[place] = now
+        now += 1
+    ends[_FIRST], ends[_LAST], ends[_NOW] = first, last, np.uint64(now)
 
 
 @compiled
 def _replace(page: Any, place: Any, pages: Any, places: Any, heads: Any, drop: Any) -> None:
     """Let a place be found by another page than before."""
     if pages[place] != _NO_PAGE:
-        old = bucket(pages[place], drop)
-        link = np.int64(heads[old])
+        old = unsigned_bucket(pages[place], drop)
+        link = np.uint64(heads[old])
         if link == place:
             heads[old] = places[place, _CHAIN]
         else:
             while places[link, _CHAIN] != place:
-                link = np.int64(places[link, _CHAIN])
+                link = np.uint64(places[link, _CHAIN])
             places[link, _CHAIN] = places[place, _CHAIN]
-    new = bucket(page, drop)
+    new = unsigned_bucket(page, drop)
     pages[place] = page
     places[place, _CHAIN] = heads[new]
     heads[new] = place

@@ -92,7 +92,7 @@ class _Counter:
         """Make room for a block of accesses, all to new regions."""
         if int(self._state[_REGIONS]) + BLOCK > len(self._regions) // 2:
             self._regions = page_index.doubled(self._regions)
-            self._last = np.concatenate([self._last, np.zeros_like(self._last)])
+            self._last = _longer(self._last, 2 * len(self._last))
         slots = len(self._live) * 64
         if self._state[NOW] < slots:
             return
@@ -102,12 +102,17 @@ class _Counter:
                 must = f"of at most {_MOST // 2} pages"
                 raise ParameterError("misses_of_every_size", "words", must, pages)
             slots *= 2
-            self._live = np.concatenate([self._live, np.zeros_like(self._live)])
+            self._live = _longer(self._live, slots // 64)
             self._right = np.zeros(slots // BLOCK, dtype=np.int64)
-            longer = np.zeros(slots + 1, dtype=np.int64)
-            longer[: len(self._counts)] = self._counts
-            self._counts = longer
+            self._counts = _longer(self._counts, slots + 1)
         recency.move_together(self._last, self._live, self._right, self._state)
+
+
+def _longer(array: NDArray[Any], length: int) -> NDArray[Any]:
+    """Return a copy with zeros behind it, which take no memory before they are used."""
+    longer = np.zeros(length, dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 @entry
