@@ -1,17 +1,23 @@
 """One-pass analyses: worked cases, sizes at which tables grow, bad input."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from virtperf.errors import ParameterError
+from virtperf.mechanism.memory import TlbGeometry, structure
 from virtperf.mechanism.memory import stack_distance as plain
+from virtperf.mmu import Mmu, simulate
 from virtperf.mmu.chosen_sizes import misses_of_sizes
 from virtperf.mmu.curve import MissCurve
 from virtperf.mmu.every_associativity import misses_of_every_associativity
 from virtperf.mmu.every_size import misses_of_every_size
-from virtperf.stream import PointerChase, Strided, Uniform, Zipf, generate, pages_of
+from virtperf.stream import PointerChase, Strided, Uniform, Zipf, generate, load_trace, pages_of
 
 PAGE = 4096
+TRACES = Path(__file__).parents[2] / "models" / "traces"
 
 
 def words(pages):
@@ -147,3 +153,42 @@ def test_no_accesses_miss_nothing():
 def test_what_cannot_be_is_refused(make, says):
     with pytest.raises(ParameterError, match=says):
         make()
+
+
+# -- a real program, and the hardware simulated access by access ----------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["data", "ifetch"])
+@pytest.mark.parametrize(("page", "page_bytes"), [("4K", 4096), ("2M", 2 << 20)])
+def test_the_curve_of_a_real_program_has_the_published_counts(part, page, page_bytes):
+    with (TRACES / "sort.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if (row["stream"], row["page"]) == (part, page)]
+    expected = {row["geometry"]: int(row["l1_or_only_misses"]) for row in rows}
+    found = load_trace(TRACES / "sort.zst", part=part)
+    curve = misses_of_every_size(found, page_bytes=page_bytes)
+    assert curve.lookups == int(rows[0]["lookups"])
+    assert curve.misses(16) == expected["FA16_LRU"]
+    assert curve.misses(64) == expected["FA64_LRU"]
+    four_ways = misses_of_every_associativity(found, sets=16, ways=4, page_bytes=page_bytes)[3]
+    assert four_ways == expected["16x4_LRU"]
+    twelve = misses_of_every_associativity(found, sets=128, ways=12, page_bytes=page_bytes)[11]
+    assert twelve == expected["128x12_LRU(1536)"]
+    by_size = misses_of_sizes(found, [16, 64], page_bytes=page_bytes)
+    assert by_size.tolist() == [expected["FA16_LRU"], expected["FA64_LRU"]]
+
+
+@pytest.mark.parametrize("geometry", ["FA1", "FA7", "FA64", "3x2", "16x4", "5x8"])
+def test_the_hardware_counts_the_same(geometry):
+    found = np.concatenate(
+        list(generate(Zipf(footprint_bytes=300 * PAGE, exponent=0.7), 20_000, seed=1))
+    )
+    tlb = TlbGeometry(levels=((structure(geometry, policy="lru"),),), name="one level")
+    (misses,) = simulate(Mmu(tlb), [[found]]).misses
+    if geometry.startswith("FA"):
+        entries = int(geometry[2:])
+        assert misses == misses_of_every_size(found).misses(entries)
+        assert misses == misses_of_sizes(found, [entries])[0]
+    else:
+        sets, ways = map(int, geometry.split("x"))
+        assert misses == misses_of_every_associativity(found, sets=sets, ways=ways)[-1]

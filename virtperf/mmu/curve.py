@@ -1,12 +1,17 @@
 """Misses against size: what the one-pass analyses return."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from virtperf.errors import ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class MissCurve:
         label : str
             What the column `stream` says.
         """
+        import pandas as pd
+
         steps = np.flatnonzero(self.distances[1:]) + 1
         sizes = np.unique(np.concatenate([[1], steps]))
         return pd.DataFrame(
