@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from virtperf.errors import ParameterError
 from virtperf.mmu.bits import unsigned_bucket
 from virtperf.mmu.chunks import Words, chunks_of
-from virtperf.mmu.compiling import compiled, entry
+from virtperf.mmu.compiling import compiled, entry, inlined
 from virtperf.stream.words import PAGE_BYTES, shift_of
 
 _BEFORE, _AFTER, _CHAIN = range(3)  # of a place in the list
@@ -103,33 +103,23 @@ def _follow(
 
     Places are unsigned 64-bit numbers here: what may be negative would be looked at twice.
     """
-    largest = np.uint64(len(markers) - 1)
+    beyond = np.uint64(len(markers))
     first, last, now = ends[_FIRST], ends[_LAST], np.int64(ends[_NOW])
     for at in range(len(words)):
         page = words[at] >> shift
         if page == pages[first]:
             hits[0] += 1
             continue
-        place = np.uint64(heads[unsigned_bucket(page, drop)])
-        while place != _NOBODY and pages[place] != page:
-            place = np.uint64(places[place, _CHAIN])
-        passed = _0
+        place = _find(page, pages, places, heads, drop)
         if place == _NOBODY:
             place = last
-            places[first, _BEFORE] = place
             _replace(page, place, pages, places, heads, drop)
-            while passed < largest:
-                markers[passed] = places[np.uint64(markers[passed]), _BEFORE]
-                passed += _1
-            hits[largest + _1] += 1
-        else:
             places[first, _BEFORE] = place
-            used = times[place]
-            marked = np.uint64(markers[_0])
-            while times[marked] > used:
-                markers[passed] = places[marked, _BEFORE]
-                passed += _1
-                marked = np.uint64(markers[passed])
+            passed = _pass_all(places, markers)
+            hits[beyond] += 1
+        else:
+            places[first, _BEFORE] = place  # where a marker moves that stood at the first
+            passed = _pass_later(times[place], places, times, markers)
             hits[passed] += 1
         before = places[place, _BEFORE]
         if place == markers[passed]:
@@ -145,6 +135,36 @@ def _follow(
         times[place] = now
         now += 1
     ends[_FIRST], ends[_LAST], ends[_NOW] = first, last, np.uint64(now)
+
+
+@inlined
+def _find(page: Any, pages: Any, places: Any, heads: Any, drop: Any) -> Any:
+    """Return the place of a page, or `_NOBODY`."""
+    place = np.uint64(heads[unsigned_bucket(page, drop)])
+    while place != _NOBODY and pages[place] != page:
+        place = np.uint64(places[place, _CHAIN])
+    return place
+
+
+@inlined
+def _pass_all(places: Any, markers: Any) -> Any:
+    """Move each marker but the last by a page; return the number of the last."""
+    largest, passed = np.uint64(len(markers) - 1), _0
+    while passed < largest:
+        markers[passed] = places[np.uint64(markers[passed]), _BEFORE]
+        passed += _1
+    return passed
+
+
+@inlined
+def _pass_later(used: Any, places: Any, times: Any, markers: Any) -> Any:
+    """Move the markers of pages used later; return the number of the first that is not."""
+    passed, marked = _0, np.uint64(markers[_0])
+    while times[marked] > used:
+        markers[passed] = places[marked, _BEFORE]
+        passed += _1
+        marked = np.uint64(markers[passed])
+    return passed
 
 
 @compiled
