@@ -167,7 +167,9 @@ class Mmu:
         schedule = steady(len(words), who) if isinstance(who, Context) else who
         if schedule.begins[-1] != len(words):
             rule = f"{len(words)}, where the accesses end"
-            raise ParameterError("Schedule", "begins", f"ending at {rule}", schedule.begins[-1])
+            raise ParameterError(
+                "Schedule", "begins", f"ending at {rule}", int(schedule.begins[-1])
+            )
         traced = _trace(len(words) if trace else 0)
         self._run(words, schedule, traced)
         return traced if trace else None
