@@ -19,18 +19,23 @@ _config: Any = numba.config
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PREFIX, _SOURCES = "mmu-", ("mmu",)
-_OPTIONS = {"error_model": "numpy", "boundscheck": builds.CHECKED}
+_OPTIONS = {"_nrt": False, "error_model": "numpy", "boundscheck": builds.CHECKED}
+_INSIDE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def compiled(function: F) -> F:
-    """Compile a function when one that calls it is; the compiler may copy it into that one."""
-    made: F = _njit(function, **_OPTIONS)
+    """Compile a function when one that calls it is.
+
+    It allocates nothing, so numba need not count references to arrays (`_nrt`): it would do so for
+    each row that is looked at, and that takes longer than what is done with the row.
+    """
+    made: F = _njit(function, **_OPTIONS, **_INSIDE)
     return made
 
 
 def inlined(function: F) -> F:
     """Compile a function into each that calls it: what most accesses go through."""
-    made: F = _njit(function, **_OPTIONS, forceinline=not builds.CHECKED)
+    made: F = _njit(function, **_OPTIONS, **_INSIDE, forceinline=not builds.CHECKED)
     return made
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from virtperf.mmu.compiling import compiled, entry, inlined
 from virtperf.mmu.forgetting import clear
 from virtperf.mmu.layout import (
@@ -20,35 +22,37 @@ from virtperf.mmu.layout import (
     TAG_SHIFT,
     WAYS,
 )
-from virtperf.mmu.sets import EMPTY, HIT, touch
+from virtperf.mmu.sets import HIT, touch
 
 
 @entry
 def first_foreign(words: Any, bits: int) -> int:
     """Return where the first address stands that is not canonical, or -1."""
-    wrong = 0
+    half, mixed = 1 << (bits - 1), 0
     for at in range(len(words)):
-        above = words[at] >> (bits - 1)  # 0 or -1 if it copies the topmost bit
-        wrong |= above ^ (above >> 1)
-    if wrong == 0:
+        mixed |= words[at] + half  # canonical ones, moved up by half their range, start at 0
+    if mixed >> bits == 0:
         return -1
     for at in range(len(words)):
-        above = words[at] >> (bits - 1)
-        if above != 0 and above != -1:
+        if (words[at] + half) >> bits != 0:
             return at
     return -1
 
 
 @inlined
+def row_of(page: int, sets: int, fold: int, mask: int) -> int:
+    """Return the set of a page number; `mask` is -1 unless the sets are a power of two."""
+    if fold > 0:
+        return (page ^ (page >> fold)) & mask
+    if mask >= 0:
+        return page & mask
+    return page % sets
+
+
+@inlined
 def set_start(shape: Any, one: int, page: int) -> int:
     """Return where the set of a page number starts in a structure."""
-    mask = shape[one, MASK]
-    if shape[one, FOLD] > 0:
-        row = (page ^ (page >> shape[one, FOLD])) & mask
-    elif mask >= 0:
-        row = page & mask
-    else:
-        row = page % shape[one, SETS]
+    row = row_of(page, shape[one, SETS], shape[one, FOLD], shape[one, MASK])
     return shape[one, FIRST] + row * shape[one, WAYS]
 
 
@@ -86,6 +90,23 @@ def look_up(
     return level
 
 
+@inlined
+def end_of_run(words: Any, start: int, stop: int, like: int, shift: int) -> int:
+    """Return where accesses to one page end, looking at eight at a time while that is enough."""
+    at = np.uint64(start)
+    end, step, one = np.uint64(stop), np.uint64(8), np.uint64(1)
+    while at + step <= end:
+        mixed = 0
+        for next_ in range(at, at + step):
+            mixed |= words[next_] ^ like
+        if mixed >> shift != 0:
+            break
+        at += step
+    while at < end and (words[at] ^ like) >> shift == 0:
+        at += one
+    return np.int64(at)
+
+
 @compiled
 def of_one_size(
     words: Any,
@@ -108,21 +129,28 @@ def of_one_size(
     mask = pages >> (9 * code)
     base = (tag << TAG_SHIFT) | code
     trace = len(levels_out) > 0
-    last, again = EMPTY, 0
-    for at in range(start, stop):
+    # Of the first level all is known before the loop; that nothing changes it numba cannot see.
+    one = route[0, code, 1]
+    first, sets, ways = shape[one, FIRST], shape[one, SETS], shape[one, WAYS]
+    fold, low, fifo = shape[one, FOLD], shape[one, MASK], shape[one, FIFO]
+    at, again = start, 0
+    while at < stop:
         page = (words[at] >> shift) & mask
         key = base | (page << 2)
-        if key == last:  # it is where it was
-            again += 1
-            continue
-        last = key
-        level = look_up(0, code, page, key, keys, shape, route, evictions)
+        row = first + row_of(page, sets, fold, low) * ways
+        level, found = 0, touch(keys, row, ways, key, fifo)
+        if found != HIT:
+            evictions[one] += found
+            level = look_up(1, code, page, key, keys, shape, route, evictions)
         hits[level] += 1
         if trace:
             levels_out[at] = level
         if level == levels:
             misses[missed] = at
             missed += 1
+        behind = end_of_run(words, at + 1, stop, words[at], shift)
+        again += behind - at - 1  # the entry is where it was
+        at = behind
     hits[0] += again
     return missed
 
@@ -198,7 +226,8 @@ def filter_accesses(
             clear(keys, shape, doomed[segment_flushes[segment]])
         context = contexts[segment_contexts[segment]]
         region = context[REGIONS]
-        if context[REGIONS_END] - region == 1 and not regions[region, IS_GLOBAL]:
+        plain = context[REGIONS_END] - region == 1 and not regions[region, IS_GLOBAL]
+        if plain and route[0, regions[region, ENTRY_PAGE], 0] == 1:
             missed = of_one_size(
                 words, low, high, pages, context[TAG], regions[region, ENTRY_PAGE],
                 keys, shape, route, hits, evictions, levels_out, misses, missed,

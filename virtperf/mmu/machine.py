@@ -91,7 +91,16 @@ class _Walks:
     frames: Any = field(default_factory=lambda: np.full((_FEW_FRAMES, 2), EMPTY, np.int64))
     used: Any = field(default_factory=lambda: np.zeros(2, np.int64))
     counts: Any = field(default_factory=lambda: np.zeros((2, 6), np.int64))
+    starts: Any = field(default_factory=lambda: np.zeros((2, 6, 6), np.int64))
     cycles: Any = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def reads(self) -> Any:
+        """Return table reads by dimension and level; level 0 is what a page-walk cache gave."""
+        made = self.counts.copy()
+        for top in range(6):
+            for leaf in range(1, top + 1):
+                made[:, leaf : top + 1] += self.starts[:, top, leaf, None]
+        return made
 
 
 class Mmu:
@@ -167,7 +176,9 @@ class Mmu:
         schedule = steady(len(words), who) if isinstance(who, Context) else who
         if schedule.begins[-1] != len(words):
             rule = f"{len(words)}, where the accesses end"
-            raise ParameterError("Schedule", "begins", f"ending at {rule}", schedule.begins[-1])
+            raise ParameterError(
+                "Schedule", "begins", f"ending at {rule}", int(schedule.begins[-1])
+            )
         traced = _trace(len(words) if trace else 0)
         self._run(words, schedule, traced)
         return traced if trace else None
@@ -183,7 +194,7 @@ class Mmu:
     @property
     def counts(self) -> Counts:
         """What happened since the start."""
-        reads = self._walks.counts
+        reads = self._walks.reads()
         return Counts(
             hits=tuple(self._hits[:-1].tolist()),
             walks=int(self._hits[-1]),
@@ -246,8 +257,9 @@ class Mmu:
         while done < missed:
             done, flushed = step(
                 words, misses, done, missed, max(flushed, 0), flushed, *plan, *doomed,
-                walks.facts, walks.keys, walks.rows, walks.counts, walks.lines, walks.caches,
-                walks.frames, walks.used, walks.cycles, traced.guest, traced.host, traced.cycles,
+                walks.facts, walks.keys, walks.rows, walks.counts, walks.starts, walks.lines,
+                walks.caches, walks.frames, walks.used, walks.cycles,
+                traced.guest, traced.host, traced.cycles,
             )  # fmt: skip
             if done < missed:
                 larger = np.full((4 * len(walks.frames), 2), EMPTY, np.int64)

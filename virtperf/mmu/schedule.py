@@ -45,9 +45,13 @@ class Schedule:
         if np.any(np.diff(self.begins) <= 0):
             raise ParameterError(owner, "begins", "ascending", "an empty segment")
         if segments and not 0 <= min(self.contexts) <= max(self.contexts) < len(self.who):
-            raise ParameterError(owner, "contexts", f"below {len(self.who)}", max(self.contexts))
+            raise ParameterError(
+                owner, "contexts", f"below {len(self.who)}", int(max(self.contexts))
+            )
         if segments and not -1 <= min(self.flushes) <= max(self.flushes) < len(self.what):
-            raise ParameterError(owner, "flushes", f"below {len(self.what)}", max(self.flushes))
+            raise ParameterError(
+                owner, "flushes", f"below {len(self.what)}", int(max(self.flushes))
+            )
 
 
 def steady(

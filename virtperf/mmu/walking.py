@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from virtperf.mmu.compiling import compiled, entry, inlined
+from virtperf.mmu.compiling import entry, inlined
 from virtperf.mmu.filtering import region_of
 from virtperf.mmu.forgetting import ANYWHERE, forget
 from virtperf.mmu.frames import table_frame
@@ -85,10 +85,10 @@ def read(
     return memory
 
 
-@compiled
+@inlined
 def translate(
     page: int, code: int, root: int, through: int, facts: Any, keys: Any, rows: Any,
-    counts: Any, lines: Any, caches: Any,
+    counts: Any, starts: Any, each: bool, lines: Any, caches: Any,
 ) -> int:  # fmt: skip
     """Walk the host's tables for a guest-physical frame; return the cycles."""
     if through:
@@ -98,6 +98,9 @@ def translate(
     leaf, top, cycles = code + 1, facts[NESTED_LEVELS], 0
     if facts[KIND] == PREFIX_KIND:
         top = skip(keys, rows, NESTED, root, page, leaf, top)
+    if not each:
+        starts[HOST, top, leaf] += 1
+        return 0
     for level in range(top, leaf - 1, -1):
         number = page >> (9 * (level - 1))
         if level > leaf and facts[KIND] == ENTRY_KIND and facts[CACHES_NESTED]:
@@ -109,25 +112,35 @@ def translate(
     return cycles
 
 
-@compiled
+@inlined
 def walk(
     page: int, context: Any, region: Any, facts: Any, keys: Any, rows: Any, counts: Any,
-    lines: Any, caches: Any, frames: Any, used: Any,
+    starts: Any, each: bool, lines: Any, caches: Any, frames: Any, used: Any,
 ) -> int:  # fmt: skip
-    """Walk the guest's tables, or the only ones, for a page; return the cycles."""
+    """Walk the guest's tables, or the only ones, for a page; return the cycles.
+
+    Where nothing is asked of a read but that it is counted, `each` is false: then `starts` counts
+    walks by the levels between which they read.
+    """
     leaf, top, known, cycles = region[GUEST_PAGE] + 1, facts[LEVELS], False, 0
     if facts[KIND] == PREFIX_KIND:
         top = skip(keys, rows, PREFIXES, context[TAG], page, leaf, top)
         known = top < facts[LEVELS] and facts[COMBINED_HOST] != 0
     nested = region[HOST_PAGE] >= 0
+    if not each:
+        starts[GUEST, top, leaf] += 1
+        if not nested:
+            return 0
     for level in range(top, leaf - 1, -1):
         if nested and not known:
             frame = table_frame(page >> (9 * level), level, context, frames, used)
             cycles += translate(
                 frame, context[TABLES_PAGE], context[ROOT], 1, facts, keys, rows,
-                counts, lines, caches,
+                counts, starts, each, lines, caches,
             )  # fmt: skip
         known = False
+        if not each:
+            continue
         number = page >> (9 * (level - 1))
         if level > leaf and facts[KIND] == ENTRY_KIND:
             key = (context[PAIR] << PAIR_SHIFT) | (level << ENTRY_BITS) | number
@@ -139,7 +152,7 @@ def walk(
         data = (page + context[OFFSET]) & DATA_FRAMES
         cycles += translate(
             data, region[HOST_PAGE], context[ROOT], facts[PAGES_DATA], facts, keys, rows,
-            counts, lines, caches,
+            counts, starts, each, lines, caches,
         )  # fmt: skip
     return cycles
 
@@ -164,6 +177,7 @@ def walk_misses(
     keys: Any,
     rows: Any,
     counts: Any,
+    starts: Any,
     lines: Any,
     caches: Any,
     frames: Any,
@@ -180,6 +194,7 @@ def walk_misses(
     their order, those behind the last miss when the next one comes.
     """
     at, trace, pages = first, len(guest_out) > 0, (1 << (9 * facts[LEVELS])) - 1
+    each = trace or facts[KIND] == ENTRY_KIND or len(caches) > 0 or facts[MEMORY] > 0
     while at < count:
         if 2 * (used[0] + 8) > len(frames):
             break
@@ -197,7 +212,10 @@ def walk_misses(
         region = regions[region_of(regions, context[REGIONS], context[REGIONS_END], page)]
         if trace:
             guest, host = counts[GUEST, 1:].sum(), counts[HOST, 1:].sum()
-        cycles = walk(page, context, region, facts, keys, rows, counts, lines, caches, frames, used)
+        cycles = walk(
+            page, context, region, facts, keys, rows, counts, starts, each, lines, caches,
+            frames, used,
+        )  # fmt: skip
         total[0] += cycles
         if trace:
             guest_out[position] = counts[GUEST, 1:].sum() - guest
