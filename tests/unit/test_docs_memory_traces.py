@@ -3,6 +3,7 @@
 import doctest
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import matplotlib
@@ -69,3 +70,21 @@ def test_names_of_the_page_are_public():
     named = set(re.findall(r"^\| `(\w+)", PAGE, re.MULTILINE))
     public = set(virtperf.mmu.__all__) | set(virtperf.stream.__all__)
     assert len(named) == 11 and named <= public
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "mechanism.memory.stack_distance",
+        "mmu.chosen_sizes",
+        "mmu.every_associativity",
+        "mmu.every_size",
+        "stream.chunks",
+        "stream.compose",
+        "stream.declared",
+        "stream.words",
+    ],
+)
+def test_examples_in_docstrings_run(module):
+    failed, tried = doctest.testmod(import_module(f"virtperf.{module}"))
+    assert tried and not failed

@@ -92,7 +92,7 @@ def test_a_truncated_trace_is_refused_and_says_how_far_it_can_be_read(tmp_path):
     noise = np.random.default_rng(1).integers(0, 2**35, 50_000, dtype=np.uint64) << np.uint64(12)
     whole = zstd(noise.tobytes())
     path = written(tmp_path, whole[: len(whole) // 2])
-    with pytest.raises(ImportFileError, match=r"ends within a zstd frame, after [1-9]\d+ words"):
+    with pytest.raises(ImportFileError, match=r"within a zstd frame, somewhere after word [1-9]"):
         for _ in read_trace(path, chunk=1000):
             pass
 
@@ -106,7 +106,7 @@ def test_the_last_byte_matters(tmp_path):
     [
         (b"", "28 b5 2f fd; got an empty file"),
         (b"I  04001090,3\n", "must be a page trace.*got the bytes 49 20 20 30"),
-        (b"\x28\xb5\x2f\xfd" + b"\xff" * 40, "no sound zstd frame after 0 words"),
+        (b"\x28\xb5\x2f\xfd" + b"\xff" * 40, "no sound zstd frame somewhere after word 0"),
         (zstd(b""), "at least one word of 8 bytes, got none"),
         (zstd(WORDS.tobytes() + b"abc"), "whole words of 8 bytes, got 51 bytes"),
         (zstd(WORDS.tobytes()) + b"tail of another kind", "no sound zstd frame"),

@@ -185,10 +185,10 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
                 yield piece
                 done += len(piece)
     except OSError as error:
-        after = f"after {done // _WORD} words that could be read"
+        after = f"somewhere after word {done // _WORD}"
         if "Truncated" in str(error):
             raise ImportFileError(path, f"ends within a zstd frame, {after}") from None
-        raise ImportFileError(path, f"is no sound zstd frame {after}: {error}") from None
+        raise ImportFileError(path, f"has no sound zstd frame {after}: {error}") from None
 
 
 def _filled(source: Any, size: int) -> bytes:
