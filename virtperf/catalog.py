@@ -13,6 +13,7 @@ _SUFFIX = {
     "scenarios": ".toml",
     "schedulers": ".toml",
     "workloads": ".toml",
+    "tlbs": ".toml",
     "published": ".csv",
 }
 _ENTRY = re.compile(r"@(\w+)\s*\{\s*([^,\s{}]+)\s*,")
@@ -28,7 +29,7 @@ def names(kind: str) -> list[str]:
 
     Parameters
     ----------
-    kind : {'platforms', 'scenarios', 'schedulers', 'workloads', 'published'}
+    kind : {'platforms', 'scenarios', 'schedulers', 'workloads', 'tlbs', 'published'}
         What to list.
     """
     folder = _folder(kind)

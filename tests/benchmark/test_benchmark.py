@@ -19,6 +19,8 @@ def test_a_quick_run_prints_every_figure(capsys):
         "features off",
         "fast over textbook",
         "peak memory",
+        "all sizes in one pass over 4 sizes",
+        "ten sizes in one pass over 2 sizes",
         "first use",
         "a warm process",
         "--help",

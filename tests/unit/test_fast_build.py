@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from virtperf import builds
 from virtperf.fast import compiling, warmup
 
 ROOT = Path(compiling.__file__).parents[1]
@@ -44,7 +45,7 @@ def test_another_compiler_and_the_checked_build_have_another_name(monkeypatch):
     names = {compiling.digest(ROOT)}
     monkeypatch.setattr(compiling, "CHECKED", not compiling.CHECKED)
     names.add(compiling.digest(ROOT))
-    monkeypatch.setattr(compiling, "version", lambda name: "0")
+    monkeypatch.setattr(builds, "version", lambda name: "0")
     names.add(compiling.digest(ROOT))
     assert len(names) == 3
 
@@ -64,7 +65,7 @@ def test_builds_of_other_versions_are_swept_away_but_for_the_latest(tmp_path, mo
 def test_the_cache_stands_where_the_user_says(tmp_path, monkeypatch):
     monkeypatch.delenv("VIRTPERF_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert compiling.home() == tmp_path / "virtperf"
+    assert builds.home() == tmp_path / "virtperf"
 
 
 def test_a_second_warm_up_has_nothing_to_do():

@@ -12,12 +12,12 @@ import virtperf
 
 ROOT = Path(__file__).parents[2] / "virtperf"
 FLOORS = [  # a module imports from lower rows only
-    {"errors", "units", "rng", "stats"},
+    {"errors", "units", "rng", "stats", "builds"},
     {"params", "dist", "catalog", "path"},
     {"tables"},
     {"draws", "rules", "mechanism", "assembly"},
-    {"technique"},
-    {"sim", "fast", "theory"},
+    {"technique", "stream"},
+    {"sim", "fast", "theory", "mmu"},
     {"scenario", "build", "importers"},
     {"design", "experiment", "store", "result"},
     {"validation", "timeline", "plot", "report"},
@@ -36,7 +36,7 @@ NEIGHBOURS = {  # the few imports allowed within a floor
     "experiment": {"design", "store", "result"},
     "report": {"plot", "validation"},
 }
-AT_HOME = {"simpy": {"sim"}, "numba": {"fast"}, "matplotlib": {"plot", "report"}}
+AT_HOME = {"simpy": {"sim"}, "numba": {"fast", "mmu"}, "matplotlib": {"plot", "report"}}
 HEAVY = ["numpy", "simpy", "pydantic", "rich", "pyarrow", "matplotlib", "pandas", "scipy", "numba"]
 
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -8,6 +8,7 @@ import typer
 
 from virtperf.cli.cpus import cpu_, isa, popf
 from virtperf.cli.importing import importers
+from virtperf.cli.memory import tlb, walk
 from virtperf.cli.options import (
     INTERRUPTED,
     Engine,
@@ -110,6 +111,16 @@ app.command(
         "virtperf cpu --platform p4-vmware-2006 --workload fork-storm --out results/p4",
     ),
 )(cpu_)
+
+
+app.command(
+    epilog=examples(
+        "virtperf tlb sort.zst --level 16x4 --level 128x12",
+        "virtperf tlb sort.zst --level FA64 --page 2M --stream ifetch --format csv",
+        "virtperf tlb one.zst two.zst --quantum 10000 --tags off",
+    )
+)(tlb)
+app.command(epilog=examples("virtperf walk", "virtperf walk --guest 4K --host 2M"))(walk)
 
 
 @app.command(

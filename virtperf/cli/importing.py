@@ -1,5 +1,6 @@
 """Commands that read files of other tools."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ importers = typer.Typer(
     epilog=examples(
         "virtperf import fio qd1.json qd32.json -o disk.toml",
         "virtperf import perf-kvm exits.txt --duration 10 --vcpus 4",
+        "virtperf import lackey sort.lackey -o sort.zst",
     ),
 )
 
@@ -80,3 +82,29 @@ def perf_kvm(
     if output is not None:
         exits.write(profile, output)
         typer.echo(f"wrote {output}", err=True)
+
+
+@importers.command(
+    epilog=examples(
+        "valgrind --tool=lackey --trace-mem=yes --log-file=ls.lackey ls",
+        "virtperf import lackey ls.lackey -o ls.zst",
+        "valgrind --tool=lackey --trace-mem=yes --log-fd=9 ls 9>&1 >ls.txt |",
+        "    virtperf import lackey - -o ls.zst",
+    )
+)
+@guarded
+def lackey(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="valgrind --tool=lackey --trace-mem=yes; - is stdin."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "--out", "-o", help="Page trace to write.")],
+) -> None:
+    """Make a page trace of what a program accessed; an access to two pages counts for both."""
+    from virtperf.importers.lackey import import_lackey
+
+    found = import_lackey(sys.stdin.buffer if file == "-" else file, output)
+    typer.echo(f"wrote {output}: {found.words:,} words")
+    typer.echo(f"  - {found.fetches:,} instruction fetches, {found.lines - found.fetches:,} data")
+    typer.echo(f"  - {found.writes:,} write, {found.crossings:,} touch two pages")
+    typer.echo(f"next: virtperf tlb {output}")

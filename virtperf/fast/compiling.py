@@ -8,15 +8,10 @@ elsewhere, and what it finds of others there it removes when it compiles.
 What is compiled has no recursion: numba cannot keep a function that calls itself.
 """
 
-import os
-import platform
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dis import get_instructions
 from functools import cache
-from hashlib import blake2b
-from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
@@ -24,16 +19,16 @@ from typing import Any, TypeVar
 import numba
 from numba.core import codegen
 
+from virtperf import builds
+
 _njit: Any = numba.njit
 _config: Any = numba.config
 F = TypeVar("F", bound=Callable[..., Any])
 
-CHECKED = os.environ.get("VIRTPERF_CHECKED", "") not in ("", "0")
-"""Whether every index is checked: the debug mode, slower. Set before the first use."""
+CHECKED = builds.CHECKED
 _OPTIONS = {"_nrt": False, "error_model": "numpy", "boundscheck": CHECKED}
 _INSIDE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-_SOURCES = ("fast", "rules", "tables")
-_KEPT = 4  # builds of other versions that stay: another environment may use the same home
+_PREFIX, _SOURCES = "engine-", ("fast", "rules", "tables")
 
 
 def compiled(function: F) -> F:
@@ -146,37 +141,20 @@ def thrift(name: str) -> Iterator[None]:
 
 def folder() -> Path:
     """Return where this build is kept."""
-    return home() / build_name()
-
-
-def home() -> Path:
-    """Return where builds are kept: $VIRTPERF_CACHE, else in the user's cache."""
-    given = os.environ.get("VIRTPERF_CACHE")
-    if given:
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "virtperf"
+    return builds.home() / build_name()
 
 
 @cache
 def build_name() -> str:
     """Return a name that changes with the layout, the rules, the engine and their compiler."""
-    return f"engine-{digest(Path(__file__).parents[1])}"
+    return _PREFIX + digest(Path(__file__).parents[1])
 
 
 def digest(root: Path) -> str:
     """Return a hash of all that decides what the engine at `root` is compiled to."""
-    made = blake2b(digest_size=8)
-    for part in _SOURCES:
-        for file in sorted((root / part).rglob("*.py")):
-            made.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    for what in (platform.python_version(), version("numba"), version("numpy"), str(CHECKED)):
-        made.update(what.encode() + b"\0")
-    return made.hexdigest()
+    return builds.digest(root, _SOURCES, checked=CHECKED)
 
 
 def sweep() -> None:
     """Remove what other versions have kept, but for the latest few."""
-    others = [path for path in home().glob("engine-*") if path.name != build_name()]
-    for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
-        shutil.rmtree(path, ignore_errors=True)
+    builds.sweep(_PREFIX, build_name())

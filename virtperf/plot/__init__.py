@@ -13,6 +13,7 @@ from virtperf.plot.figures import (
 )
 from virtperf.plot.flags import interrupt_flags
 from virtperf.plot.gantt import gantt
+from virtperf.plot.miss_ratio import miss_ratio_curve
 from virtperf.plot.reasons import exits_by_reason
 from virtperf.plot.schedule import schedules
 from virtperf.plot.translator import thrash, warm_up
@@ -26,6 +27,7 @@ __all__ = [
     "exits_by_reason",
     "gantt",
     "interrupt_flags",
+    "miss_ratio_curve",
     "request_times",
     "response",
     "save",

@@ -1,0 +1,162 @@
+"""Traces through TLBs and walks step by step, on the command line."""
+
+import csv
+from io import StringIO
+
+import pytest
+from typer.testing import CliRunner
+
+from virtperf import catalog
+from virtperf.cli import app
+from virtperf.stream import load_trace, write_trace
+
+runner = CliRunner()
+LEVELS = ("--level", "16x4", "--level", "128x12")
+
+
+def virtperf(*arguments):
+    return runner.invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory):
+    """Two short traces: the start of sort, and a later part of it."""
+    folder = tmp_path_factory.mktemp("traces")
+    words = load_trace(catalog.root() / "traces" / "sort.zst", limit=200_000)
+    write_trace(folder / "first.zst", [words[:100_000]])
+    write_trace(folder / "second.zst", [words[100_000:]])
+    return folder / "first.zst", folder / "second.zst"
+
+
+def row(done):
+    assert done.exit_code == 0, done.output
+    (only,) = csv.DictReader(StringIO(done.stdout))
+    return only
+
+
+def test_a_row_has_the_columns_and_the_names_of_the_published_counts(traces):
+    with (catalog.root() / "traces" / "sort.csv").open(newline="") as file:
+        published = list(csv.DictReader(file))
+    found = row(virtperf("tlb", traces[0], *LEVELS, "--format", "csv"))
+
+    assert list(found) == list(published[0])
+    assert found["geometry"] in {one["geometry"] for one in published}
+    assert int(found["accesses"]) == 100_000
+    assert int(found["l2_misses"]) <= int(found["l1_or_only_misses"]) <= int(found["lookups"])
+
+
+@pytest.mark.parametrize(
+    ("options", "geometry"),
+    [
+        (["--level", "1x16"], "FA16_LRU"),
+        (["--level", "16x4", "--policy", "fifo"], "16x4_FIFO"),
+        (["--level", "128x12", "--flush-every", 100000], "128x12_LRU(1536)_flush_every_100000"),
+        (["--level", "fa64", "--level", "128x12"], "L1:FA64+L2:128x12_LRU"),
+        (["--cpu", "nehalem"], "nehalem"),
+    ],
+)
+def test_a_geometry_is_one_word(traces, options, geometry):
+    found = row(virtperf("tlb", traces[0], *options, "--format", "csv"))
+    assert found["geometry"] == geometry
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["data", "ifetch"])
+def test_the_shipped_trace_gives_the_published_row(stream):
+    trace = catalog.root() / "traces" / "sort.zst"
+    found = row(virtperf("tlb", trace, *LEVELS, "--stream", stream, "--format", "csv"))
+    with (catalog.root() / "traces" / "sort.csv").open(newline="") as file:
+        assert found in list(csv.DictReader(file))
+
+
+def test_streams_split_the_accesses(traces):
+    lookups = [
+        int(row(virtperf("tlb", traces[0], "--stream", part, "--format", "csv"))["lookups"])
+        for part in ("data", "ifetch", "all")
+    ]
+    assert lookups[0] + lookups[1] == lookups[2] == 100_000
+
+
+def test_tags_save_misses_when_traces_take_turns(traces):
+    misses = [
+        int(
+            row(virtperf("tlb", *traces, "--quantum", 200, "--tags", tags, "--format", "csv"))[
+                "l1_or_only_misses"
+            ]
+        )
+        for tags in ("on", "off")
+    ]
+    assert misses[0] < misses[1]
+
+
+def test_a_table_says_the_shares(traces):
+    done = virtperf("tlb", traces[0], "--host", "2M", "--limit", 5000)
+    assert done.exit_code == 0
+    assert "% of lookups" in done.stdout
+    assert "4K on 2M" in done.stdout
+    assert "per lookup" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--level", "16by4"], "TlbStructure.level must be SETSxWAYS such as 16x4"),
+        (["--level", "16x4:4K", "--page", "2M"], "held by its first level: 4K, got '2M'"),
+        (["--page", "3M"], "PageSize.size must be one of 4K 2M 1G, got '3M'"),
+        (["--cpu", "nehalen"], "did you mean nehalem"),
+        (["--cpu", "zen", "--level", "16x4"], "left out beside --cpu"),
+        (["--walk-caches", "a,b"], "whole numbers with commas"),
+    ],
+)
+def test_a_wrong_option_is_one_message(traces, options, says):
+    done = virtperf("tlb", traces[0], *options)
+    assert done.exit_code == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_several_traces_need_a_quantum_and_a_foreign_file_is_refused(traces, tmp_path):
+    done = virtperf("tlb", *traces)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "--quantum must be given for several traces" in done.stderr
+
+    (tmp_path / "no.zst").write_text("this is no trace")
+    done = virtperf("tlb", tmp_path / "no.zst")
+    assert done.exit_code == 1
+    assert "must be a page trace" in done.stderr
+
+
+def test_a_walk_has_24_reads_and_the_access():
+    lines = virtperf("walk", "--guest", "4K", "--host", "4K").stdout.splitlines()
+
+    assert [line.split()[1] for line in lines[:25]] == [
+        *(["host"] * 4 + ["guest"]) * 4,
+        *["host"] * 4,
+        "data",
+    ]
+    assert "table reads: 24 (4 guest, 20 host); with the access to the data 25" in lines
+    assert any("256 TiB" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--guest", "4K", "--host", "2M"], "table reads: 19 (4 guest, 15 host)"),
+        (["--guest", "2M"], "table reads: 3 (3 guest)"),
+        (["--guest", "2M", "--host", "4K"], "the TLB entry covers 4K: the smaller of"),
+        (["--guest", "4K", "--host", "2M", "--tables-on", "4K"], "table reads: 23"),
+        (["--host", "4K", "--levels", 5, "--host-levels", 5], "table reads: 35"),
+        (["--levels", 5], "131,072 TiB"),
+    ],
+)
+def test_walks_of_other_trees(options, says):
+    done = virtperf("walk", *options)
+    assert done.exit_code == 0
+    assert says in done.stdout
+
+
+def test_a_walk_of_no_such_tree_is_refused():
+    done = virtperf("walk", "--levels", 3)
+    assert done.exit_code == 1
+    assert "levels must be 4 or 5, got 3" in done.stderr
+    assert "left out without host" in virtperf("walk", "--tables-on", "4K").stderr

@@ -1,0 +1,240 @@
+"""The first stage: accesses through the TLBs. What misses all of them is left for the walks."""
+
+from typing import Any
+
+import numpy as np
+
+from virtperf.mmu.compiling import compiled, entry, inlined
+from virtperf.mmu.forgetting import clear
+from virtperf.mmu.layout import (
+    ENTRY_PAGE,
+    FIFO,
+    FIRST,
+    FOLD,
+    GLOBAL_TAG,
+    IS_GLOBAL,
+    MASK,
+    REGIONS,
+    REGIONS_END,
+    SETS,
+    START,
+    TAG,
+    TAG_SHIFT,
+    WAYS,
+)
+from virtperf.mmu.sets import HIT, touch
+
+
+@entry
+def first_foreign(words: Any, bits: int) -> int:
+    """Return where the first address stands that is not canonical, or -1."""
+    half, mixed = 1 << (bits - 1), 0
+    for at in range(len(words)):
+        mixed |= words[at] + half  # canonical ones, moved up by half their range, start at 0
+    if mixed >> bits == 0:
+        return -1
+    for at in range(len(words)):
+        if (words[at] + half) >> bits != 0:
+            return at
+    return -1
+
+
+@inlined
+def row_of(page: int, sets: int, fold: int, mask: int) -> int:
+    """Return the set of a page number; `mask` is -1 unless the sets are a power of two."""
+    if fold > 0:
+        return (page ^ (page >> fold)) & mask
+    if mask >= 0:
+        return page & mask
+    return page % sets
+
+
+@inlined
+def set_start(shape: Any, one: int, page: int) -> int:
+    """Return where the set of a page number starts in a structure."""
+    row = row_of(page, shape[one, SETS], shape[one, FOLD], shape[one, MASK])
+    return shape[one, FIRST] + row * shape[one, WAYS]
+
+
+@inlined
+def region_of(regions: Any, low: int, high: int, page: int) -> int:
+    """Return the row of the region a page lies in: the last one that starts before it."""
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if regions[middle, START] <= page:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@inlined
+def look_up(
+    level: int, code: int, page: int, key: int, keys: Any, shape: Any, route: Any, evictions: Any
+) -> int:
+    """Go down from `level` until one has the key, filling those that have not; return which."""
+    levels = route.shape[0]
+    while level < levels:
+        holders = route[level, code, 0]
+        if holders > 0:
+            one = route[level, code, 1]
+            if holders > 1:
+                one = route[level, code, 1 + page // shape[one, SETS] % holders]
+            found = touch(
+                keys, set_start(shape, one, page), shape[one, WAYS], key, shape[one, FIFO]
+            )
+            if found == HIT:
+                return level
+            evictions[one] += found
+        level += 1
+    return level
+
+
+@inlined
+def end_of_run(words: Any, start: int, stop: int, like: int, shift: int) -> int:
+    """Return where accesses to one page end, looking at eight at a time while that is enough."""
+    at = np.uint64(start)
+    end, step, one = np.uint64(stop), np.uint64(8), np.uint64(1)
+    while at + step <= end:
+        mixed = 0
+        for next_ in range(at, at + step):
+            mixed |= words[next_] ^ like
+        if mixed >> shift != 0:
+            break
+        at += step
+    while at < end and (words[at] ^ like) >> shift == 0:
+        at += one
+    return np.int64(at)
+
+
+@compiled
+def of_one_size(
+    words: Any,
+    start: int,
+    stop: int,
+    pages: int,
+    tag: int,
+    code: int,
+    keys: Any,
+    shape: Any,
+    route: Any,
+    hits: Any,
+    evictions: Any,
+    levels_out: Any,
+    misses: Any,
+    missed: int,
+) -> int:
+    """Look up neighbouring accesses of one tag and page size: nothing of that is asked again."""
+    levels, shift = route.shape[0], 12 + 9 * code
+    mask = pages >> (9 * code)
+    base = (tag << TAG_SHIFT) | code
+    trace = len(levels_out) > 0
+    # Of the first level all is known before the loop; that nothing changes it numba cannot see.
+    one = route[0, code, 1]
+    first, sets, ways = shape[one, FIRST], shape[one, SETS], shape[one, WAYS]
+    fold, low, fifo = shape[one, FOLD], shape[one, MASK], shape[one, FIFO]
+    at, again = start, 0
+    while at < stop:
+        page = (words[at] >> shift) & mask
+        key = base | (page << 2)
+        row = first + row_of(page, sets, fold, low) * ways
+        level, found = 0, touch(keys, row, ways, key, fifo)
+        if found != HIT:
+            evictions[one] += found
+            level = look_up(1, code, page, key, keys, shape, route, evictions)
+        hits[level] += 1
+        if trace:
+            levels_out[at] = level
+        if level == levels:
+            misses[missed] = at
+            missed += 1
+        behind = end_of_run(words, at + 1, stop, words[at], shift)
+        again += behind - at - 1  # the entry is where it was
+        at = behind
+    hits[0] += again
+    return missed
+
+
+@compiled
+def of_many_sizes(
+    words: Any,
+    start: int,
+    stop: int,
+    pages: int,
+    context: Any,
+    regions: Any,
+    keys: Any,
+    shape: Any,
+    route: Any,
+    hits: Any,
+    evictions: Any,
+    levels_out: Any,
+    misses: Any,
+    missed: int,
+) -> int:
+    """Look up neighbouring accesses of one context, asking for the region of each."""
+    levels = route.shape[0]
+    for at in range(start, stop):
+        small = (words[at] >> 12) & pages
+        region = region_of(regions, context[REGIONS], context[REGIONS_END], small)
+        code = regions[region, ENTRY_PAGE]
+        tag = context[GLOBAL_TAG] if regions[region, IS_GLOBAL] else context[TAG]
+        page = small >> (9 * code)
+        key = (tag << TAG_SHIFT) | (page << 2) | code
+        level = look_up(0, code, page, key, keys, shape, route, evictions)
+        hits[level] += 1
+        if len(levels_out) > 0:
+            levels_out[at] = level
+        if level == levels:
+            misses[missed] = at
+            missed += 1
+    return missed
+
+
+@entry
+def filter_accesses(
+    words: Any,
+    start: int,
+    stop: int,
+    pages: int,
+    begins: Any,
+    segment_contexts: Any,
+    segment_flushes: Any,
+    contexts: Any,
+    regions: Any,
+    doomed: Any,
+    keys: Any,
+    shape: Any,
+    route: Any,
+    hits: Any,
+    evictions: Any,
+    levels_out: Any,
+    misses: Any,
+) -> int:
+    """Send accesses `start` to `stop` through the TLBs; return how many missed, and which.
+
+    Segment s is the accesses from begins[s] to begins[s + 1], all of one context; before the first
+    of them comes its flush, a row of `doomed` by tag, or none (-1). `pages` masks the bits of page
+    numbers.
+    """
+    missed = 0
+    for segment in range(len(segment_contexts)):
+        low, high = max(start, begins[segment]), min(stop, begins[segment + 1])
+        if low >= high:
+            continue
+        if segment_flushes[segment] >= 0 and begins[segment] >= start:
+            clear(keys, shape, doomed[segment_flushes[segment]])
+        context = contexts[segment_contexts[segment]]
+        region = context[REGIONS]
+        plain = context[REGIONS_END] - region == 1 and not regions[region, IS_GLOBAL]
+        if plain and route[0, regions[region, ENTRY_PAGE], 0] == 1:
+            missed = of_one_size(
+                words, low, high, pages, context[TAG], regions[region, ENTRY_PAGE],
+                keys, shape, route, hits, evictions, levels_out, misses, missed,
+            )  # fmt: skip
+        else:
+            missed = of_many_sizes(
+                words, low, high, pages, context, regions,
+                keys, shape, route, hits, evictions, levels_out, misses, missed,
+            )  # fmt: skip
+    return missed

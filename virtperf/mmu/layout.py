@@ -1,0 +1,132 @@
+"""The hardware as arrays: what each column and each bit of a key stands for, and how it is made.
+
+A key is never negative, and holds, from the low end, what is looked for and whose it is:
+
+=============  =======================================================================
+TLB            size (2 bits), page number (45), tag
+prefix cache   prefix (45), tag, or host root
+entry cache    entry (36), level (3), tag and space, or host root with HOST_BIT
+nested TLB     size (2), page number (45), host root
+PTE line       line (42), owner (15), level (3), dimension (1)
+=============  =======================================================================
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtperf.errors import ParameterError
+from virtperf.mechanism.memory.geometry import TlbGeometry, WalkCaches
+from virtperf.mechanism.memory.mapping import Mapping
+from virtperf.mechanism.memory.pages import PAGE_SHIFT, PageSize
+from virtperf.mechanism.memory.pte_caches import PteCaches
+from virtperf.mmu.sets import EMPTY
+
+Ints = NDArray[np.int64]
+
+PAGE_BITS = 45  # of 57-bit addresses
+TAG_SHIFT = PAGE_BITS + 2
+PREFIX_SHIFT = PAGE_BITS
+ENTRY_BITS, LEVEL_BITS = 36, 3
+PAIR_SHIFT = ENTRY_BITS + LEVEL_BITS
+HOST_BIT = 1 << 61
+MOST_NAMES = 1 << 15
+"""So many tags, spaces and host roots can be told apart in one simulation."""
+
+# columns of a TLB structure
+FIRST, SETS, WAYS, FOLD, MASK, FIFO = range(6)
+# columns of a context
+TAG, GLOBAL_TAG, PAIR, SPACE, ROOT, REGIONS, REGIONS_END, OFFSET, TABLES_PAGE, TABLES_AT = range(10)
+# columns of a region
+START, GUEST_PAGE, HOST_PAGE, ENTRY_PAGE, IS_GLOBAL = range(5)
+# rows of walk caches
+PREFIXES, NESTED, ENTRIES, PAGES, WALK_ROWS = 0, 4, 8, 9, 10
+# columns of what the walker is
+LEVELS, NESTED_LEVELS, KIND, COMBINED_HOST, CACHES_NESTED, PAGES_DATA, MEMORY = range(7)
+NO_KIND, PREFIX_KIND, ENTRY_KIND = range(3)
+# columns of a PTE cache
+CYCLES = 3
+
+CANDIDATES = 4  # structures of one level that may share a page size
+
+
+def tlb_arrays(geometry: TlbGeometry) -> tuple[Ints, Ints, Ints]:
+    """Return keys, one row for each structure, and which structures hold what.
+
+    The last is indexed by level and page size: how many, and their rows.
+    """
+    rows: list[list[int]] = []
+    first = 0
+    route = np.zeros((len(geometry.levels), len(PageSize), 1 + CANDIDATES), np.int64)
+    for level, structures in enumerate(geometry.levels):
+        for one in structures:
+            for size in one.pages:
+                if route[level, size, 0] == CANDIDATES:
+                    rule = f"at most {CANDIDATES} of a level for one page size"
+                    raise ParameterError(geometry.name, "levels", rule, size.label)
+                route[level, size, 0] += 1
+                route[level, size, route[level, size, 0]] = len(rows)
+            power = one.sets & (one.sets - 1) == 0
+            mask = one.sets - 1 if power else -1
+            rows.append([first, one.sets, one.ways, one.fold, mask, one.policy == "fifo"])
+            first += one.entries
+    return np.full(first, EMPTY, np.int64), np.array(rows, np.int64), route
+
+
+def walk_arrays(caches: WalkCaches) -> tuple[Ints, Ints]:
+    """Return keys and one row for each walk cache: where it starts, and its entries.
+
+    Raises
+    ------
+    ParameterError
+        If a cache is without end: that is for the plain form only.
+    """
+    sizes = [caches.prefixes(level) for level in range(2, 6)]
+    sizes += [caches.prefixes(level, nested=True) for level in range(2, 6)]
+    sizes += [caches.entries if caches.kind == "entry" else 0, caches.nested_tlb]
+    rows, first = [], 0
+    for size in sizes:
+        if size is None:
+            raise ParameterError("WalkCaches", "entries", "finite, to be compiled", None)
+        rows.append([first, size])
+        first += size
+    return np.full(first, EMPTY, np.int64), np.array(rows, np.int64)
+
+
+def walker_facts(
+    caches: WalkCaches, levels: int, nested_levels: int, pte_caches: PteCaches
+) -> Ints:
+    """Return what the walk stage has to know of its hardware, in the order of the columns."""
+    kind = {"none": NO_KIND, "prefix": PREFIX_KIND, "entry": ENTRY_KIND}[caches.kind]
+    facts: list[int] = [levels, nested_levels, kind, caches.combined == "host"]
+    facts += [caches.caches_nested, caches.nested_tlb_data, pte_caches.memory_cycles]
+    return np.array(facts, np.int64)
+
+
+def pte_arrays(caches: PteCaches) -> tuple[Ints, Ints]:
+    """Return keys and one row for each data cache."""
+    rows: list[list[int]] = []
+    first = 0
+    for one in caches.levels:
+        rows.append([first, one.lines // one.ways, one.ways, one.cycles])
+        first += one.lines
+    return np.full(first, EMPTY, np.int64), np.array(rows, np.int64).reshape(-1, 4)
+
+
+def region_rows(mapping: Mapping, geometry: TlbGeometry) -> Ints:
+    """Return a mapping as rows without gaps, in the order of the columns.
+
+    Raises
+    ------
+    ParameterError
+        If the TLB holds no pages of a size that occurs.
+    """
+    edges = {0, *(edge for one in mapping.regions for edge in (one.start, one.end))}
+    rows: list[Any] = []
+    for edge in sorted(edges):
+        one = mapping.at(edge)
+        host = -1 if one.host is None else int(one.host)
+        kept = geometry.entry_size(one.entry)
+        rows.append([edge >> PAGE_SHIFT, one.guest, host, kept, one.is_global])
+    return np.array(rows, np.int64)

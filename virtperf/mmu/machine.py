@@ -1,0 +1,276 @@
+"""The compiled translation hardware as an object: it keeps the arrays and counts what happens."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from virtperf.errors import ParameterError
+from virtperf.mechanism.memory.flushes import Flush
+from virtperf.mechanism.memory.geometry import NO_WALK_CACHES, TlbGeometry, WalkCaches
+from virtperf.mechanism.memory.mapping import NATIVE, Context
+from virtperf.mechanism.memory.pages import PageSize, address_bits
+from virtperf.mechanism.memory.pte_caches import NO_PTE_CACHES, PteCaches
+from virtperf.mmu import layout
+from virtperf.mmu.filtering import filter_accesses, first_foreign
+from virtperf.mmu.forgetting import ANYWHERE, finish_flushes, flush_tlb, flush_walks
+from virtperf.mmu.frames import move
+from virtperf.mmu.names import Names, frames_per_root
+from virtperf.mmu.schedule import CHUNK, Schedule, steady
+from virtperf.mmu.sets import EMPTY
+from virtperf.mmu.walking import walk_misses
+
+_FEW_FRAMES = 64
+_NO_TRACE = np.zeros(0, np.uint8)
+_NO_CYCLES = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What happened so far.
+
+    Attributes
+    ----------
+    hits : tuple of int
+        Accesses by the TLB level that had their entry.
+    walks : int
+        Accesses that no level had.
+    guest, host : tuple of int
+        Table reads by level of the table, level 1 first; natively all are `guest`.
+    cycles : int
+        What the table reads took.
+    cached : tuple of (int, int)
+        Guest's and host's entries that a page-walk cache gave instead of a read.
+    evictions : tuple of int
+        Of each TLB structure, level by level.
+    """
+
+    hits: tuple[int, ...]
+    walks: int
+    guest: tuple[int, ...]
+    host: tuple[int, ...]
+    cycles: int
+    cached: tuple[int, int]
+    evictions: tuple[int, ...]
+
+    @property
+    def lookups(self) -> int:
+        """All accesses."""
+        return sum(self.hits) + self.walks
+
+    @property
+    def misses(self) -> tuple[int, ...]:
+        """Accesses that each level missed; what is not looked up there counts for none."""
+        return tuple(self.lookups - sum(self.hits[: level + 1]) for level in range(len(self.hits)))
+
+    @property
+    def references(self) -> int:
+        """Table reads of all walks."""
+        return sum(self.guest) + sum(self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What each access met: TLB level, table reads by dimension, and their cycles, as arrays."""
+
+    level: Any
+    guest: Any
+    host: Any
+    cycles: Any
+
+
+@dataclass
+class _Walks:
+    """State of the walk stage."""
+
+    facts: Any
+    keys: Any
+    rows: Any
+    lines: Any
+    caches: Any
+    frames: Any = field(default_factory=lambda: np.full((_FEW_FRAMES, 2), EMPTY, np.int64))
+    used: Any = field(default_factory=lambda: np.zeros(2, np.int64))
+    counts: Any = field(default_factory=lambda: np.zeros((2, 6), np.int64))
+    starts: Any = field(default_factory=lambda: np.zeros((2, 6, 6), np.int64))
+    cycles: Any = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def reads(self) -> Any:
+        """Return table reads by dimension and level; level 0 is what a page-walk cache gave."""
+        made = self.counts.copy()
+        for top in range(6):
+            for leaf in range(1, top + 1):
+                made[:, leaf : top + 1] += self.starts[:, top, leaf, None]
+        return made
+
+
+class Mmu:
+    """The translation hardware of one processor, compiled.
+
+    Its answers are those of `virtperf.mechanism.memory.Hardware`, access by access.
+
+    Parameters
+    ----------
+    tlb : TlbGeometry
+    caches : WalkCaches
+        Without caches that have no end.
+    levels, nested_levels : int
+        Depth of the guest's (or only) and of the host's tree.
+    pte_caches : PteCaches
+        The data caches that table reads are served from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from virtperf.mechanism.memory import TlbGeometry, structure
+    >>> mmu = Mmu(TlbGeometry(levels=((structure("16x4"),),)))
+    >>> mmu.run(np.arange(0, 128 * 4096, 4096, dtype=np.uint64))
+    >>> mmu.counts.walks, mmu.counts.references
+    (128, 512)
+    """
+
+    def __init__(
+        self,
+        tlb: TlbGeometry,
+        caches: WalkCaches = NO_WALK_CACHES,
+        *,
+        levels: int = 4,
+        nested_levels: int = 4,
+        pte_caches: PteCaches = NO_PTE_CACHES,
+    ) -> None:
+        self._bits = address_bits(levels)
+        address_bits(nested_levels)
+        self.tlb = tlb
+        self._names = Names(tlb)
+        self._keys, self._shape, self._route = layout.tlb_arrays(tlb)
+        facts = layout.walker_facts(caches, levels, nested_levels, pte_caches)
+        self._walks = _Walks(facts, *layout.walk_arrays(caches), *layout.pte_arrays(pte_caches))
+        self._hits = np.zeros(len(tlb.levels) + 1, np.int64)
+        self._evictions = np.zeros(len(self._shape), np.int64)
+
+    def run(self, words: Any, who: Context | Schedule = NATIVE, *, trace: bool = False) -> Any:
+        """Make accesses, one after the other.
+
+        Parameters
+        ----------
+        words : array of uint64
+            Virtual addresses; the low 12 bits do not matter, so a page trace's words do as well.
+        who : Context or Schedule
+            Who makes them; a schedule has to end where `words` ends.
+        trace : bool
+            Whether to return what each access met.
+
+        Returns
+        -------
+        Trace or None
+
+        Raises
+        ------
+        ParameterError
+            If an address is not canonical; then nothing has been done.
+        """
+        words = np.ascontiguousarray(words, np.uint64).view(np.int64)
+        foreign = first_foreign(words, self._bits)
+        if foreign >= 0:
+            address = hex(int(words.view(np.uint64)[foreign]))
+            raise ParameterError("address", "value", f"canonical in {self._bits} bits", address)
+        schedule = steady(len(words), who) if isinstance(who, Context) else who
+        if schedule.begins[-1] != len(words):
+            rule = f"{len(words)}, where the accesses end"
+            raise ParameterError(
+                "Schedule", "begins", f"ending at {rule}", int(schedule.begins[-1])
+            )
+        traced = _trace(len(words) if trace else 0)
+        self._run(words, schedule, traced)
+        return traced if trace else None
+
+    def flush(self, flush: Flush) -> None:
+        """Take out of all TLBs and walk caches what a flush says."""
+        tags, structures, pairs, roots = (rows[0] for rows in self._names.doomed((flush,)))
+        at = ANYWHERE if flush.address is None else flush.address & ((1 << self._bits) - 1)
+        flush_tlb(self._keys, self._shape, tags, at)
+        at = ANYWHERE if flush.nested_address is None else flush.nested_address
+        flush_walks(self._walks.keys, self._walks.rows, structures, pairs, roots, at)
+
+    @property
+    def counts(self) -> Counts:
+        """What happened since the start."""
+        reads = self._walks.reads()
+        return Counts(
+            hits=tuple(self._hits[:-1].tolist()),
+            walks=int(self._hits[-1]),
+            guest=tuple(reads[0, 1:].tolist()),
+            host=tuple(reads[1, 1:].tolist()),
+            cycles=int(self._walks.cycles[0]),
+            cached=(int(reads[0, 0]), int(reads[1, 0])),
+            evictions=tuple(self._evictions.tolist()),
+        )
+
+    def resident(self) -> list[list[list[tuple[int, PageSize, int]]]]:
+        """Return what each structure holds, set by set, the next to go last: tag, size, page."""
+        sizes = (1 << layout.PAGE_BITS) - 1
+        made = []
+        for first, sets, ways in self._shape[:, :3]:
+            rows = self._keys[first : first + sets * ways].reshape(sets, ways)
+            made.append(
+                [
+                    [
+                        (
+                            int(key) >> layout.TAG_SHIFT,
+                            PageSize(int(key) & 3),
+                            int(key) >> 2 & sizes,
+                        )
+                        for key in row
+                        if key != EMPTY
+                    ]
+                    for row in rows
+                ]
+            )
+        return made
+
+    def _run(self, words: Any, schedule: Schedule, traced: Trace) -> None:
+        names = self._names
+        contexts = np.array([names.of(one) for one in schedule.who])[schedule.contexts]
+        self._walks.used = frames_per_root(names, self._walks.used)
+        doomed, *rest = names.doomed(schedule.what)
+        plan = (schedule.begins, contexts, schedule.flushes, names.contexts, names.regions)
+        misses = np.zeros(min(CHUNK, len(words)), np.int64)
+        flushed = -1
+        for start in range(0, len(words), CHUNK):
+            stop = min(start + CHUNK, len(words))
+            missed = filter_accesses(
+                words, start, stop, (1 << (self._bits - 12)) - 1, *plan, doomed,
+                self._keys, self._shape, self._route, self._hits, self._evictions,
+                traced.level, misses,
+            )  # fmt: skip
+            flushed = self._walk(words, misses, missed, flushed, plan, rest, traced)
+        walks = self._walks
+        tags, pairs, roots = rest
+        finish_flushes(flushed, schedule.flushes, tags, pairs, roots, walks.keys, walks.rows)
+
+    def _walk(
+        self, words: Any, misses: Any, missed: int, flushed: int, plan: Any, doomed: Any,
+        traced: Trace,
+    ) -> int:  # fmt: skip
+        """Walk the misses, with a larger table of frames when it is needed."""
+        walks, done = self._walks, 0
+        step: Any = walk_misses
+        while done < missed:
+            done, flushed = step(
+                words, misses, done, missed, max(flushed, 0), flushed, *plan, *doomed,
+                walks.facts, walks.keys, walks.rows, walks.counts, walks.starts, walks.lines,
+                walks.caches, walks.frames, walks.used, walks.cycles,
+                traced.guest, traced.host, traced.cycles,
+            )  # fmt: skip
+            if done < missed:
+                larger = np.full((4 * len(walks.frames), 2), EMPTY, np.int64)
+                move(walks.frames, larger)
+                walks.frames = larger
+        return flushed
+
+
+def _trace(length: int) -> Trace:
+    """Return a trace to be filled in; accesses that hit have no reads."""
+    if not length:
+        return Trace(level=_NO_TRACE, guest=_NO_TRACE, host=_NO_TRACE, cycles=_NO_CYCLES)
+    level, guest, host = (np.zeros(length, np.uint8) for _ in range(3))
+    return Trace(level=level, guest=guest, host=host, cycles=np.zeros(length, np.int64))
