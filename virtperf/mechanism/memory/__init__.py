@@ -1,4 +1,4 @@
-"""Memory by its rules, without a clock: what the hardware looks up, and what software does about it.
+"""Memory by its rules, without a clock: what hardware looks up, and what software does about it.
 
 The hardware (`hardware`, of `tlb`, `tags`, `walker` and `pte_caches`) says what each access finds;
 software (`page_table`, `guest`, `pmap`, and from `paging` on a module per technique) what happens
