@@ -12,7 +12,7 @@ from virtperf.mechanism.memory.mapping import NATIVE, Context
 from virtperf.mechanism.memory.pages import PageSize, address_bits
 from virtperf.mechanism.memory.pte_caches import NO_PTE_CACHES, PteCaches
 from virtperf.mmu import layout
-from virtperf.mmu.filtering import filter_accesses, first_foreign
+from virtperf.mmu.filtering import filter_accesses
 from virtperf.mmu.forgetting import ANYWHERE, finish_flushes, flush_tlb, flush_walks
 from virtperf.mmu.frames import move
 from virtperf.mmu.names import Names, frames_per_root
@@ -166,13 +166,10 @@ class Mmu:
         Raises
         ------
         ParameterError
-            If an address is not canonical; then nothing has been done.
+            If an address is not canonical. Then the accesses before it have been made, as by a
+            processor, and none behind.
         """
         words = np.ascontiguousarray(words, np.uint64).view(np.int64)
-        foreign = first_foreign(words, self._bits)
-        if foreign >= 0:
-            address = hex(int(words.view(np.uint64)[foreign]))
-            raise ParameterError("address", "value", f"canonical in {self._bits} bits", address)
         schedule = steady(len(words), who) if isinstance(who, Context) else who
         if schedule.begins[-1] != len(words):
             rule = f"{len(words)}, where the accesses end"
@@ -234,18 +231,26 @@ class Mmu:
         doomed, *rest = names.doomed(schedule.what)
         plan = (schedule.begins, contexts, schedule.flushes, names.contexts, names.regions)
         misses = np.zeros(min(CHUNK, len(words)), np.int64)
-        flushed = -1
+        flushed, stopped = -1, np.full(1, -1)
         for start in range(0, len(words), CHUNK):
             stop = min(start + CHUNK, len(words))
             missed = filter_accesses(
-                words, start, stop, (1 << (self._bits - 12)) - 1, *plan, doomed,
+                words, start, stop, self._bits, *plan, doomed,
                 self._keys, self._shape, self._route, self._hits, self._evictions,
-                traced.level, misses,
+                traced.level, misses, stopped,
             )  # fmt: skip
             flushed = self._walk(words, misses, missed, flushed, plan, rest, traced)
-        walks = self._walks
+            if stopped[0] >= 0:
+                break
+        walks, at = self._walks, int(stopped[0])
+        begun = len(contexts) if at < 0 else int(np.searchsorted(schedule.begins, at, "right"))
         tags, pairs, roots = rest
-        finish_flushes(flushed, schedule.flushes, tags, pairs, roots, walks.keys, walks.rows)
+        flushes = schedule.flushes[:begun]
+        finish_flushes(flushed, flushes, tags, pairs, roots, walks.keys, walks.rows)
+        if at >= 0:
+            address = hex(int(words[at]) & ((1 << 64) - 1))
+            rule = f"canonical in {self._bits} bits"
+            raise ParameterError(f"access {at}", "address", rule, address)
 
     def _walk(
         self, words: Any, misses: Any, missed: int, flushed: int, plan: Any, doomed: Any,
