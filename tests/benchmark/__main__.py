@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmark import answer, compiled, memory, queues, slices, speed, startup
+from tests.benchmark import answer, compiled, memory, queues, slices, speed, startup, translation
 from tests.benchmark.measure import QUICK, Effort, Figure
 from virtperf import __version__
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     print(", ".join(f"{key} {value}" for key, value in about.items()), flush=True)
     figures: list[Figure] = []
-    for benchmark in (speed, slices, queues, answer, memory, compiled, startup):
+    for benchmark in (speed, slices, queues, translation, answer, memory, compiled, startup):
         for figure in benchmark.measure(QUICK if quick else Effort()):
             figures.append(figure)
             print(figure, flush=True)

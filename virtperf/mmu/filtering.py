@@ -98,7 +98,7 @@ def end_of_run(words: Any, start: int, stop: int, like: int, shift: int) -> int:
         at += step
     while at < end and (words[at] ^ like) >> shift == 0:
         at += one
-    return np.int64(at)
+    return np.int64(at)  # type: ignore[return-value]
 
 
 @compiled
