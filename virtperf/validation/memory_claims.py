@@ -19,6 +19,7 @@ PARTS = {
     "EPYC 7742": "zen2",
 }
 EXACT = "a count, and arithmetic knows it"
+EXACTLY = 1e-9  # floats of whole numbers
 ROUNDS = 2  # of a cyclic pattern until nothing changes any more
 
 
@@ -156,6 +157,7 @@ MEMORY_CLAIMS = (
         outcome="walk.nested",
         inputs=_WALK,
         predict=partial(_walk, "4K"),
+        tolerance=EXACTLY,
         why=EXACT,
     ),
     Claim(
@@ -163,6 +165,7 @@ MEMORY_CLAIMS = (
         outcome="walk.native",
         inputs=_WALK,
         predict=partial(_walk, None),
+        tolerance=EXACTLY,
         why=EXACT,
     ),
     Claim(
@@ -170,6 +173,7 @@ MEMORY_CLAIMS = (
         outcome="touch.native",
         inputs=_TOUCH,
         predict=partial(_touch, False),
+        tolerance=EXACTLY,
         why=EXACT,
         kind="law",
     ),
@@ -178,6 +182,7 @@ MEMORY_CLAIMS = (
         outcome="touch.nested",
         inputs=_TOUCH,
         predict=partial(_touch, True),
+        tolerance=EXACTLY,
         why=EXACT,
         kind="law",
     ),
@@ -186,6 +191,7 @@ MEMORY_CLAIMS = (
         outcome="knee.misses",
         inputs=("knee.sets", "knee.ways", "knee.pages"),
         predict=_knee,
+        tolerance=EXACTLY,
         why=EXACT,
         kind="law",
     ),
@@ -222,6 +228,7 @@ MEMORY_CLAIMS = (
         outcome="switch.untagged",
         inputs=_SWITCH,
         predict=lambda given: Estimate(_round(given, tags=False)),
+        tolerance=EXACTLY,
         why=EXACT,
         kind="law",
     ),
@@ -230,6 +237,7 @@ MEMORY_CLAIMS = (
         outcome="switch.saved",
         inputs=_SWITCH,
         predict=_saved,
+        tolerance=EXACTLY,
         why=EXACT,
         kind="law",
     ),
@@ -238,6 +246,7 @@ MEMORY_CLAIMS = (
         outcome="xen.flushes",
         inputs=("xen.asids",),
         predict=_flushes,
+        tolerance=EXACTLY,
         why=EXACT,
     ),
 )
