@@ -8,7 +8,17 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmark import answer, compiled, memory, one_pass, queues, slices, speed, startup
+from tests.benchmark import (
+    answer,
+    compiled,
+    memory,
+    one_pass,
+    queues,
+    slices,
+    speed,
+    startup,
+    translation,
+)
 from tests.benchmark.measure import QUICK, Effort, Figure
 from virtperf import __version__
 
@@ -27,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     }
     print(", ".join(f"{key} {value}" for key, value in about.items()), flush=True)
     figures: list[Figure] = []
-    for benchmark in (speed, slices, queues, answer, memory, compiled, one_pass, startup):
+    parts = (speed, slices, queues, translation, one_pass, answer, memory, compiled, startup)
+    for benchmark in parts:
         for figure in benchmark.measure(QUICK if quick else Effort()):
             figures.append(figure)
             print(figure, flush=True)

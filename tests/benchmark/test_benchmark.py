@@ -16,6 +16,8 @@ def test_a_quick_run_prints_every_figure(capsys):
         "calibration loop",
         "over textbook",
         "slices",
+        "TLBs of two levels over OrderedDicts, Zipf",
+        "nested walks, 4K on 4K",
         "features off",
         "fast over textbook",
         "peak memory",

@@ -79,11 +79,16 @@ def test_regions_stand_in_order_and_apart():
 
 
 @pytest.mark.parametrize("address", [0x0000_8000_0000_0000, 0xFFFF_7FFF_FFFF_F000, 1 << 63])
-def test_addresses_that_are_not_canonical_are_refused_and_change_nothing(address):
-    mmu = Mmu(ONE)
+@pytest.mark.parametrize("regions", [(), (Region(start=0, end=4096),)])
+def test_an_address_that_is_not_canonical_ends_a_run_before_it(address, regions):
+    mmu, who = Mmu(ONE), Context(mapping=Mapping(regions=regions))
     refused(lambda: canonical(address), f"canonical in 48 bits, got '{address:#x}'")
-    refused(lambda: mmu.run(np.array([0, address], np.uint64)), f"got '{address:#x}'")
-    assert mmu.counts.lookups == 0
+    words = np.array([0, 4096, address, 8192], np.uint64)
+    says = f"access 2.address must be canonical in 48 bits, got '{address:#x}'"
+    refused(lambda: mmu.run(words, who), says)
+    assert (mmu.counts.lookups, mmu.counts.references) == (2, 8)
+    mmu.run(words[3:], who)
+    assert mmu.counts.lookups == 3
 
 
 def test_five_levels_translate_more_addresses():

@@ -25,18 +25,10 @@ from virtperf.mmu.layout import (
 from virtperf.mmu.sets import HIT, touch
 
 
-@entry
-def first_foreign(words: Any, bits: int) -> int:
-    """Return where the first address stands that is not canonical, or -1."""
-    half, mixed = 1 << (bits - 1), 0
-    for at in range(len(words)):
-        mixed |= words[at] + half  # canonical ones, moved up by half their range, start at 0
-    if mixed >> bits == 0:
-        return -1
-    for at in range(len(words)):
-        if (words[at] + half) >> bits != 0:
-            return at
-    return -1
+@inlined
+def foreign(word: int, bits: int) -> bool:
+    """Return whether an address is not canonical: the bits above do not copy the topmost one."""
+    return (word + (1 << (bits - 1))) >> bits != 0
 
 
 @inlined
@@ -95,6 +87,8 @@ def end_of_run(words: Any, start: int, stop: int, like: int, shift: int) -> int:
     """Return where accesses to one page end, looking at eight at a time while that is enough."""
     at = np.uint64(start)
     end, step, one = np.uint64(stop), np.uint64(8), np.uint64(1)
+    if at >= end or (words[at] ^ like) >> shift != 0:
+        return start
     while at + step <= end:
         mixed = 0
         for next_ in range(at, at + step):
@@ -104,7 +98,7 @@ def end_of_run(words: Any, start: int, stop: int, like: int, shift: int) -> int:
         at += step
     while at < end and (words[at] ^ like) >> shift == 0:
         at += one
-    return np.int64(at)
+    return np.int64(at)  # type: ignore[return-value]
 
 
 @compiled
@@ -112,7 +106,7 @@ def of_one_size(
     words: Any,
     start: int,
     stop: int,
-    pages: int,
+    bits: int,
     tag: int,
     code: int,
     keys: Any,
@@ -123,10 +117,11 @@ def of_one_size(
     levels_out: Any,
     misses: Any,
     missed: int,
+    stopped: Any,
 ) -> int:
     """Look up neighbouring accesses of one tag and page size: nothing of that is asked again."""
     levels, shift = route.shape[0], 12 + 9 * code
-    mask = pages >> (9 * code)
+    mask = ((1 << (bits - 12)) - 1) >> (9 * code)
     base = (tag << TAG_SHIFT) | code
     trace = len(levels_out) > 0
     # Of the first level all is known before the loop; that nothing changes it numba cannot see.
@@ -135,7 +130,11 @@ def of_one_size(
     fold, low, fifo = shape[one, FOLD], shape[one, MASK], shape[one, FIFO]
     at, again = start, 0
     while at < stop:
-        page = (words[at] >> shift) & mask
+        word = words[at]
+        if foreign(word, bits):
+            stopped[0] = at
+            break
+        page = (word >> shift) & mask
         key = base | (page << 2)
         row = first + row_of(page, sets, fold, low) * ways
         level, found = 0, touch(keys, row, ways, key, fifo)
@@ -148,7 +147,7 @@ def of_one_size(
         if level == levels:
             misses[missed] = at
             missed += 1
-        behind = end_of_run(words, at + 1, stop, words[at], shift)
+        behind = end_of_run(words, at + 1, stop, word, shift)
         again += behind - at - 1  # the entry is where it was
         at = behind
     hits[0] += again
@@ -160,7 +159,7 @@ def of_many_sizes(
     words: Any,
     start: int,
     stop: int,
-    pages: int,
+    bits: int,
     context: Any,
     regions: Any,
     keys: Any,
@@ -171,11 +170,15 @@ def of_many_sizes(
     levels_out: Any,
     misses: Any,
     missed: int,
+    stopped: Any,
 ) -> int:
     """Look up neighbouring accesses of one context, asking for the region of each."""
     levels = route.shape[0]
     for at in range(start, stop):
-        small = (words[at] >> 12) & pages
+        if foreign(words[at], bits):
+            stopped[0] = at
+            break
+        small = (words[at] >> 12) & ((1 << (bits - 12)) - 1)
         region = region_of(regions, context[REGIONS], context[REGIONS_END], small)
         code = regions[region, ENTRY_PAGE]
         tag = context[GLOBAL_TAG] if regions[region, IS_GLOBAL] else context[TAG]
@@ -196,7 +199,7 @@ def filter_accesses(
     words: Any,
     start: int,
     stop: int,
-    pages: int,
+    bits: int,
     begins: Any,
     segment_contexts: Any,
     segment_flushes: Any,
@@ -210,17 +213,18 @@ def filter_accesses(
     evictions: Any,
     levels_out: Any,
     misses: Any,
+    stopped: Any,
 ) -> int:
     """Send accesses `start` to `stop` through the TLBs; return how many missed, and which.
 
     Segment s is the accesses from begins[s] to begins[s + 1], all of one context; before the first
-    of them comes its flush, a row of `doomed` by tag, or none (-1). `pages` masks the bits of page
-    numbers.
+    of them comes its flush, a row of `doomed` by tag, or none (-1). An address that is not
+    canonical in `bits` bits ends it: `stopped` says where.
     """
     missed = 0
     for segment in range(len(segment_contexts)):
         low, high = max(start, begins[segment]), min(stop, begins[segment + 1])
-        if low >= high:
+        if low >= high or stopped[0] >= 0:
             continue
         if segment_flushes[segment] >= 0 and begins[segment] >= start:
             clear(keys, shape, doomed[segment_flushes[segment]])
@@ -229,12 +233,12 @@ def filter_accesses(
         plain = context[REGIONS_END] - region == 1 and not regions[region, IS_GLOBAL]
         if plain and route[0, regions[region, ENTRY_PAGE], 0] == 1:
             missed = of_one_size(
-                words, low, high, pages, context[TAG], regions[region, ENTRY_PAGE],
-                keys, shape, route, hits, evictions, levels_out, misses, missed,
+                words, low, high, bits, context[TAG], regions[region, ENTRY_PAGE],
+                keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
             )  # fmt: skip
         else:
             missed = of_many_sizes(
-                words, low, high, pages, context, regions,
-                keys, shape, route, hits, evictions, levels_out, misses, missed,
+                words, low, high, bits, context, regions,
+                keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
             )  # fmt: skip
     return missed

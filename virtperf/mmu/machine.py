@@ -12,17 +12,19 @@ from virtperf.mechanism.memory.mapping import NATIVE, Context
 from virtperf.mechanism.memory.pages import PageSize, address_bits
 from virtperf.mechanism.memory.pte_caches import NO_PTE_CACHES, PteCaches
 from virtperf.mmu import layout
-from virtperf.mmu.filtering import filter_accesses, first_foreign
+from virtperf.mmu.filtering import filter_accesses
 from virtperf.mmu.forgetting import ANYWHERE, finish_flushes, flush_tlb, flush_walks
 from virtperf.mmu.frames import move
 from virtperf.mmu.names import Names, frames_per_root
-from virtperf.mmu.schedule import CHUNK, Schedule, steady
+from virtperf.mmu.schedule import CHUNK, NO_FLUSH, Schedule
 from virtperf.mmu.sets import EMPTY
 from virtperf.mmu.walking import walk_misses
 
 _FEW_FRAMES = 64
 _NO_TRACE = np.zeros(0, np.uint8)
 _NO_CYCLES = np.zeros(0, np.int64)
+_NO_FLUSH = np.array([NO_FLUSH], np.int64)
+_NONE_DOOMED = tuple(np.zeros((0, 1), np.bool_) for _ in range(4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,7 @@ class Mmu:
         self._walks = _Walks(facts, *layout.walk_arrays(caches), *layout.pte_arrays(pte_caches))
         self._hits = np.zeros(len(tlb.levels) + 1, np.int64)
         self._evictions = np.zeros(len(self._shape), np.int64)
+        self._misses = np.empty(CHUNK, np.int64)
 
     def run(self, words: Any, who: Context | Schedule = NATIVE, *, trace: bool = False) -> Any:
         """Make accesses, one after the other.
@@ -166,21 +169,22 @@ class Mmu:
         Raises
         ------
         ParameterError
-            If an address is not canonical; then nothing has been done.
+            If an address is not canonical. Then the accesses before it have been made, as by a
+            processor, and none behind.
         """
         words = np.ascontiguousarray(words, np.uint64).view(np.int64)
-        foreign = first_foreign(words, self._bits)
-        if foreign >= 0:
-            address = hex(int(words.view(np.uint64)[foreign]))
-            raise ParameterError("address", "value", f"canonical in {self._bits} bits", address)
-        schedule = steady(len(words), who) if isinstance(who, Context) else who
-        if schedule.begins[-1] != len(words):
-            rule = f"{len(words)}, where the accesses end"
-            raise ParameterError(
-                "Schedule", "begins", f"ending at {rule}", int(schedule.begins[-1])
-            )
         traced = _trace(len(words) if trace else 0)
-        self._run(words, schedule, traced)
+        if isinstance(who, Context):
+            begins = np.array([0, len(words)])
+            contexts = np.array([self._names.of(who)])
+            self._run(words, begins, contexts, _NO_FLUSH, _NONE_DOOMED, traced)
+        else:
+            if who.begins[-1] != len(words):
+                rule = f"ending at {len(words)}, where the accesses end"
+                raise ParameterError("Schedule", "begins", rule, int(who.begins[-1]))
+            contexts = np.array([self._names.of(one) for one in who.who])[who.contexts]
+            doomed = self._names.doomed(who.what)
+            self._run(words, who.begins, contexts, who.flushes, doomed, traced)
         return traced if trace else None
 
     def flush(self, flush: Flush) -> None:
@@ -227,36 +231,42 @@ class Mmu:
             )
         return made
 
-    def _run(self, words: Any, schedule: Schedule, traced: Trace) -> None:
+    def _run(
+        self, words: Any, begins: Any, contexts: Any, flushes: Any, doomed: Any, traced: Trace
+    ) -> None:
         names = self._names
-        contexts = np.array([names.of(one) for one in schedule.who])[schedule.contexts]
         self._walks.used = frames_per_root(names, self._walks.used)
-        doomed, *rest = names.doomed(schedule.what)
-        plan = (schedule.begins, contexts, schedule.flushes, names.contexts, names.regions)
-        misses = np.zeros(min(CHUNK, len(words)), np.int64)
-        flushed = -1
+        tlb_doomed, *rest = doomed
+        plan = (begins, contexts, flushes, names.contexts, names.regions)
+        flushed, stopped = -1, np.full(1, -1)
         for start in range(0, len(words), CHUNK):
             stop = min(start + CHUNK, len(words))
             missed = filter_accesses(
-                words, start, stop, (1 << (self._bits - 12)) - 1, *plan, doomed,
+                words, start, stop, self._bits, *plan, tlb_doomed,
                 self._keys, self._shape, self._route, self._hits, self._evictions,
-                traced.level, misses,
+                traced.level, self._misses, stopped,
             )  # fmt: skip
-            flushed = self._walk(words, misses, missed, flushed, plan, rest, traced)
-        walks = self._walks
+            flushed = self._walk(words, missed, flushed, plan, rest, traced)
+            if stopped[0] >= 0:
+                break
+        walks, at = self._walks, int(stopped[0])
+        begun = len(contexts) if at < 0 else int(np.searchsorted(begins, at, "right"))
         tags, pairs, roots = rest
-        finish_flushes(flushed, schedule.flushes, tags, pairs, roots, walks.keys, walks.rows)
+        finish_flushes(flushed, flushes[:begun], tags, pairs, roots, walks.keys, walks.rows)
+        if at >= 0:
+            address = hex(int(words[at]) & ((1 << 64) - 1))
+            rule = f"canonical in {self._bits} bits"
+            raise ParameterError(f"access {at}", "address", rule, address)
 
     def _walk(
-        self, words: Any, misses: Any, missed: int, flushed: int, plan: Any, doomed: Any,
-        traced: Trace,
+        self, words: Any, missed: int, flushed: int, plan: Any, doomed: Any, traced: Trace
     ) -> int:  # fmt: skip
         """Walk the misses, with a larger table of frames when it is needed."""
         walks, done = self._walks, 0
         step: Any = walk_misses
         while done < missed:
             done, flushed = step(
-                words, misses, done, missed, max(flushed, 0), flushed, *plan, *doomed,
+                words, self._misses, done, missed, max(flushed, 0), flushed, *plan, *doomed,
                 walks.facts, walks.keys, walks.rows, walks.counts, walks.starts, walks.lines,
                 walks.caches, walks.frames, walks.used, walks.cycles,
                 traced.guest, traced.host, traced.cycles,

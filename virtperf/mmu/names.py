@@ -98,6 +98,8 @@ def _rows(
 
 def frames_per_root(names: Names, used: Ints) -> Ints:
     """Return the counts of used frames with a word for each root there is now."""
+    if len(used) == 2 + len(names.roots):
+        return used
     made = np.zeros(2 + len(names.roots), np.int64)
     made[: len(used)] = used
     return made

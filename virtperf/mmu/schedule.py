@@ -42,13 +42,13 @@ class Schedule:
         if segments < 0 or len(self.contexts) != segments or len(self.flushes) != segments:
             rule = "one more than contexts and flushes"
             raise ParameterError(owner, "begins", rule, len(self.begins))
-        if np.any(np.diff(self.begins) <= 0):
+        if segments and (self.begins[1:] <= self.begins[:-1]).any():
             raise ParameterError(owner, "begins", "ascending", "an empty segment")
-        if segments and not 0 <= min(self.contexts) <= max(self.contexts) < len(self.who):
+        if segments and not 0 <= self.contexts.min() <= self.contexts.max() < len(self.who):
             raise ParameterError(
                 owner, "contexts", f"below {len(self.who)}", int(max(self.contexts))
             )
-        if segments and not -1 <= min(self.flushes) <= max(self.flushes) < len(self.what):
+        if segments and not -1 <= self.flushes.min() <= self.flushes.max() < len(self.what):
             raise ParameterError(
                 owner, "flushes", f"below {len(self.what)}", int(max(self.flushes))
             )

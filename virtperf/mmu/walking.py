@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from virtperf.mmu.compiling import entry, inlined
+from virtperf.mmu.compiling import compiled, entry, inlined
 from virtperf.mmu.filtering import region_of
 from virtperf.mmu.forgetting import ANYWHERE, forget
 from virtperf.mmu.frames import table_frame
@@ -47,7 +47,7 @@ DATA_FRAMES = (1 << 35) - 1
 ENTRY_MASK = (1 << ENTRY_BITS) - 1
 
 
-@inlined
+@compiled
 def holds(keys: Any, rows: Any, row: int, key: int) -> int:
     """Return 1 if a walk cache has a key, else 0; afterwards it has, if it has entries."""
     if rows[row, 1] == 0:

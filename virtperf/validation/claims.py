@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from virtperf.validation.claim import Claim, Estimate
 from virtperf.validation.cpu_claims import CPU_CLAIMS
 from virtperf.validation.given import Given
+from virtperf.validation.memory_claims import MEMORY_CLAIMS
 from virtperf.validation.scheduler_claims import SCHEDULER_CLAIMS
 
 if TYPE_CHECKING:
@@ -299,4 +300,5 @@ CLAIMS = (
     ),
     *CPU_CLAIMS,
     *SCHEDULER_CLAIMS,
+    *MEMORY_CLAIMS,
 )

@@ -55,6 +55,11 @@ class Given:
         self._declared(name)
         return Scenario.load(name)
 
+    def tlbs(self, name: str) -> str:
+        """Return the name of a shipped processor's TLBs, declared as ``tlbs.name``."""
+        self._declared(f"tlbs.{name}")
+        return name
+
     def system(self, scenario: Scenario) -> System:
         """Return a scenario's system, having checked that its platform's numbers are declared."""
         from virtperf.build import build, sources
