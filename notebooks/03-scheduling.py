@@ -150,4 +150,34 @@ axes = plot.cdf(halting)
 locks = Scenario.load("lock-holder-preemption")
 timeline = record(locks, requests=2_000)
 ax = plot.schedules({locks.name: timeline}, end_ns=min(2e7, timeline.time / 1000))
+
+# %% [markdown]
+# ## Waiting for vCPUs that do not run, sharing a core with one that does
+#
+# Who unmaps memory waits until every other vCPU of its process has flushed its TLB: also for one
+# that has lost its pCPU, unless the hypervisor does it for those. And where two pCPUs are threads
+# of a core, each is slower while the other is busy.
+
+# %%
+flushes = compare(
+    Scenario.load("tlb-shootdown"),
+    {"vm[0].pv_tlb_flush": [False, True]},
+    requests=REQUESTS,
+    replications=REPLICATIONS,
+    band=False,
+)
+threads = compare(
+    Scenario.load("smt-siblings"),
+    {"host.smt": [False, True], "host.pcpus": [4, 8]},
+    requests=REQUESTS,
+    replications=REPLICATIONS,
+    band=False,
+)
+for result in (flushes, threads):
+    for point in result.labels:
+        mean, _ = result.value(point, "latency.mean")
+        print(f"{point:32} mean {mean / 1e3:6.1f} us")
+plot.breakdown(threads)
+
+# %%
 print(f"{len(plt.get_fignums())} figures; the rest is in docs/scheduling.md")

@@ -473,7 +473,7 @@ class Host:
         given = {"tick": 4, "period": 100, **constants}
         self.rules = rules
         self.pool = SimpleNamespace(
-            count=2, crew=crew, idle=2, head=-1, tail=-1, waiting=0, **given
+            count=2, crew=crew, idle=2, head=-1, tail=-1, waiting=0, sharing=0, **given
         )
         self.pcpus = [SimpleNamespace(**zero, worker=-1, dispatched=0, charged=0) for _ in range(2)]
         self.workers = [

@@ -38,11 +38,17 @@ class Runs:
         `noisy-neighbour`, by policy.
     capped : mapping of policy to Timeline
         A recording of `cap-burstiness`.
+    flushes : Result
+        `tlb-shootdown`, with and without the hypervisor's help.
+    threads : Result
+        `smt-siblings`: one thread per core, and two.
     """
 
     crowd: Result
     neighbours: Result
     capped: dict[str, Timeline]
+    flushes: Result
+    threads: Result
 
 
 def conduct(progress: Callable[[float, int, str], None] | None = None) -> Runs:
@@ -61,6 +67,18 @@ def conduct(progress: Callable[[float, int, str], None] | None = None) -> Runs:
             band=False,
         ),
         capped={name: record(capped.with_("host.policy", name), requests=6_000) for name in CAPPED},
+        flushes=compare(
+            Scenario.load("tlb-shootdown"),
+            {"vm[0].pv_tlb_flush": [False, True]},
+            progress=progress,
+            band=False,
+        ),
+        threads=compare(
+            Scenario.load("smt-siblings"),
+            {"host.smt": [False, True], "host.pcpus": [4, 8]},
+            progress=progress,
+            band=False,
+        ),
     )
 
 
@@ -98,6 +116,29 @@ def _sentences(runs: Runs) -> Iterator[str]:
         f"Neighbours: a request of a web server beside three VMs that compute takes "
         f"{digits(means[best])} us under {best} and {digits(means[worst])} us under {worst}, on "
         "average: what the policy does at a wake-up decides."
+    )
+    yield from _together(runs)
+
+
+def _together(runs: Runs) -> Iterator[str]:
+    """Yield what vCPUs pay that wait for each other, and that share a core."""
+    asks, spared = (
+        runs.flushes.value(f"vm[0].pv_tlb_flush={asked}", "latency.mean.threads unit")[0] / 1e3
+        for asked in (False, True)
+    )
+    yield (
+        "TLB shootdown: four threads that unmap memory, beside four VMs that compute, take "
+        f"{digits(asks)} us a unit where their kernel waits for vCPUs without a pCPU, and "
+        f"{digits(spared)} us where the hypervisor flushes those."
+    )
+    ways = ("host.smt=False host.pcpus=4", "host.smt=True host.pcpus=8")
+    (one, tail), (two, shared) = (
+        [runs.threads.value(way, f"latency.{which}")[0] / 1e3 for which in ("p50", "p99")]
+        for way in ways
+    )
+    yield (
+        f"Siblings: with both threads of four cores, 24 web servers have a median of {digits(two)} "
+        f"us instead of {digits(one)}, and a p99 of {digits(shared)} us instead of {digits(tail)}."
     )
 
 
