@@ -173,10 +173,10 @@ threads = compare(
     replications=REPLICATIONS,
     band=False,
 )
-for result in (flushes, threads):
+for result, metric in ((flushes, "latency.mean.threads unit"), (threads, "latency.mean")):
     for point in result.labels:
-        mean, _ = result.value(point, "latency.mean")
-        print(f"{point:32} mean {mean / 1e3:6.1f} us")
+        mean, _ = result.value(point, metric)
+        print(f"{point:32} mean {mean / 1e3:7.1f} us")
 plot.breakdown(threads)
 
 # %%
