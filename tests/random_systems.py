@@ -377,3 +377,17 @@ def sparing(system: System, seed: int) -> System:
     )
     workers = tuple(replace(row, flush=rng.randint(0, 10**6)) for row in system.workers)
     return replace(system, bells=bells, workers=workers)
+
+
+def translating(system: System, seed: int) -> System:
+    """Return a system whose workers find the TLB entries of others in the place of theirs."""
+    rng = Random(seed)
+    slice_ = system.pool.slice + 10**6
+    workers = []
+    for row in system.workers:
+        room = rng.choice([16, 64, 1536])
+        tlb = {"room": room, "entries": rng.randint(1, room), "tagged": rng.randint(0, 1)}
+        tlb |= {"walks": rng.randint(1, 10**6), "touches": rng.randint(1, 10**7)}
+        workers.append(replace(row, refill_account=0, **tlb) if rng.random() < 0.7 else row)
+    pool = replace(system.pool, slice=slice_)
+    return replace(system, pool=pool, workers=tuple(workers))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines import both
-from tests.random_systems import RandomSystem, on_shared_cores, sparing
+from tests.random_systems import RandomSystem, on_shared_cores, sparing, translating
 from virtperf import catalog, fast, sim, simulate
 from virtperf.build import build
 from virtperf.errors import VirtperfError
@@ -52,6 +52,14 @@ def test_where_two_threads_share_a_core(seed, pace):
 @given(seed=SEEDS)
 def test_where_joins_spare_who_is_absent(seed):
     system = sparing(RandomSystem(seed, depth=8).system(), seed)
+    compiled, reference = both(system, seed=1, requests=200)
+    assert compiled == reference
+
+
+@settings(max_examples=25, derandomize=True)
+@given(seed=SEEDS)
+def test_where_workers_walk_again_for_what_others_evict(seed):
+    system = translating(RandomSystem(seed, depth=4).system(), seed)
     compiled, reference = both(system, seed=1, requests=200)
     assert compiled == reference
 

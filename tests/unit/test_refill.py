@@ -1,15 +1,19 @@
 """What a worker loads again after others ran on its pCPU: by hand, on both engines."""
 
+import math
+import random
+from collections import OrderedDict
 from types import SimpleNamespace
 
 import pytest
 
 from tests.schedules import BOTH, recorded
 from virtperf.assembly import Assembly
+from virtperf.assembly.translations import Translations
 from virtperf.build import build
 from virtperf.errors import ParameterError
 from virtperf.path import end, work
-from virtperf.rules.refill import reload
+from virtperf.rules import refill
 from virtperf.scenario import Scenario
 
 US = 10**6  # ticks
@@ -21,12 +25,14 @@ US = 10**6  # ticks
 )
 def test_what_is_lost_grows_with_what_others_ran(last, others, lost):
     worker = SimpleNamespace(refill=100, forgets=1000, last=last, seen_ran=7)
-    assert reload(worker, SimpleNamespace(index=0, ran=7 + others)) == pytest.approx(lost, abs=1)
+    assert refill.cached(worker, SimpleNamespace(index=0, ran=7 + others)) == pytest.approx(
+        lost, abs=1
+    )
 
 
 def test_it_is_exact_however_long_the_times():
     worker = SimpleNamespace(refill=10**12, forgets=10**12, last=0, seen_ran=0)
-    assert reload(worker, SimpleNamespace(index=0, ran=5 * 10**11)) == 5 * 10**11
+    assert refill.cached(worker, SimpleNamespace(index=0, ran=5 * 10**11)) == 5 * 10**11
 
 
 @pytest.mark.parametrize("engine", BOTH)
@@ -61,3 +67,102 @@ def test_a_working_set_is_loaded_as_far_as_the_cache_holds_it():
     # 1 MiB of cache at 10 GB/s: 104.8576 us
     assert refill("512KiB") == (52_428_800, 104_857_600)
     assert refill("64MiB") == (104_857_600, 104_857_600)
+
+
+# -- the TLB --------------------------------------------------------------------------------------
+
+
+def translating(entries, room, *, held=0, tagged=1, last=0):
+    """Return what a worker walks for again, in entries, behind another that held so many."""
+    worker = SimpleNamespace(
+        index=0,
+        walks=entries << 20,
+        entries=entries,
+        room=room,
+        tagged=tagged,
+        last=last,
+        tlb_left=5,
+    )
+    other = SimpleNamespace(last=0, tlb_left=9, tlb_held=held)
+    pool, pcpu = SimpleNamespace(crew=2), SimpleNamespace(index=0)
+    return refill.translated(pool, [worker, other], worker, pcpu) / (1 << 20)
+
+
+def interleaved(entries, room, held, seed):
+    """Return the misses of one that refers to its pages at random, after another has come between.
+
+    A fully associative LRU TLB, reference by reference.
+    """
+    rng, lru = random.Random(seed), OrderedDict()
+
+    def misses(page) -> bool:
+        hit = page in lru
+        if hit:
+            lru.move_to_end(page)
+        elif len(lru) == room:
+            lru.popitem(last=False)
+        lru[page] = None
+        return not hit
+
+    for _ in range(20 * entries):
+        misses(rng.randrange(entries))
+    for page in range(held):
+        misses(("other", page))
+    return sum(misses(rng.randrange(entries)) for _ in range(20 * entries))
+
+
+@pytest.mark.parametrize(
+    ("entries", "room", "held"),
+    [
+        (100, 100, 20),
+        (100, 100, 60),
+        (100, 200, 100),
+        (100, 200, 120),
+        (500, 1000, 900),
+        (64, 64, 9),
+    ],
+)
+def test_what_is_walked_for_again_is_what_an_interleaved_stream_misses(entries, room, held):
+    """The mean of 40 streams strays by an interval of its own; 20 rounds leave e^-20 undone."""
+    seen = [interleaved(entries, room, held, seed) for seed in range(40)]
+    mean = sum(seen) / len(seen)
+    spread = math.sqrt(sum((one - mean) ** 2 for one in seen) / (len(seen) - 1) / len(seen))
+    assert 2 * spread < 0.05 * entries  # tight enough to prove something
+    assert translating(entries, room, held=held) == pytest.approx(mean, abs=2.1 * spread + 0.5)
+
+
+def test_without_tags_or_elsewhere_all_is_walked_for_again():
+    assert translating(100, 1000, tagged=0) == 100
+    assert translating(100, 1000, last=1) == 100
+    assert translating(100, 1000) == 0
+
+
+@pytest.mark.parametrize(("whole", "part"), [(1, 1), (2, 1), (1536, 1), (1536, 700), (1 << 19, 3)])
+def test_the_logarithm_is_one(whole, part):
+    found = refill.logarithm(whole, part) / refill.ONE
+    assert found == pytest.approx(math.log(whole / part), abs=3e-5)
+
+
+@pytest.mark.parametrize("x", [0.0, 0.02, 0.1, 0.5, 1.0, 3.3, 9.0, 15.9])
+def test_the_decay_is_exponential(x):
+    """The smallest step is 1/64, what is below it is cut off; ten products lose 2^-30 each."""
+    found = refill.decay(int(x * refill.UNIT)) / refill.ONE
+    assert math.exp(-x) * (1 - 1e-6) - 1e-8 <= found <= math.exp(-x) * math.exp(1 / 64)
+
+
+@pytest.mark.parametrize("engine", BOTH)
+@pytest.mark.parametrize(("tagged", "again"), [(True, 0), (False, 100)])
+def test_two_that_take_turns_walk_again_for_what_has_no_tag(engine, tagged, again):
+    """Slices of 1 ms, a switch of 2 us; 300 entries of 1,000 each, 100 us to walk for them."""
+    tlb = Translations(walks_ns=1e5, entries=300, room=1000, touches_ns=1e4, tagged=tagged)
+    assembly = Assembly("turns", pcpus=1, slice_ns=1e6, switch_ns=2e3)
+    for name in ("a", "b"):
+        assembly.worker(name, "vcpu", tlb=tlb)
+        path = (work(name, 5e6, name), end())
+        assembly.source(name, {name: (1.0, path)}, to=name, outstanding=1)
+    timeline = recorded(assembly.system(), 5, engine=engine)
+    spans = [(s.name, (s.end - s.start) // US) for s in timeline.pcpus[0][:10]]
+    # `b` has not been there yet, and walks for all; `a` comes back to what it left, or to nothing
+    assert spans[:4] == [("a", 1000), ("host: switch", 2), ("vcpu: TLB refill", 100), ("b", 898)]
+    back = [("host: switch", 2), ("vcpu: TLB refill", again), ("a", 998 - again)]
+    assert spans[4 : 6 + bool(again)] == [one for one in back if one[1]]

@@ -27,13 +27,14 @@ RULES = [
 EACH = pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r.__module__}.{r.__name__}")
 STATES, COUNT = 1000, 6
 
+TLB = "index walks entries room touches tagged tlb_time tlb_left tlb_held"
 SPINNING = "pause_window pause_grow spin_window gave_way eligible queued leader kin turn"
 FIELDS = {  # every field a rule may read or write
-    "pool": "count idle head tail slice sharing",
+    "pool": "count idle head tail slice sharing crew",
     "pcpus": "worker dispatched",
-    "workers": f"next last pin state polling masked level {SPINNING}",
+    "workers": f"next last pin state polling masked level {SPINNING} {TLB}",
     "worker": "next last pin state polling masked level came window refill forgets seen_ran"
-    f" poll_kind poll_most poll_start poll_grow poll_shrink {SPINNING}",
+    f" poll_kind poll_most poll_start poll_grow poll_shrink {SPINNING} {TLB}",
     "pcpu": "index ran",
     "bell": "rule produced event pending timer count",
     "inbox": "in_turn told notified level",
@@ -67,6 +68,7 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
         }
         | {name: int(rng.integers(0, 2)) for name in ("polling", "masked", "level")}
         | spinning_state(rng, w)
+        | tlb_state(rng, w)
         for w in range(COUNT)
     ]
     ends = {"head": waiting[0], "tail": waiting[-1]} if waiting else {"head": -1, "tail": -1}
@@ -76,7 +78,7 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
     return {
         "pool": [
             {"count": pcpus, "idle": running.count(-1), "slice": int(rng.integers(1, 1000))}
-            | {"sharing": sharing}
+            | {"sharing": sharing, "crew": COUNT}
             | ends
         ],
         "pcpus": [{"worker": w, "dispatched": int(rng.integers(0, 9))} for w in running],
@@ -109,6 +111,18 @@ def spinning_state(rng: np.random.Generator, w: int) -> dict[str, int]:
         "leader": w % 2,
         "kin": w + 2 if w + 2 < COUNT else -1,
         "turn": w % 2 + 2 * int(rng.integers(0, COUNT // 2)),
+    }
+
+
+def tlb_state(rng: np.random.Generator, w: int) -> dict[str, int]:
+    """Return what worker `w` has of a TLB of 100 entries."""
+    most = {"entries": 100, "walks": 10**9, "touches": 10**6, "tlb_time": 10**7, "tlb_left": 9}
+    return {
+        "index": w,
+        "room": 100,
+        "tagged": int(rng.integers(0, 2)),
+        "tlb_held": int(rng.integers(0, 40)),
+        **{name: int(rng.integers(1, top)) for name, top in most.items()},
     }
 
 
@@ -164,7 +178,8 @@ def test_a_compiled_rule_decides_as_the_plain_one(rule):
         scalars |= {"i": scalars["w"], "woken": int(rng.integers(0, 2)), "level": 1 - pcpu % 2}
         scalars |= {"tried": int(rng.choice([-1, scalars["w"]])), "window": int(rng.integers(0, 9))}
         scalars |= {"patience": int(rng.integers(-1, 9)), "work": int(rng.integers(0, 9_999))}
-        scalars |= {"pace": int(rng.integers(1_000, 2_001))}
+        scalars |= {"pace": int(rng.integers(1_000, 2_001)), "x": int(rng.integers(0, 15 << 18))}
+        scalars |= {"part": int(rng.integers(1, 99)), "whole": int(rng.integers(99, 9_999))}
         rows, given = arguments(rule, lambda _, table: rows_of(table), state, scalars)
         records, same = arguments(rule, records_of, state, scalars)
 

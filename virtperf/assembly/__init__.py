@@ -8,6 +8,7 @@ from virtperf.assembly.checking import refuse_endless
 from virtperf.assembly.laying import Expand, Laying, expanded
 from virtperf.assembly.polling import ACCOUNTS, PollKind, poll_row
 from virtperf.assembly.scheduling import NO_EXITS, NO_LIMITS, Share, SpinExits, pool_row
+from virtperf.assembly.translations import NO_TRANSLATIONS, Translations
 from virtperf.dist import Cycle, Deterministic, Distribution
 from virtperf.errors import ParameterError
 from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Step, Transition
@@ -39,9 +40,6 @@ RULES = {
     "unless-absent": Rule.UNLESS_ABSENT,
 }
 DISCIPLINES = {kind.name.lower().replace("_", "-"): kind for kind in Discipline}
-
-
-REFILL = "cache refill"
 
 
 def _no_transitions(transition: Transition, where: str) -> tuple[Step, ...]:
@@ -126,6 +124,7 @@ class Assembly:
         flush_ns: float = 0.0,
         refill_ns: float = 0.0,
         forgets_ns: float = 0.0,
+        tlb: Translations | None = None,
         pauses: SpinExits | None = None,
         kick: Path = (),
         expand: Expand = _no_transitions,
@@ -157,6 +156,8 @@ class Assembly:
         refill_ns, forgets_ns : float
             Time to load all it works with into the pCPU's caches, and how long others must run
             there until nothing of it is left.
+        tlb : Translations, optional
+            What it must walk for again after others ran there.
         pauses : SpinExits, optional
             Makes it a vCPU that leaves its guest when it spins for long.
         kick : Path
@@ -170,7 +171,8 @@ class Assembly:
         pin = index if host_interrupts_of is None else host_interrupts_of
         if not 0 <= pin % self._pool.pcpus == pin and host_interrupts_of is not None:
             raise ParameterError(name, "pCPU", f"below {self._pool.pcpus}", host_interrupts_of)
-        comes = ticks(refill_ns) + ticks(flush_ns) + self._pool.switch
+        tlb = NO_TRANSLATIONS if tlb is None else tlb.checked(name)
+        comes = ticks(refill_ns) + ticks(flush_ns) + ticks(tlb.walks_ns) + self._pool.switch
         if elapsed(comes, self._pool.sharing or ALONE) >= self._pool.slice:
             raise ParameterError(name, "refill", "with a switch shorter than a slice", refill_ns)
         exits = NO_EXITS if pauses is None else pauses.checked(name)
@@ -208,7 +210,12 @@ class Assembly:
                 flush=ticks(flush_ns),
                 refill=ticks(refill_ns),
                 forgets=max(1, ticks(forgets_ns)),
-                refill_account=book.accounts.number(f"{role}: {REFILL}") if refill_ns else NONE,
+                refill_account=self._refill_account(role, refill_ns, tlb.walks_ns),
+                walks=ticks(tlb.walks_ns),
+                entries=tlb.entries,
+                room=tlb.room,
+                touches=max(1, ticks(tlb.touches_ns)),
+                tagged=int(tlb.tagged),
                 wake_group=wake_group,
                 pause=self._sequence(exits.cost, name, expand),
                 pause_window=ticks(exits.window_ns),
@@ -342,6 +349,10 @@ class Assembly:
                 spin=ticks(spin_ns),
             )
         )
+
+    def _refill_account(self, role: str, refill_ns: float, walks_ns: float) -> int:
+        what = " and ".join(name for name, ns in (("cache", refill_ns), ("TLB", walks_ns)) if ns)
+        return self._book.accounts.number(f"{role}: {what} refill") if what else NONE
 
     def _discipline(self, lock: str, owner: str) -> int:
         return self._book.stations[self._book.find("station", lock, owner)].discipline

@@ -48,11 +48,13 @@ WORKER = _row(
     " poll_kind poll_most poll_start poll_grow poll_shrink poll_hits poll_misses"
     " wake_first wake_last pickup_first pickup_last switch_first switch_last"
     " weight cap leader kin flush refill forgets refill_account wake_group"
+    " walks entries room touches tagged"
     " pause_window pause_grow directed pause_first pause_last kick_first kick_last"
     # ---
     " state entered"  # its clock
     " last next pcpu queued requested alarm alarms away stopped end stood account plain"
     " switch_left refill_left seen_ran switches_anew level"
+    " tlb_time tlb_left tlb_held"
     " owes_flush pace piece ahead slowed"  # of its work on a shared core
     " masked spinning holds need task process_of"
     " spin_window gave_way eligible turn"  # of who spins

@@ -122,7 +122,9 @@ class Machine:
         names += " sharing sharing_account"
         pool: dict[str, Any] = {name: getattr(row, name) for name in names.split()}
         pool |= {"count": row.pcpus, "idle": row.pcpus, "crew": len(self.system.workers)}
-        pool |= dict(row.constants) | {"reloads": any(w.refill for w in self.system.workers)}
+        pool |= dict(row.constants) | {
+            "reloads": any(w.refill or w.walks for w in self.system.workers)
+        }
         pauses = any(worker.pause_window for worker in self.system.workers)
         starts = hasattr(COMPILED[row.policy], "starts")
         flushes = any(worker.flush for worker in self.system.workers)
@@ -150,6 +152,7 @@ class Machine:
                 tasks.setdefault(inbox.worker, []).append(i)
         names = "pin host batch_account poll_account spin_account slice waits weight cap"
         names += " flush refill forgets refill_account wake_group"
+        names += " walks entries room touches tagged"
         names += " pause_window pause_grow directed"
         kin = kinship(system.workers)
         self._rows(

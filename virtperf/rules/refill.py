@@ -1,22 +1,111 @@
-"""What a worker must load again after others ran on its pCPU: caches and TLB, as one reload.
+"""What a worker must load again after others ran on its pCPU: its caches, and its TLB entries.
 
-State: `worker` has ``refill`` (time to load all it works with), ``forgets`` (how long others must
-run until none of that is left), ``last`` (its last pCPU) and ``seen_ran`` (what had run on that
-pCPU when it left); `pcpu` has ``index`` and ``ran`` (what has run there so far). Times are ticks.
+State, of caches: `worker` has ``refill`` (time to load all it works with), ``forgets`` (how long
+others must run until none of that is left), ``last`` (its last pCPU) and ``seen_ran`` (what had run
+there when it left); `pcpu` has ``index`` and ``ran`` (what has run there so far). What others run
+evicts evenly, whoever they are, and another pCPU knows nothing. Times are ticks.
 
-A simple model: what others run evicts evenly, whoever they are, and another pCPU knows nothing.
+State, of the TLB: `worker` has ``walks`` (time to walk for all entries it works with), ``entries``
+(how many those are), ``room`` (all that the TLB holds), ``touches`` (how long it takes to refer to
+as many pages, one by one at random, as those are) and ``tagged`` (whether the TLB tells entries of
+others apart, so that they may stay); and of its last stay on a pCPU ``tlb_time``, ``tlb_held`` and
+``tlb_left`` (how long it was, how many entries it used, when it ended). `pool` has ``crew``.
+
+Replacement is LRU. What others have used since is younger: of D entries, the m that have no room
+beside that are gone.
+Whoever then refers to the D pages in random order misses those, and others that are evicted before
+their turn comes: one of its own entries, the oldest there are, goes with each page that is done.
+That makes m (1 + ln (D / m)) misses; D where all is gone, or has to go for want of tags.
 """
 
 from typing import Any
 
 PARTS = 1024
+ONE = 1 << 30  # as a fixed-point number
+LN_2 = 744_261_118  # of that
+UNIT = 1 << 18  # of what `decay` takes
+EXPONENTIALS = (  # e^-8, e^-4, e^-2, e^-1, and so on to e^(-1/64)
+    360_200, 19_666_268, 145_315_154, 395_007_542, 651_257_337, 836_230_973, 947_573_834,
+    1_008_687_096, 1_040_706_261, 1_057_095_000,
+)  # fmt: skip
 
 
-def reload(worker: Any, pcpu: Any) -> int:
+def reload(pool: Any, workers: Any, worker: Any, pcpu: Any) -> int:
     """Return the time it takes to load again what is lost, in ticks."""
-    if worker.refill == 0:
-        return 0
+    ticks = 0
+    if worker.refill:
+        ticks += cached(worker, pcpu)
+    if worker.walks:
+        ticks += translated(pool, workers, worker, pcpu)
+    return ticks
+
+
+def cached(worker: Any, pcpu: Any) -> int:
+    """Return the time it takes to load again what the caches have lost."""
     others = pcpu.ran - worker.seen_ran
     if worker.last != pcpu.index or others >= worker.forgets:
-        return worker.refill
-    return worker.refill * (others * PARTS // worker.forgets) // PARTS
+        return int(worker.refill)
+    return int(worker.refill * (others * PARTS // worker.forgets) // PARTS)
+
+
+def translated(pool: Any, workers: Any, worker: Any, pcpu: Any) -> int:
+    """Return the time it takes to walk again for what the TLB has lost."""
+    if worker.last != pcpu.index or not worker.tagged:
+        return int(worker.walks)
+    gone = worker.entries - worker.room
+    for w in range(pool.crew):
+        other = workers[w]
+        if w != worker.index and other.last == pcpu.index and other.tlb_left >= worker.tlb_left:
+            gone += other.tlb_held
+    if gone <= 0:
+        return 0
+    if gone >= worker.entries:
+        return int(worker.walks)
+    share = gone * ONE // worker.entries
+    misses = share * (ONE + logarithm(worker.entries, gone)) // ONE
+    return int(worker.walks // PARTS * (misses * PARTS // ONE))
+
+
+def stays(worker: Any, ran: int, now: int) -> None:
+    """Note what the TLB knows of a worker that leaves its pCPU after `ran` ticks."""
+    if worker.walks:
+        worker.tlb_time += ran
+        worker.tlb_left = now
+        worker.tlb_held = held(worker)
+
+
+def held(worker: Any) -> int:
+    """Return how many entries a stay has used: D (1 - e^-x), of D and what it referred to."""
+    if worker.tlb_time >= 16 * worker.touches:
+        return int(worker.entries)
+    left = decay(worker.tlb_time * UNIT // worker.touches)
+    return int(worker.entries * (ONE - left) // ONE)
+
+
+def logarithm(whole: int, part: int) -> int:
+    """Return ln (whole / part), as a fixed-point number; `whole` is not the smaller of them."""
+    found = 0
+    while whole >= 2 * part:
+        part *= 2
+        found += ONE
+    ratio = whole * ONE // part  # from 1 to 2: its binary logarithm, bit by bit
+    bit = ONE // 2
+    while bit > ONE >> 16:
+        ratio = ratio * ratio // ONE
+        if ratio >= 2 * ONE:
+            ratio //= 2
+            found += bit
+        bit //= 2
+    return found * (LN_2 // PARTS) // (ONE // PARTS)
+
+
+def decay(x: int) -> int:
+    """Return e^-x as a fixed-point number; `x` is below 16, in parts of `UNIT`."""
+    left = ONE
+    power = 8 * UNIT
+    for i in range(10):
+        if x >= power:
+            x -= power
+            left = left * EXPONENTIALS[i] // ONE
+        power //= 2
+    return left

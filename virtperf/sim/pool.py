@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from virtperf.rules import pause, siblings
+from virtperf.rules import pause, refill, siblings
 from virtperf.rules.policies import (
     CONSTANTS,
     PCPU_FIELDS,
@@ -15,7 +15,6 @@ from virtperf.rules.policies import (
     POOL_FIELDS,
     WORKER_FIELDS,
 )
-from virtperf.rules.refill import reload
 from virtperf.sim import pieces
 from virtperf.sim.clock import Account, Alarm, Clock, Owner, Ticker
 from virtperf.tables import NONE, PoolRow
@@ -180,7 +179,7 @@ class Pool:
     def start(self) -> None:
         """Let the policy's clocks run, if it has any."""
         self.crew = len(self.workers)
-        self.reloads = any(worker.refill for worker in self.workers)
+        self.reloads = any(worker.refill or worker.walks for worker in self.workers)
         pauses = any(worker.pause_window for worker in self.workers)
         flushes = any(worker.flush for worker in self.workers)
         self.particular = self.reloads or pauses or flushes or self.starts is not None
@@ -338,9 +337,10 @@ class Pool:
 
     def _heed(self, pcpu: Pcpu, worker: "Thread") -> None:
         """Do at a dispatch what only some workers and policies ask for."""
-        if worker.refill and pcpu.last not in (worker.index, NOBODY):
-            worker.refill_left = reload(worker, pcpu)
+        if self.reloads and pcpu.last not in (worker.index, NOBODY):
+            worker.refill_left = refill.reload(self, self.workers, worker, pcpu)
             worker.switch_left += worker.refill_left
+            worker.tlb_time = 0
         if worker.owes_flush:
             worker.owes_flush = False
             worker.switch_left += worker.flush
@@ -359,7 +359,9 @@ class Pool:
             self._disarm(pcpu, pcpu.alarm)
         self.idle += 1
         if self.reloads:
-            pcpu.ran = worker.seen_ran = pcpu.ran + self.env.now - pcpu.dispatched
+            ran = self.env.now - pcpu.dispatched
+            pcpu.ran = worker.seen_ran = pcpu.ran + ran
+            refill.stays(worker, ran, self.env.now)
         pcpu.worker, pcpu.last = NOBODY, worker.index
         worker.pcpu = None
         return pcpu

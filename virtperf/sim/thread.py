@@ -39,6 +39,7 @@ class Thread:
         "cap",
         "clock",
         "end",
+        "entries",
         "env",
         "flush",
         "index",
@@ -59,14 +60,21 @@ class Thread:
         "queued",
         "refill_left",
         "requested",
+        "room",
         "row",
         "slowed",
         "stood",
         "stopped",
         "switch_left",
         "switches_anew",
+        "tagged",
         "ticker",
+        "tlb_held",
+        "tlb_left",
+        "tlb_time",
+        "touches",
         "wake_group",
+        "walks",
         "weight",
         "yields",
         "__dict__",  # for the state of a policy that is not among `POLICIES`
@@ -100,6 +108,9 @@ class Thread:
         self.switch_left = self.refill_left = 0  # of both together, and of the second of them
         self.flush, self.owes_flush = row.flush, False
         self.refill, self.forgets, self.seen_ran = row.refill, row.forgets, 0
+        self.walks, self.entries, self.room = row.walks, row.entries, row.room
+        self.touches, self.tagged = row.touches, row.tagged
+        self.tlb_time = self.tlb_left = self.tlb_held = 0
         self.switches_anew = False  # put on a pCPU after another one, since the switch was cut
         self.level = 0
         self.yields = False  # a poll that ends as soon as somebody else wants the pCPU
