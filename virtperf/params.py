@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Evidence = Literal["measured", "datasheet", "published", "derived", "assumed"]
 Checked = Literal["read", "recalled-high", "recalled-medium", "recalled-low", "own"]
 
-_METADATA = ("title", "about", "based_on")
+_METADATA = ("title", "about", "based_on", "processor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +128,8 @@ class ParameterSet(Mapping[str, Quantity]):
         The numbers.
     title, about, based_on : str
         One line, a paragraph, and the platform it varies; all for the reader only.
+    processor : str
+        Whose TLBs and walk caches it has, by the name of a shipped file; "" if nobody says.
     """
 
     def __init__(
@@ -138,11 +140,13 @@ class ParameterSet(Mapping[str, Quantity]):
         title: str = "",
         about: str = "",
         based_on: str = "",
+        processor: str = "",
     ) -> None:
         self.name: Final = name
         self.title: Final = title
         self.about: Final = about
         self.based_on: Final = based_on
+        self.processor: Final = processor
         self._quantities: Final = dict(quantities)
 
     @classmethod
@@ -212,6 +216,7 @@ class ParameterSet(Mapping[str, Quantity]):
             title=self.title,
             about=self.about,
             based_on=self.based_on,
+            processor=self.processor,
         )
 
     def to_frame(self) -> pd.DataFrame:

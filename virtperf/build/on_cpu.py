@@ -6,9 +6,10 @@ from virtperf import catalog
 from virtperf.build.polling import for_all
 from virtperf.build.shootdown import others, shootdown
 from virtperf.build.site import Site
+from virtperf.build.translation import translation
 from virtperf.errors import ParameterError
 from virtperf.path import Bell, Path, Transition, end, ring
-from virtperf.scenario import Vm, WorkLoad
+from virtperf.scenario import Memory, Vm, WorkLoad
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique, cpu_technique
 from virtperf.technique.cpu.operations import OPERATIONS
@@ -32,11 +33,20 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
     flushes = vm.vcpus > 1 and workload.events(OPERATIONS["tlb_flush"]) > 0
     flush_ns = costs.ns("native_tlb_flush") if flushes else 0.0
+    addresses = translation(costs, vm.memory or Memory(technique=memory_of(vm, costs)), memory)
+    switch, tlb = memory.address_space(), None
+    if addresses is not None:
+        code, tagged = workload.code(), bool(costs.count("vpid"))
+        processes = -(-load.jobs // vm.vcpus)
+        switch = (*switch, *addresses.between(processes, tagged=addresses.pcid))
+        unit_ns = code.user_ns + code.kernel_ns + addresses.unit_ns
+        tlb = addresses.refill(unit_ns, tagged=tagged)
     for vcpu in vcpus:
-        site.add_vcpu(vm, name, vcpu, cpu, memory.address_space(), flush_ns=flush_ns)
+        site.add_vcpu(vm, name, vcpu, cpu, switch, flush_ns=flush_ns, tlb=tlb)
     beside = dict(zip(vcpus, [*vcpus[1:], vcpus[0]], strict=True))
     calls = shootdown(site, vm, vcpus, cpu, memory) if flushes else ()
-    path = unit(workload, cpu, memory, _interrupted(site, vm, beside, cpu), calls)
+    walks = addresses.path() if addresses is not None else ()
+    path = unit(workload, cpu, memory, _interrupted(site, vm, beside, cpu), calls, walks)
     site.costs.used |= costs.used
     for number in range(load.jobs):
         job, vcpu = f"{name}.job{number}", vcpus[number % vm.vcpus]

@@ -40,7 +40,7 @@ def shootdown(
         to="",
         rule="unless-absent" if asked else "unless-idle",
         costs=_costs(vm, cpu, memory),
-        counts="tlb flushes of others",
+        counts="tlb_flushes_of_others",
     )
     for vcpu in vcpus:
         site.assembly.bell(

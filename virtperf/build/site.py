@@ -3,6 +3,7 @@
 from virtperf import catalog
 from virtperf.assembly import Assembly
 from virtperf.assembly.scheduling import SpinExits
+from virtperf.assembly.translations import Translations
 from virtperf.build.polling import for_all, polls
 from virtperf.build.scheduling import scheduler
 from virtperf.mechanism.isa import isa
@@ -90,11 +91,12 @@ class Site:
         switch: Path,
         kick: Path = (),
         flush_ns: float = 0.0,
+        tlb: Translations | None = None,
     ) -> None:
         """Add a vCPU of copy `name` of a VM; its guest's processes come with the load.
 
         `switch` is what it takes to let another one of them run, `kick` to wake another vCPU,
-        `flush_ns` to empty its TLB as it comes back onto a pCPU.
+        `flush_ns` to empty its TLB as it comes back onto a pCPU, `tlb` what to fill again there.
         """
         crowded = vm.load.jobs > vm.vcpus
         slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
@@ -107,6 +109,7 @@ class Site:
             switch=switch if crowded else (),
             share=self.scheduler.share(vm, name),
             flush_ns=flush_ns,
+            tlb=tlb,
             refill_ns=refill_ns,
             forgets_ns=forgets_ns,
             **polls(vm, cpu),

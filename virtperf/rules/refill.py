@@ -57,13 +57,20 @@ def translated(pool: Any, workers: Any, worker: Any, pcpu: Any) -> int:
         other = workers[w]
         if w != worker.index and other.last == pcpu.index and other.tlb_left >= worker.tlb_left:
             gone += other.tlb_held
+    lost = share_lost(worker.entries, gone)
+    if lost == ONE:
+        return int(worker.walks)
+    return int(worker.walks // PARTS * (lost * PARTS // ONE))
+
+
+def share_lost(entries: int, gone: int) -> int:
+    """Return what part of all walks there will be, if so many of the entries are gone."""
     if gone <= 0:
         return 0
-    if gone >= worker.entries:
-        return int(worker.walks)
-    share = gone * ONE // worker.entries
-    misses = share * (ONE + logarithm(worker.entries, gone)) // ONE
-    return int(worker.walks // PARTS * (misses * PARTS // ONE))
+    if gone >= entries:
+        return ONE
+    share = gone * ONE // entries
+    return share * (ONE + logarithm(entries, gone)) // ONE
 
 
 def stays(worker: Any, ran: int, now: int) -> None:

@@ -73,11 +73,18 @@ class Cpu(Frozen):
     """Where a guest's kernel runs that has lost its privilege; by default where it can."""
 
 
+PageName: TypeAlias = Literal["4KiB", "2MiB", "1GiB"]
+
+
 class Memory(Frozen):
     """How the guest's memory is mapped to the machine's."""
 
     technique: MemoryTechnique
     """Memory technique; ``virtperf list techniques`` names them."""
+    guest_page: PageName = "4KiB"
+    """Pages of the guest's data: ``4KiB``, ``2MiB`` or ``1GiB``."""
+    host_page: PageName = "4KiB"
+    """Pages that the host backs the guest's memory with."""
 
 
 class Disk(Frozen):

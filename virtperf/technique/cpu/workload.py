@@ -24,7 +24,8 @@ CODE = (
 
 REGION = "updates_per_region"  # of page tables, that a guest's kernel can let wait together
 FLOATS = "float_share"
-OPTIONAL = (REGION, FLOATS)
+DATA = ("data_footprint", "page_visits", "skew")
+OPTIONAL = (REGION, FLOATS, *DATA)
 MOST_SENT = 1_000  # interrupts that one unit sends to other vCPUs
 
 
@@ -107,6 +108,7 @@ def unit(
     memory: "MemoryTechnique",
     peer: Path = (),
     others: Path = (),
+    addresses: Path = (),
 ) -> Path:
     """Return what one unit of a workload takes on a vCPU under its two techniques.
 
@@ -121,8 +123,10 @@ def unit(
         that is another CPU's time, while this one goes on.
     others : Path
         How the TLBs of the other vCPUs are flushed, for which this one waits.
+    addresses : Path
+        What the translation of its addresses takes.
     """
-    parts: list[Part] = list(cpu.code(workload.code(), "vcpu"))
+    parts: list[Part] = [*cpu.code(workload.code(), "vcpu"), *addresses]
     for operation in OPERATIONS.values():
         number = workload.events(operation)
         if number:

@@ -26,9 +26,16 @@ class MemoryTechnique(Protocol):
     flushes_others : bool
         Whether the hypervisor, asked for a flush, flushes the other vCPUs that run by itself;
         else the guest's kernel interrupts them.
+    dimensions : int
+        Of a walk by hardware: of one table, the guest's or its shadow (1), of the guest's and the
+        host's (2); 0 where software looks addresses up.
+    follows_host : bool
+        Whether that one table's entries are no larger than the host's pages: a hypervisor's own.
     """
 
     flushes_others: bool
+    dimensions: int
+    follows_host: bool
 
     def page_fault(self) -> Path:
         """Return a true page fault: one the guest's kernel handles, until the access succeeds."""

@@ -13,6 +13,8 @@ class DirectTables:
     """Direct (PV) page tables (see `MemoryTechnique`)."""
 
     flushes_others = True
+    dimensions = 1
+    follows_host = False
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs

@@ -13,6 +13,8 @@ class Native:
     """Native page tables (see `MemoryTechnique`)."""
 
     flushes_others = False
+    dimensions = 1
+    follows_host = False
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs

@@ -9,3 +9,5 @@ from virtperf.technique.memory.native import Native
 
 class Nested(Native):
     """Nested page tables (see `MemoryTechnique`): for the CPU, as if they were native."""
+
+    dimensions = 2

@@ -72,6 +72,8 @@ class Shadow:
     """Shadow page tables (see `MemoryTechnique`)."""
 
     flushes_others = False
+    dimensions = 1
+    follows_host = True
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs

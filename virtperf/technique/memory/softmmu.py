@@ -11,6 +11,8 @@ from virtperf.technique.memory.native import Native
 class Softmmu(Native):
     """A software TLB (see `MemoryTechnique`)."""
 
+    dimensions = 0
+
     def page_fault(self) -> Path:
         """Return the guest's handling between two misses: before it, and of the access again."""
         return (leave("tlb-miss", "kernel"), *super().page_fault(), leave("tlb-miss", "kernel"))
