@@ -113,6 +113,13 @@ def test_tags_save_misses_when_processes_switch_often_and_nothing_when_they_seld
     assert lost[1] > lost[0]  # a refill is a walk in two dimensions
 
 
+def test_a_short_turn_alone_is_counted_as_one_among_others():
+    one = memory_data.by_switch_rate(PART, quanta=(100,), ways=["4K"])
+    several = memory_data.by_switch_rate(PART, quanta=(100, 1000), ways=["4K"])
+    for key, points in one.items():
+        assert points[0][1] == pytest.approx(several[key][0][1], rel=0.01) and points[0][1] > 5
+
+
 def test_a_number_of_processes_must_be_one():
     with pytest.raises(ParameterError, match="processes must be at least 1, got 0"):
         memory_data.by_switch_rate(PART, processes=0)

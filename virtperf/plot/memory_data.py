@@ -233,7 +233,10 @@ def by_switch_rate(
         if value < 1:
             raise ParameterError("by_switch_rate", field, "at least 1", value)
     part = part or processor(PROCESSOR)
-    streams = [_random(pages << 12, 12 * max(quanta)) for _ in range(processes)]
+    streams = [
+        _random(pages << 12, 2 * max(_part(quantum) for quantum in quanta))
+        for _ in range(processes)
+    ]
     return {
         (way, tags): [
             (1e6 / quantum, _taking_turns(part, share, way, streams, quantum, tags))
@@ -244,7 +247,9 @@ def by_switch_rate(
     }
 
 
-_TURNS = 3
+def _part(quantum: int) -> int:
+    """Return the accesses of each process to warm up, and again to count: whole turns, three on."""
+    return quantum * max(3, -(-20_000 // quantum))
 
 
 def _taking_turns(
@@ -252,16 +257,16 @@ def _taking_turns(
 ) -> float:
     from virtperf.mmu.schedule import cut, gathered, take_turns
 
-    turns = max(_TURNS, -(-20_000 // quantum))
+    each = _part(quantum)
     who = [context(way, space, space if tags else 0) for space in range(len(streams))]
     what: Sequence[Flush] = (NOTHING if tags else mov_cr3(who[0].tag, pcids=False), NOTHING)
     mmu, taken = hardware(part, share), []
-    for part_of in (slice(0, turns * quantum), slice(turns * quantum, 2 * turns * quantum)):
+    for part_of in (slice(each), slice(each, 2 * each)):
         pieces = cut(take_turns([[one[part_of]] for one in streams], quantum), None)
         for words, schedule in gathered(pieces, who, what):
             mmu.run(words, schedule)
         taken.append(cycles(part, mmu.counts))
-    return (taken[1] - taken[0]) / (turns * quantum * len(streams))
+    return (taken[1] - taken[0]) / (each * len(streams))
 
 
 def reaches(part: Processor) -> dict[str, int]:
