@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 PROCESSOR = "skylake-sp"
 SHARE = 0.5
-"""Of the data caches for table entries. Assumed: a random access reads one line of data, and each
-walk about one line of tables that is not in the nearest cache, so both have the same right to it.
-"""
+"""Of the data caches for table entries, unless another is given."""
+WHY_HALF = (
+    "a random access reads one line of data, and its walk about one line of tables that no near "
+    "cache has, so both have the same right to it"
+)
 PAGES = ("4K", "2M", "1G")
 WAYS = ("4K", "2M", "4K on 4K", "4K on 2M", "2M on 4K", "2M on 2M")
 """Page sizes of the curves: of the only tables, or of the guest's on the host's."""
