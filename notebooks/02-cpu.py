@@ -138,7 +138,7 @@ plot.time_by_cause(prices, title=f"fork-storm on {SERVER.name}")
 # `compute-bound` notices nothing but emulation: its instructions run directly. `fork-storm` lives
 # on page-table writes and faults: with shadow tables VT-x of 2006 is the *slowest* of the three,
 # slower than trap and emulate. Nested paging makes it native, as far as the CPU is concerned: what
-# walks in two dimensions cost is the memory's part.
+# walks in two dimensions cost is the subject of notebook 04.
 #
 # ## A code cache that fits, and one that thrashes
 #

@@ -160,3 +160,30 @@ def test_a_walk_of_no_such_tree_is_refused():
     assert done.exit_code == 1
     assert "levels must be 4 or 5, got 3" in done.stderr
     assert "left out without host" in virtperf("walk", "--tables-on", "4K").stderr
+
+
+@pytest.mark.slow
+def test_techniques_are_compared_in_tables_and_figures(tmp_path):
+    done = virtperf("memory", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    rows = {line.split("  ")[0]: line.split() for line in done.stdout.splitlines() if line}
+    assert rows["TLB emulation"][2:] == ["720", "2,120", "60", "-", "-", "-", "2,900"]
+    assert rows["nested, 2M"][2:4] == ["12", "KiB"]
+    drawn = {path.name for path in tmp_path.iterdir()}
+    names = ("footprint", "walks", "switches", "faults", "tables", "miss-ratio")
+    assert drawn == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--cpu", "nehalen"], "did you mean nehalem"),
+        (["--cpu", "jaguar"], "jaguar.data_caches must be told by its file"),
+        (["--share", 0], "share must be in (0, 1], got 0.0"),
+    ],
+)
+def test_memory_refuses_what_it_cannot_price(tmp_path, options, says):
+    done = virtperf("memory", "--out", tmp_path / "none", *options)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert says in done.stderr
+    assert not (tmp_path / "none").exists()

@@ -140,7 +140,7 @@ def test_python_of_the_page_runs(capsys):
     assert "exits.pte-write" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", ["docs/cpu.md", "README.md"])
+@pytest.mark.parametrize("page", ["docs/cpu.md", "docs/memory.md", "README.md"])
 def test_links_lead_somewhere(page):
     here = ROOT / page
     targets = re.findall(r"\]\(([^)#]+)\)", here.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ import typer
 
 from virtperf.cli.cpus import cpu_, isa, popf
 from virtperf.cli.importing import importers
-from virtperf.cli.memory import tlb, walk
+from virtperf.cli.memory import memory_, tlb, walk
 from virtperf.cli.options import (
     INTERRUPTED,
     Engine,
@@ -120,6 +120,13 @@ app.command(
         "virtperf tlb one.zst two.zst --quantum 10000 --tags off",
     )
 )(tlb)
+app.command(
+    "memory",
+    epilog=examples(
+        "virtperf memory",
+        "virtperf memory --cpu nehalem --share 0.25 --out results/nehalem",
+    ),
+)(memory_)
 app.command(epilog=examples("virtperf walk", "virtperf walk --guest 4K --host 2M"))(walk)
 
 

@@ -1,4 +1,4 @@
-"""Commands about memory: traces through TLBs, and one page walk step by step."""
+"""Commands about memory: what it costs, traces through TLBs, one page walk step by step."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from virtperf.cli.options import guarded
+from virtperf.cli.options import guarded, writable
+
+OUT = Path("results/memory")
 
 
 class Rows(StrEnum):
@@ -120,3 +122,25 @@ def walk(
     from virtperf.cli import walks
 
     typer.echo(walks.show(guest, host, tables_on, levels=levels, host_levels=host_levels))
+
+
+@guarded
+def memory_(
+    cpu: Annotated[
+        str,
+        typer.Option(help="A processor of models/tlbs whose data caches are known."),
+    ] = "skylake-sp",
+    share: Annotated[
+        float,
+        typer.Option(help="Share of the data caches that table entries have; data have the rest."),
+    ] = 0.5,
+    out: Annotated[Path, typer.Option(help="Folder to write the figures into.")] = OUT,
+) -> None:
+    """Compare the techniques of memory virtualization: walks, cycles, faults, table memory."""
+    from virtperf.cli import paging
+
+    study = paging.study(cpu, share)
+    writable(out)
+    typer.echo(paging.show(study))
+    for path in paging.draw(study, out):
+        typer.echo(f"wrote {path}")

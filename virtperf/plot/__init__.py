@@ -13,7 +13,9 @@ from virtperf.plot.figures import (
 )
 from virtperf.plot.flags import interrupt_flags
 from virtperf.plot.gantt import gantt
+from virtperf.plot.memory import footprint_cost, switch_cost, walk_references
 from virtperf.plot.miss_ratio import miss_ratio_curve
+from virtperf.plot.paging import faults_over_time, table_memory
 from virtperf.plot.reasons import exits_by_reason
 from virtperf.plot.schedule import schedules
 from virtperf.plot.translator import thrash, warm_up
@@ -25,6 +27,8 @@ __all__ = [
     "cause",
     "cdf",
     "exits_by_reason",
+    "faults_over_time",
+    "footprint_cost",
     "gantt",
     "interrupt_flags",
     "miss_ratio_curve",
@@ -34,8 +38,11 @@ __all__ = [
     "schedules",
     "short",
     "slowdown",
+    "switch_cost",
+    "table_memory",
     "thrash",
     "time_by_cause",
+    "walk_references",
     "warm_up",
     "winner_map",
 ]

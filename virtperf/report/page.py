@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from virtperf import plot
-from virtperf.report import cpu, scheduling, tables
+from virtperf.report import cpu, memory, scheduling, tables
 from virtperf.report.findings import findings
 from virtperf.report.picture import Picture, picture
 from virtperf.report.study import COUNTED, COUNTS, Study
@@ -14,15 +14,15 @@ from virtperf.result import BAND, NOISE
 
 
 def render(study: Study, *, runs: scheduling.Runs | None = None) -> str:
-    """Return the page as HTML; that of the whole study has parts on CPUs and their scheduling."""
+    """Return the page as HTML; that of the whole study has parts on CPUs, memory, scheduling."""
     from jinja2 import Environment, StrictUndefined
 
     text = files("virtperf.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
     results = (study.alone, study.crowd)
     claims, missed = tables.validation()
-    parts = [] if runs is None else [cpu.part(), scheduling.part(runs)]
-    on_cpu, scheduled = parts or (None, None)
+    parts = [] if runs is None else [cpu.part(), memory.part(), scheduling.part(runs)]
+    on_cpu, on_memory, scheduled = parts or (None, None, None)
     sources = [tables.combinations(), tables.sources(results)]
     return template.render(
         title="What does virtualization cost here, and where does each microsecond go?",
@@ -31,6 +31,7 @@ def render(study: Study, *, runs: scheduling.Runs | None = None) -> str:
         figures=list(_figures(study)),
         tables=_tables(study),
         cpu=on_cpu,
+        memory=on_memory,
         scheduling=scheduled,
         assumed=_assumed(study),
         flags=tables.flags(results),

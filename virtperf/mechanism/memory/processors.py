@@ -11,6 +11,7 @@ from virtperf import catalog
 from virtperf.errors import ParameterError, ScenarioError
 from virtperf.mechanism.memory.geometry import TlbGeometry, TlbStructure, WalkCaches
 from virtperf.mechanism.memory.pages import PageSize
+from virtperf.mechanism.memory.pte_caches import PteCache, PteCaches
 
 _KNOWN = (
     "read",
@@ -28,8 +29,9 @@ _CACHES = {
 }
 _PARTS = {
     *("title", "example", "source", "splits_1g", "data", "store", "instruction", "index"),
-    *("latency", "walk_caches", "tags", "nested_paging", "walkers"),
+    *("latency", "data_caches", "walk_caches", "tags", "nested_paging", "walkers"),
 }
+_LINE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class Processor:
     l2_hit_cycles, walk_cycles : float or None
         Latency of a dependent load on top of the data cache: a miss of the first level, and of
         all levels on top of that (native, 4 KiB, tables in the data caches); None if unknown.
+    data_caches : PteCaches or None
+        All of the data caches, nearest first, and memory; None if unknown.
     asids : int
         Tags of guests (VPIDs or ASIDs), 0 if there are none.
     pcid : bool
@@ -60,9 +64,38 @@ class Processor:
     walk_caches: WalkCaches
     l2_hit_cycles: float | None
     walk_cycles: float | None
+    data_caches: PteCaches | None
     asids: int
     pcid: bool
     facts: Mapping[str, Any]
+
+    def pte_caches(self, share: float) -> PteCaches:
+        """Return the data caches as far as they are left for table entries.
+
+        Parameters
+        ----------
+        share : float
+            Share of each cache's sets, in (0, 1]; the rest has the program's data. What it is no
+            file knows: it depends on the program.
+
+        Raises
+        ------
+        ParameterError
+            If the file does not tell the data caches, or the share is out of range.
+        """
+        if self.data_caches is None:
+            raise ParameterError(self.name, "data_caches", "told by its file", None)
+        if not 0 < share <= 1:
+            raise ParameterError(self.name, "share", "in (0, 1]", share)
+        levels = (
+            PteCache(
+                lines=max(1, int(one.lines // one.ways * share)) * one.ways,
+                ways=one.ways,
+                cycles=one.cycles,
+            )
+            for one in self.data_caches.levels
+        )
+        return PteCaches(levels=tuple(levels), memory_cycles=self.data_caches.memory_cycles)
 
 
 def names() -> list[str]:
@@ -109,6 +142,7 @@ class _Reading:
         data = self._levels("data")
         parts = {part: self._levels(part) for part in ("store", "instruction")}
         caches = self._walk_caches()
+        data_caches = self._data_caches()
         self.problems += self._unsourced()
         if self.problems or data is None or parts["instruction"] is None:
             raise ScenarioError(self.name, self.problems)
@@ -122,6 +156,7 @@ class _Reading:
             walk_caches=caches,
             l2_hit_cycles=latency.get("l2_hit"),
             walk_cycles=latency.get("walk"),
+            data_caches=data_caches,
             asids=tags.get("vpids", tags.get("asids", 0)),
             pcid=tags.get("pcid", False),
             facts=facts,
@@ -178,9 +213,25 @@ class _Reading:
             self.problems.append(f"walk_caches: {error}")
             return WalkCaches()
 
+    def _data_caches(self) -> PteCaches | None:
+        given = self.facts.get("data_caches")
+        if given is None:
+            return None
+        try:
+            levels = [
+                PteCache(lines=row["kib"] * 1024 // _LINE, ways=row["ways"], cycles=row["cycles"])
+                for row in given.get("levels", [])
+            ]
+            return PteCaches(levels=tuple(levels), memory_cycles=given["memory_cycles"])
+        except KeyError as error:
+            self.problems.append(f"data_caches: {error.args[0]} is missing")
+        except ParameterError as error:
+            self.problems.append(f"data_caches: {error}")
+        return None
+
     def _unsourced(self) -> Iterator[str]:
         """Yield what does not say how it is known."""
-        for part in ("index", "latency", "walk_caches", "tags", "walkers"):
+        for part in ("index", "latency", "data_caches", "walk_caches", "tags", "walkers"):
             given = self.facts.get(part)
             if given is not None and not given.get("source"):
                 yield f"{part}.source is missing"
