@@ -5,7 +5,7 @@ import pytest
 from virtperf.mechanism.memory.address_space import AddressSpace
 from virtperf.mechanism.memory.direct import DirectPaging
 from virtperf.mechanism.memory.native import NativePaging
-from virtperf.mechanism.memory.nested import NestedPaging
+from virtperf.mechanism.memory.nested_paging import NestedPaging
 from virtperf.mechanism.memory.page_table import ACCESSED, DIRTY, WRITABLE
 from virtperf.mechanism.memory.pmap import PMap
 from virtperf.mechanism.memory.shadow import ShadowPaging

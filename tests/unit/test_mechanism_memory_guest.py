@@ -10,7 +10,7 @@ from virtperf.mechanism.memory.direct import DirectPaging
 from virtperf.mechanism.memory.frames import FramePool
 from virtperf.mechanism.memory.guest import Guest
 from virtperf.mechanism.memory.native import NativePaging
-from virtperf.mechanism.memory.nested import NestedPaging
+from virtperf.mechanism.memory.nested_paging import NestedPaging
 from virtperf.mechanism.memory.page_table import ACCESSED, DIRTY, WRITABLE
 from virtperf.mechanism.memory.paging_counts import FaultCounts, PagingCounts, added
 from virtperf.mechanism.memory.pmap import PMap

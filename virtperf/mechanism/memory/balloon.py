@@ -17,7 +17,7 @@ class Balloon:
     Examples
     --------
     >>> from virtperf.mechanism.memory.frames import FramePool
-    >>> from virtperf.mechanism.memory.nested import NestedPaging
+    >>> from virtperf.mechanism.memory.nested_paging import NestedPaging
     >>> from virtperf.mechanism.memory.pmap import PMap
     >>> pmap = PMap(1 << 20)
     >>> _ = pmap.populate(0, 1 << 20)

@@ -50,7 +50,7 @@ class Guest:
 
     Examples
     --------
-    >>> from virtperf.mechanism.memory.nested import NestedPaging
+    >>> from virtperf.mechanism.memory.nested_paging import NestedPaging
     >>> from virtperf.mechanism.memory.pmap import PMap
     >>> guest = Guest(NestedPaging(PMap(1024)), FramePool(1024), resident=6)
     >>> shell = AddressSpace("shell")
