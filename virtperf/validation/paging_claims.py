@@ -23,7 +23,7 @@ from virtperf.validation.paging_runs import (
     without_exit,
 )
 
-_TRACED = ("tlb-emulation.trace", "tlb-emulation.mapped")
+_TRACED = ("tlb-emulation.mapped",)
 _DEMAND = ("demand.faults",)
 _SYNC = (*_DEMAND, "demand.interval")
 _IMAGE = f"images.{IMAGE}"
