@@ -13,6 +13,7 @@ _SUFFIX = {
     "scenarios": ".toml",
     "schedulers": ".toml",
     "workloads": ".toml",
+    "images": ".toml",
     "tlbs": ".toml",
     "published": ".csv",
 }
@@ -29,7 +30,7 @@ def names(kind: str) -> list[str]:
 
     Parameters
     ----------
-    kind : {'platforms', 'scenarios', 'schedulers', 'workloads', 'tlbs', 'published'}
+    kind : {'platforms', 'scenarios', 'schedulers', 'workloads', 'images', 'tlbs', 'published'}
         What to list.
     """
     folder = _folder(kind)
@@ -76,6 +77,13 @@ def workload(name_or_path: str | Path) -> ParameterSet:
     return _shipped_workload(str(name_or_path))
 
 
+def image(name_or_path: str | Path) -> ParameterSet:
+    """Return a shipped process image by name, or read a file of one; raises as `platform`."""
+    if Path(name_or_path).suffix == ".toml":
+        return ParameterSet.from_toml(name_or_path)
+    return _shipped_image(str(name_or_path))
+
+
 @cache
 def scheduler(name: str) -> ParameterSet:
     """Return the constants of a scheduler; raises as `path`."""
@@ -114,6 +122,11 @@ def _shipped(name: str) -> ParameterSet:
 @cache
 def _shipped_workload(name: str) -> ParameterSet:
     return ParameterSet.from_toml(path("workloads", name))
+
+
+@cache
+def _shipped_image(name: str) -> ParameterSet:
+    return ParameterSet.from_toml(path("images", name))
 
 
 def _folder(kind: str) -> Path:

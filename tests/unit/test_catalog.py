@@ -51,6 +51,15 @@ def test_a_typo_is_answered_with_the_right_name(shelf):
         catalog.names("platform")
 
 
+def test_an_image_is_read_by_name_or_from_a_file_of_ones_own(shelf, tmp_path):
+    assert catalog.names("images") == []
+    with pytest.raises(UnknownNameError, match="no image named 'shell'"):
+        catalog.image("shell")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(TOY)
+    assert catalog.image(mine)["memory_access"].base == 100
+
+
 def test_a_kind_without_models_is_empty(shelf):
     assert catalog.names("workloads") == []
 

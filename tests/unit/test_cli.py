@@ -71,6 +71,7 @@ def test_an_unwritable_folder_is_refused_before_anything_runs(tmp_path, monkeypa
         (["compare", "toy", "--over", "vm.dsk=1"], 1, "did you mean"),
         (["compare", "toy", "--over", "vm.disk=virtoi"], 1, "did you mean virtio?"),
         (["show", "toi"], 1, "did you mean toy?"),
+        (["show", "lat-prc-2003"], 1, "did you mean lat-proc-2003?"),
         (["import", "fio", "no.json", "-o", "x.toml"], 1, "no.json"),
         (["run"], 2, "Missing argument"),
         (["run", "toy", "--replications", "0"], 2, "replications"),
@@ -126,10 +127,11 @@ def test_a_scenario_that_wants_a_timeline_gets_one_without_a_folder(tmp_path, mo
 def test_list_names_what_ships_and_the_matrix_gives_reasons():
     assert "first-light" in virtperf("list", "scenarios").stdout
     assert "round-robin" in virtperf("list").stdout
+    assert "lat-proc-2003" in virtperf("list", "images").stdout
     assert "no hypervisor behind the virtqueue" in virtperf("list", "--matrix").stdout
 
 
-@pytest.mark.parametrize("name", ["toy", "x86-kvm-2020", "first-light"])
+@pytest.mark.parametrize("name", ["toy", "x86-kvm-2020", "first-light", "lat-proc-2003"])
 def test_show_prints_numbers_with_their_sources(name):
     done = virtperf("show", name)
 

@@ -1,9 +1,8 @@
 """Demand paging, two levels of it, ballooning, fork: small cases, every event by hand."""
 
-from pathlib import Path
-
 import pytest
 
+from virtperf import catalog
 from virtperf.errors import ParameterError
 from virtperf.mechanism.memory.address_space import AddressSpace
 from virtperf.mechanism.memory.balloon import Balloon
@@ -20,9 +19,7 @@ from virtperf.mechanism.memory.process_life import Process
 from virtperf.mechanism.memory.shadow import ShadowPaging
 from virtperf.mechanism.memory.tlb_emulation import TlbEmulation
 from virtperf.mechanism.multicall import MulticallQueue
-from virtperf.params import ParameterSet
 
-IMAGES = Path(__file__).parents[2] / "models" / "images"
 FILLED = WRITABLE | ACCESSED | DIRTY
 TECHNIQUES = (NativePaging, TlbEmulation, ShadowPaging, NestedPaging, DirectPaging)
 
@@ -230,7 +227,7 @@ def test_a_ported_guest_asks_for_each_entry_unless_the_table_is_not_pinned_yet()
 
 
 def test_the_shipped_image_and_what_lmbench_maps():
-    given = ParameterSet.from_toml(IMAGES / "lat-proc-2003.toml")
+    given = catalog.image("lat-proc-2003")
     assert FileMapping.of(given) == FileMapping(pages=2048, stride=4, touches=52)
     assert FileMapping.of(given, "low") == FileMapping(pages=1024, stride=4, touches=26)
     assert ProcessImage.of(given).pages == 85

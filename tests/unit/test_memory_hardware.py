@@ -1,10 +1,13 @@
 """Geometry, mappings, walk caches and processors: what they say, and what they refuse."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from virtperf import catalog
 from virtperf.errors import ParameterError, ScenarioError, UnknownNameError
+from virtperf.mechanism import memory
 from virtperf.mechanism.memory import (
     Context,
     Hardware,
@@ -255,3 +258,9 @@ def test_a_steady_schedule_flushes_before_each_multiple(done, count):
     flushed = schedule.begins[:-1][schedule.flushes == 0] + done
     assert flushed.tolist() == [n for n in range(done, done + count) if n and n % 5 == 0]
     assert schedule.begins[-1] == count
+
+
+def test_no_module_hides_what_the_package_is_asked_for_by_name():
+    """Importing a module of a package sets its name there, over whatever had it before."""
+    folder = Path(memory.__path__[0])
+    assert not {file.stem for file in folder.glob("*.py")} & set(memory.__all__)

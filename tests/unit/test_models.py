@@ -29,6 +29,7 @@ NUMBERS = [
     for numbers in [
         *map(catalog.platform, catalog.names("platforms")),
         *map(catalog.workload, catalog.names("workloads")),
+        *map(catalog.image, catalog.names("images")),
         catalog.devices(),
     ]
     for key, quantity in numbers.items()

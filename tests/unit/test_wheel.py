@@ -28,7 +28,7 @@ print(json.dumps({
     "scenarios": catalog.names("scenarios"),
     "references": len(catalog.bibliography()),
     "files": [virtperf.__file__, *(str(catalog.path(kind, name))
-              for kind in ("platforms", "scenarios", "workloads", "published")
+              for kind in ("platforms", "scenarios", "workloads", "images", "published")
               for name in catalog.names(kind))],
 }))
 """

@@ -10,7 +10,7 @@ from virtperf.mechanism import isa
 from virtperf.params import ParameterSet, Quantity
 from virtperf.technique import matrix as techniques
 
-KINDS = ("platforms", "scenarios", "techniques", "policies", "workloads", "isas")
+KINDS = ("platforms", "scenarios", "techniques", "policies", "workloads", "images", "isas")
 POLICIES = {
     "round-robin": "any worker on any pCPU in turn, one slice at a time",
     "pinned": "worker i on pCPU i mod pcpus",
@@ -49,6 +49,8 @@ def _rows(kind: str) -> Iterator[tuple[str, str]]:
         from virtperf.scenario import Scenario
 
         yield from ((name, Scenario.load(name).title) for name in catalog.names(kind))
+    elif kind == "images":
+        yield from ((name, catalog.image(name).title) for name in catalog.names(kind))
     else:
         yield from ((name, catalog.workload(name).title) for name in catalog.names(kind))
 
@@ -72,20 +74,23 @@ def _matrix(kind: str) -> str:
 
 
 def show(name: str) -> str:
-    """Return every number of a platform, workload or scenario, with its source."""
+    """Return every number of a platform, workload, image or scenario, with its source."""
     platforms, scenarios = catalog.names("platforms"), catalog.names("scenarios")
     workloads, schedulers = catalog.names("workloads"), catalog.names("schedulers")
+    images = catalog.names("images")
     if name in platforms:
         return _platform(catalog.platform(name))
     if name in workloads:
         return _platform(catalog.workload(name))
+    if name in images:
+        return _platform(catalog.image(name))
     if name in schedulers:
         return _platform(catalog.scheduler(name))
     if name in scenarios:
         return _scenario(name)
     if Path(name).suffix != ".toml":
-        known = {*platforms, *workloads, *schedulers, *scenarios}
-        raise UnknownNameError("platform, workload, scheduler or scenario", name, known)
+        known = {*platforms, *workloads, *images, *schedulers, *scenarios}
+        raise UnknownNameError("platform, workload, image, scheduler or scenario", name, known)
     return _scenario(name) if _is_scenario(name) else _platform(catalog.platform(name))
 
 

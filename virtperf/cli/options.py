@@ -37,6 +37,7 @@ class Kind(StrEnum):
     techniques = "techniques"
     policies = "policies"
     workloads = "workloads"
+    images = "images"
     isas = "isas"
 
 

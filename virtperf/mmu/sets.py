@@ -24,6 +24,13 @@ def touch(keys: Any, first: int, ways: int, key: int, fifo: int) -> int:
     start, end, one = np.uint64(first), np.uint64(first + ways), np.uint64(1)
     if keys[start] == key:
         return HIT
+    if not fifo:
+        if ways == 4:
+            return _without_a_branch(keys, start, key, 4)
+        if ways == 8:
+            return _without_a_branch(keys, start, key, 8)
+        if ways == 12:
+            return _without_a_branch(keys, start, key, 12)
     if ways > _SMALL or fifo:
         return _in_two_passes(keys, start, end, key, fifo)
     moving = keys[start]
@@ -37,6 +44,20 @@ def touch(keys: Any, first: int, ways: int, key: int, fifo: int) -> int:
     if moving == EMPTY:
         return FILLED
     return EVICTED
+
+
+@inlined
+def _without_a_branch(keys: Any, start: Any, key: int, ways: int) -> int:
+    """Move each key of a set or leave it, as one computation: `ways` is a constant."""
+    moving, behind = key, False
+    for way in range(np.uint64(ways)):
+        here = keys[start + way]
+        keys[start + way] = here if behind else moving
+        behind |= here == key
+        moving = here
+    if behind:
+        return HIT
+    return EVICTED if moving != EMPTY else FILLED
 
 
 @inlined

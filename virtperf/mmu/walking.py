@@ -157,6 +157,18 @@ def walk(
     return cycles
 
 
+@inlined
+def until(misses: Any, low: int, high: int, position: int) -> int:
+    """Return which of the misses `low` to `high` is the first at or behind a position."""
+    while low < high:
+        middle = (low + high) >> 1
+        if misses[middle] < position:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @entry
 def walk_misses(
     words: Any,
@@ -190,11 +202,13 @@ def walk_misses(
     """Walk misses `first` to `count`; return how far that came and in which segment.
 
     It stops early where the table of frames is more than half full, so that it can grow.
+    Native walks without caches that nobody asks the price of are all alike, and counted together.
     `flushed` is the last segment whose flush has been done. Flushes between misses are done in
     their order, those behind the last miss when the next one comes.
     """
     at, trace, pages = first, len(guest_out) > 0, (1 << (9 * facts[LEVELS])) - 1
     each = trace or facts[KIND] == ENTRY_KIND or len(caches) > 0 or facts[MEMORY] > 0
+    silent = not each and facts[KIND] != PREFIX_KIND
     while at < count:
         if 2 * (used[0] + 8) > len(frames):
             break
@@ -208,6 +222,12 @@ def walk_misses(
                 tags, pairs = doomed_tags[flush], doomed_pairs[flush]
                 forget(keys, rows, tags, pairs, doomed_roots[flush], ANYWHERE)
         context = contexts[segment_contexts[segment]]
+        only = context[REGIONS]
+        if silent and context[REGIONS_END] - only == 1 and regions[only, HOST_PAGE] < 0:
+            behind = until(misses, at, count, begins[segment + 1])
+            starts[GUEST, facts[LEVELS], regions[only, GUEST_PAGE] + 1] += behind - at
+            at = behind
+            continue
         page = (words[position] >> 12) & pages
         region = regions[region_of(regions, context[REGIONS], context[REGIONS_END], page)]
         if trace:

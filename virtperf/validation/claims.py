@@ -13,6 +13,8 @@ from virtperf.validation.claim import Claim, Estimate
 from virtperf.validation.cpu_claims import CPU_CLAIMS
 from virtperf.validation.given import Given
 from virtperf.validation.memory_claims import MEMORY_CLAIMS
+from virtperf.validation.nested_claims import NESTED_CLAIMS
+from virtperf.validation.paging_claims import PAGING_CLAIMS
 from virtperf.validation.scheduler_claims import SCHEDULER_CLAIMS
 
 if TYPE_CHECKING:
@@ -301,4 +303,6 @@ CLAIMS = (
     *CPU_CLAIMS,
     *SCHEDULER_CLAIMS,
     *MEMORY_CLAIMS,
+    *PAGING_CLAIMS,
+    *NESTED_CLAIMS,
 )

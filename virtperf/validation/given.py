@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from virtperf import catalog
 from virtperf.errors import UnknownNameError
@@ -11,6 +11,9 @@ from virtperf.units import UNITS
 from virtperf.validation.published import Fact
 
 if TYPE_CHECKING:
+    from virtperf.mechanism.memory.paging_counts import Transitions
+    from virtperf.params import ParameterSet
+    from virtperf.path import Crossing
     from virtperf.result import Result
     from virtperf.scenario import Scenario
     from virtperf.tables import System
@@ -60,6 +63,16 @@ class Given:
         self._declared(f"tlbs.{name}")
         return name
 
+    def image(self, name: str) -> ParameterSet:
+        """Return a shipped process image, declared as ``images.name``."""
+        self._declared(f"images.{name}")
+        return catalog.image(name)
+
+    def workload(self, name: str) -> ParameterSet:
+        """Return a shipped workload."""
+        self._declared(name)
+        return catalog.workload(name)
+
     def system(self, scenario: Scenario) -> System:
         """Return a scenario's system, having checked that its platform's numbers are declared."""
         from virtperf.build import build, sources
@@ -92,6 +105,21 @@ class Given:
             self._declared(f"{platform}.{key}")
         ns = sum(step.cost.mean for step in steps)
         return ns * numbers["frequency"].base / 1e9 if cycles else ns
+
+    def crossings(self, platform: str, cpu: str, times: Transitions) -> float:
+        """Return what transitions cost under a CPU technique, in ns; `times` is how often each."""
+        from virtperf.path import Transition
+        from virtperf.technique.costs import Costs
+        from virtperf.technique.cpu import cpu_technique
+
+        costs = Costs(catalog.platform(platform))
+        technique, ns = cpu_technique(cpu, costs), 0.0
+        for (name, reason), often in times.items():
+            crossing = Transition(name=cast("Crossing", name), reason=reason)
+            ns += often * sum(step.cost.mean for step in technique.expand(crossing, "vcpu"))
+        for key in costs.used:
+            self._declared(f"{platform}.{key}")
+        return ns
 
     def code(self, platform: str, workload: str, cpu: str) -> dict[str, float]:
         """Return the time of a workload's own instructions under a technique, by account, in ns."""
