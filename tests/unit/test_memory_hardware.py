@@ -255,3 +255,12 @@ def test_a_steady_schedule_flushes_before_each_multiple(done, count):
     flushed = schedule.begins[:-1][schedule.flushes == 0] + done
     assert flushed.tolist() == [n for n in range(done, done + count) if n and n % 5 == 0]
     assert schedule.begins[-1] == count
+
+
+def test_no_module_of_the_package_hides_a_public_name():
+    """Importing ``package.name`` binds ``name`` in the package, whatever stood there before."""
+    from pkgutil import iter_modules
+
+    import virtperf.mechanism.memory as package
+
+    assert not {one.name for one in iter_modules(package.__path__)} & set(package.__all__)
