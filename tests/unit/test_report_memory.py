@@ -5,6 +5,8 @@ import pytest
 from virtperf.plot import memory_data, paging_data
 from virtperf.report.memory import SIZES, part
 
+pytestmark = pytest.mark.slow  # all that a part of a report runs and draws
+
 
 @pytest.fixture(scope="module")
 def memory():

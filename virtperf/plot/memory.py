@@ -92,10 +92,11 @@ def ends(ax: Axes, at: Sequence[tuple[float, float, str, str]]) -> None:
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        With its limits set.
+        With all its lines drawn.
     at : sequence of (float, float, str, str)
         The point, what to write, and its colour.
     """
+    ax.get_xlim(), ax.get_ylim()  # limits that are still to be found are found now
     from_axes = ax.transAxes.inverted()
     last = -1.0
     for x, y, says, colour in sorted(at, key=lambda one: one[1]):

@@ -136,7 +136,11 @@ def _per_access(part: Processor, who: Context, footprint: int, share: float) -> 
 
 
 def _warm(footprint: int) -> int:
-    """Return how many accesses fill all caches: up to where they cannot hold the tables anyway."""
+    """Return how many accesses fill all caches: up to where they cannot hold the tables anyway.
+
+    Walks need them too: the guest's tables take frames as they are first used, and those must be
+    spread over as much guest-physical memory as in the long run.
+    """
     return min(_MOST_WARM, 10_000 + 8 * (footprint >> 12))
 
 

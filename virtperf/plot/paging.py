@@ -73,9 +73,8 @@ def faults_over_time(table: Mapping[str, Sequence[Slice]], *, title: str = "") -
     panels[-1].set_xticks(range(len(slices)), [one.process for one in slices], fontsize=8.5)
     panels[-1].set_xlim(-0.7, len(slices) - 0.3)
     panels[-1].set_xlabel("turns of the guest's processes, by name: each switch loads CR3")
-    panels[len(panels) // 2].set_ylabel(
-        "faults and calls in the turn", y=0.5 + 0.6 * (len(panels) % 2 == 0)
-    )
+    middle = 0.5 if len(panels) % 2 else 1.1  # of a panel, or between two
+    panels[len(panels) // 2].set_ylabel("faults and calls in the turn", y=middle)
     _key(panels[0], table, title)
     return panels[0]
 
@@ -93,10 +92,8 @@ def _stack(ax: Axes, technique: str, slices: Sequence[Slice]) -> None:
     for kind, colour in COLOURS.items():
         heights = [one.faults.get(kind, 0) for one in slices]
         alpha = _PALE if kind in STAYING.get(technique, ()) else 1.0
-        style: dict[str, Any] = {"color": colour, "alpha": alpha, "width": 0.8}
-        ax.bar(
-            range(len(slices)), heights, bottom=bottom, edgecolor="white", linewidth=0.4, **style
-        )
+        style: dict[str, Any] = {"color": colour, "alpha": alpha, "edgecolor": "white"}
+        ax.bar(range(len(slices)), heights, bottom=bottom, width=0.8, linewidth=0.4, **style)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
 
 
