@@ -10,7 +10,7 @@ CPU_ONLY = (  # what only work on the CPU needs, by how it begins
     *("native_syscall", "native_exception", "native_page", "native_pte", "native_port"),
     *("native_interrupt", "native_popf", "native_return", "native_cr", "native_rdtsc"),
     *("native_cpuid", "native_msr", "native_address", "native_timer", "native_ipi", "native_halt"),
-    *("native_tlb_flush", "pte_"),
+    *("native_tlb_flush", "pte_share"),
     *("inject", "monitor", "trap", "vmm_entry", "callout", "lookup", "sequence_cycle", "hypercall"),
     *("pt_update", "lazy_updates", "guest_bits", "interpreter", "translat", "softmmu"),
     *(

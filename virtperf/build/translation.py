@@ -20,7 +20,6 @@ from virtperf.mechanism.memory.geometry import TlbGeometry
 from virtperf.mechanism.memory.mapping import Context, Mapping
 from virtperf.mechanism.memory.pages import PageSize
 from virtperf.mechanism.memory.processors import processor
-from virtperf.mechanism.memory.pte_caches import PteCache, PteCaches
 from virtperf.path import Path, Step, work
 from virtperf.rules import refill
 from virtperf.scenario import Memory
@@ -28,7 +27,7 @@ from virtperf.technique.costs import Costs
 from virtperf.technique.memory import MemoryTechnique
 
 SECOND, WALKS = "vcpu: second-level TLB", "vcpu: page walks"
-LINE, WAYS = 64, 16
+LINE = 64
 WARM, MEASURED = 4, 400_000  # rounds of the pages at most, and visits
 MOST_WARM = 2_000_000
 ROUNDS = 16  # of as many visits as there are entries, until an emptied TLB counts as warm
@@ -157,7 +156,7 @@ def translation(costs: Costs, memory: Memory, technique: MemoryTechnique) -> Tra
         host if two else None,
         int(footprint),
         costs.share("skew") if "skew" in costs else 0.0,
-        _caches(costs, cycle_ns),
+        costs.share("pte_share"),
     )
     walk = rates.cycles / rates.walks if rates.walks else 0.0
     return Translation(
@@ -169,20 +168,6 @@ def translation(costs: Costs, memory: Memory, technique: MemoryTechnique) -> Tra
     )
 
 
-def _caches(costs: Costs, cycle_ns: float) -> PteCaches:
-    """Return the caches, as far as table entries may fill them."""
-    share = costs.share("pte_share")
-
-    def level(size: str, latency: str) -> PteCache:
-        lines = max(1, int(costs.quantity(size).base * share / LINE / WAYS)) * WAYS
-        return PteCache(lines=lines, ways=WAYS, cycles=round(costs.ns(latency) / cycle_ns))
-
-    return PteCaches(
-        levels=(level("core_cache", "pte_l2"), level("pte_l3_bytes", "pte_l3")),
-        memory_cycles=round(costs.ns("pte_memory") / cycle_ns),
-    )
-
-
 @cache
 def _rates(
     name: str,
@@ -190,13 +175,13 @@ def _rates(
     host: PageSize | None,
     footprint: int,
     skew: float,
-    caches: PteCaches,
+    share: float,
 ) -> Rates:
     """Run the hardware; `host` is None where one table says all."""
     from virtperf.mmu import Mmu  # it compiles, once
 
     hardware = processor(name)
-    mmu = Mmu(hardware.data, hardware.walk_caches, pte_caches=caches)
+    mmu = Mmu(hardware.data, hardware.walk_caches, pte_caches=hardware.pte_caches(share))
     tag = Tag(vpid=1, root=None if host is None else 1)
     who = Context(tag=tag, mapping=Mapping(guest=guest, host=host))
     pages = -(-footprint // PageSize.K4.bytes)
