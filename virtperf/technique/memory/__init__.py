@@ -1,7 +1,7 @@
 """How memory is virtualized, as far as the CPU meets it: a technique names transitions.
 
 It does not price them: the same object costs one thing under binary translation and another under
-hardware assistance. TLBs, walks and tables in memory are not modelled yet.
+hardware assistance. What its page tables make of TLBs and walks, `build.translation` has run.
 """
 
 from collections.abc import Callable, Mapping
