@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from virtperf import catalog
 from virtperf.build import build, memory_of
 from virtperf.errors import ParameterError, ScenarioError, UnknownNameError
 from virtperf.experiment import compare, simulate
+from virtperf.mechanism.memory.address_space import AddressSpace
+from virtperf.mechanism.memory.pmap import PMap
+from virtperf.mechanism.memory.tlb_emulation import TlbEmulation
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import Choice, Step, Transition, end
 from virtperf.result.exits import exits
@@ -437,3 +441,22 @@ def test_a_listing_reads_nothing_of_the_virtual_cpu_that_it_has_not_stored(listi
         reads += [one for one in re.findall(r"\[vcpu\.(\w+)\]", rest) if one not in stored]
         stored |= set(re.findall(r"^(?:mov|pop|add|and)\s+\[vcpu\.(\w+)\]", target))
     assert reads == []
+
+
+def test_tlb_emulation_fills_its_table_anew_in_each_turn():
+    """The exits of a load of CR3 are those that the mechanism counts for a turn of such pages."""
+    costs = Costs(catalog.platform("x86-kvm-2020"), catalog.workload("web-server"))
+    memory, pages = memory_technique("tlb-emulation", costs), costs.count("turn_pages")
+    named = Counter(
+        (part.name, part.reason)
+        for part in memory.address_space()
+        if isinstance(part, Transition) and part.name != "kernel"
+    )
+    vm, space = TlbEmulation(PMap(1024)), AddressSpace("process")
+    vm.map(space, page=0, frame=0, count=pages)
+    vm.switch_to(space)
+    before = Counter(vm.transitions())
+    vm.switch_to(space)
+    vm.sweep(space, 0, pages)
+    assert named == Counter(vm.transitions()) - before
+    assert [part.reason for part in memory.pte_write()] == ["pte_write"]  # nobody watches

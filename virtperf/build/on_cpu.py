@@ -29,7 +29,7 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     costs = Costs(*site.costs_of(vm).sets, catalog.workload(load.workload))
     cpu = cpu_technique(vm.cpu.technique, costs)
     workload = _workload(vm, load, costs)
-    memory = memory_technique(memory_of(vm, site.costs), site.costs)
+    memory = memory_technique(memory_of(vm, site.costs), costs)
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
     flushes = vm.vcpus > 1 and workload.events(OPERATIONS["tlb_flush"]) > 0
     flush_ns = costs.ns("native_tlb_flush") if flushes else 0.0

@@ -25,7 +25,8 @@ CODE = (
 REGION = "updates_per_region"  # of page tables, that a guest's kernel can let wait together
 FLOATS = "float_share"
 DATA = ("data_footprint", "page_visits", "skew")
-OPTIONAL = (REGION, FLOATS, *DATA)
+TURN = "turn_pages"  # that a process touches between two switches of address space
+OPTIONAL = (REGION, FLOATS, TURN, *DATA)
 MOST_SENT = 1_000  # interrupts that one unit sends to other vCPUs
 
 

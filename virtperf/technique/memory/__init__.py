@@ -16,6 +16,7 @@ from virtperf.technique.memory.native import Native
 from virtperf.technique.memory.nested import Nested
 from virtperf.technique.memory.shadow import Shadow
 from virtperf.technique.memory.softmmu import Softmmu
+from virtperf.technique.memory.tlb_emulation import TlbEmulation
 
 
 class MemoryTechnique(Protocol):
@@ -56,6 +57,7 @@ class MemoryTechnique(Protocol):
 _TECHNIQUES: Mapping[str, Callable[[Costs], MemoryTechnique]] = {
     "native": Native,
     "softmmu": Softmmu,
+    "tlb-emulation": TlbEmulation,
     "shadow": Shadow,
     "direct": DirectTables,
     "nested": Nested,
