@@ -387,7 +387,8 @@ def translating(system: System, seed: int) -> System:
     for row in system.workers:
         room = rng.choice([16, 64, 1536])
         tlb = {"room": room, "entries": rng.randint(1, room), "tagged": rng.randint(0, 1)}
-        tlb |= {"walks": rng.randint(1, 10**6), "touches": rng.randint(1, 10**7)}
+        tlb |= {"walks": rng.randint(1, 10**6), "touches": rng.choice([1, 10**4, 10**7, 2**45 - 1])}
+        tlb["pages"] = tlb["entries"] * rng.choice([1, 2, 10**4])
         workers.append(replace(row, refill_account=0, **tlb) if rng.random() < 0.7 else row)
     pool = replace(system.pool, slice=slice_)
     return replace(system, pool=pool, workers=tuple(workers))

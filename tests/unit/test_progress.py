@@ -24,7 +24,7 @@ def endless():
 
 @EACH
 def test_it_is_given_up(engine, monkeypatch):
-    monkeypatch.setattr(progress, "EVERY", 1_000)
+    monkeypatch.setattr(progress, "EVERY", 125)  # times 4, and 2 workers
     with pytest.raises(SimulationError, match="endless: 5,000 events came and went, but no"):
         engine.run(endless(), seed=1, replication=0, requests=100)
 
@@ -40,7 +40,7 @@ def test_both_engines_look_at_the_same_events(monkeypatch):
                 super().look(left)
 
         monkeypatch.setattr(engine.engine, "Watch", Watched)
-        monkeypatch.setattr(progress, "EVERY", 50)
+        monkeypatch.setattr(progress, "EVERY", 3)
         engine.run(under_credit(), seed=1, replication=0, requests=300)
         seen.append(looks)
     assert seen[0] == seen[1]
@@ -48,7 +48,7 @@ def test_both_engines_look_at_the_same_events(monkeypatch):
 
 
 def test_a_run_that_gets_somewhere_goes_on(monkeypatch):
-    monkeypatch.setattr(progress, "EVERY", 10)
+    monkeypatch.setattr(progress, "EVERY", 1)
     compiled, reference = both(under_credit(), seed=1, requests=300)
     assert compiled == reference
     assert "error" not in reference

@@ -72,20 +72,12 @@ def test_a_working_set_is_loaded_as_far_as_the_cache_holds_it():
 # -- the TLB --------------------------------------------------------------------------------------
 
 
-def translating(entries, room, *, held=0, tagged=1, last=0):
-    """Return what a worker walks for again, in entries, behind another that held so many."""
-    worker = SimpleNamespace(
-        index=0,
-        walks=entries << 20,
-        entries=entries,
-        room=room,
-        tagged=tagged,
-        last=last,
-        tlb_left=5,
-    )
-    other = SimpleNamespace(last=0, tlb_left=9, tlb_held=held)
-    pool, pcpu = SimpleNamespace(crew=2), SimpleNamespace(index=0)
-    return refill.translated(pool, [worker, other], worker, pcpu) / (1 << 20)
+def translating(entries, room, *, held=0, tagged=1, last=0, others=1 << 20):
+    """Return what a worker walks for again, in entries, behind others that have used so many."""
+    tlb = {"walks": entries << 20, "entries": entries, "room": room, "tagged": tagged}
+    worker = SimpleNamespace(index=0, last=last, seen_used=7, **tlb)
+    pool, pcpu = SimpleNamespace(entries=entries + others), SimpleNamespace(index=0, used=7 + held)
+    return refill.translated(pool, worker, pcpu) / (1 << 20)
 
 
 def interleaved(entries, room, held, seed):
@@ -137,6 +129,30 @@ def test_without_tags_or_elsewhere_all_is_walked_for_again():
     assert translating(100, 1000) == 0
 
 
+def test_others_that_come_again_use_the_same_entries():
+    """Another, of 60 entries, has come ten times; it has no more of the TLB than after one time."""
+    assert translating(100, 100, held=600, others=60) == translating(100, 100, held=60)
+
+
+def test_a_stay_that_goes_on_counts_once():
+    """A worker whose 50 pages have been used adds nothing as it comes back after nobody else."""
+    tlb = {"walks": 1, "entries": 50, "pages": 50, "touches": 10**6, "tlb_time": 0}
+    worker, pcpu = SimpleNamespace(seen_used=0, **tlb), SimpleNamespace(used=0)
+    refill.stays(worker, pcpu, 20 * 10**6)
+    refill.stays(worker, pcpu, 20 * 10**6)
+    assert (pcpu.used, worker.seen_used) == (50, 50)
+
+
+@pytest.mark.parametrize("touches", [1, 10**6, (1 << 45) - 1])
+@pytest.mark.parametrize("turns", [0.1, 0.5, 1.0, 3.0, 15.9])
+def test_a_stay_uses_as_many_pages_as_it_refers_to(touches, turns):
+    time = int(turns * touches)
+    worker = SimpleNamespace(entries=10**5, pages=10**5, touches=touches, tlb_time=time)
+    found = refill.held(worker) / 10**5
+    assert found == pytest.approx(1 - math.exp(-time / touches), abs=1 / 64)
+    assert (touches - 1) * refill.UNIT < 1 << 63  # what a compiled rule has to hold
+
+
 @pytest.mark.parametrize(("whole", "part"), [(1, 1), (2, 1), (1536, 1), (1536, 700), (1 << 19, 3)])
 def test_the_logarithm_is_one(whole, part):
     found = refill.logarithm(whole, part) / refill.ONE
@@ -154,7 +170,9 @@ def test_the_decay_is_exponential(x):
 @pytest.mark.parametrize(("tagged", "again"), [(True, 0), (False, 100)])
 def test_two_that_take_turns_walk_again_for_what_has_no_tag(engine, tagged, again):
     """Slices of 1 ms, a switch of 2 us; 300 entries of 1,000 each, 100 us to walk for them."""
-    tlb = Translations(walks_ns=1e5, entries=300, room=1000, touches_ns=1e4, tagged=tagged)
+    tlb = Translations(
+        walks_ns=1e5, entries=300, room=1000, pages=300, touches_ns=1e4, tagged=tagged
+    )
     assembly = Assembly("turns", pcpus=1, slice_ns=1e6, switch_ns=2e3)
     for name in ("a", "b"):
         assembly.worker(name, "vcpu", tlb=tlb)

@@ -27,15 +27,15 @@ RULES = [
 EACH = pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r.__module__}.{r.__name__}")
 STATES, COUNT = 1000, 6
 
-TLB = "index walks entries room touches tagged tlb_time tlb_left tlb_held"
+TLB = "index walks entries pages room touches tagged tlb_time seen_used"
 SPINNING = "pause_window pause_grow spin_window gave_way eligible queued leader kin turn"
 FIELDS = {  # every field a rule may read or write
-    "pool": "count idle head tail slice sharing crew",
+    "pool": "count idle head tail slice sharing crew entries",
     "pcpus": "worker dispatched",
     "workers": f"next last pin state polling masked level {SPINNING} {TLB}",
     "worker": "next last pin state polling masked level came window refill forgets seen_ran"
     f" poll_kind poll_most poll_start poll_grow poll_shrink {SPINNING} {TLB}",
-    "pcpu": "index ran",
+    "pcpu": "index ran used last",
     "bell": "rule produced event pending timer count",
     "inbox": "in_turn told notified level",
     "lock": "holder discipline wake spin",
@@ -78,7 +78,7 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
     return {
         "pool": [
             {"count": pcpus, "idle": running.count(-1), "slice": int(rng.integers(1, 1000))}
-            | {"sharing": sharing, "crew": COUNT}
+            | {"sharing": sharing, "crew": COUNT, "entries": int(rng.integers(100, 300))}
             | ends
         ],
         "pcpus": [{"worker": w, "dispatched": int(rng.integers(0, 9))} for w in running],
@@ -88,7 +88,10 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
             | {name: int(rng.integers(0, most)) for name, most in poll.items()}
             | {name: int(rng.integers(1, 10**6)) for name in ("refill", "forgets", "seen_ran")}
         ],
-        "pcpu": [{"index": int(rng.integers(0, pcpus)), "ran": int(rng.integers(1, 10**6))}],
+        "pcpu": [
+            {"index": int(rng.integers(0, pcpus)), "ran": int(rng.integers(1, 10**6))}
+            | {"used": int(rng.integers(99, 300)), "last": int(rng.integers(-1, COUNT))}
+        ],
         "bell": [{name: int(rng.integers(0, 5)) for name in FIELDS["bell"].split()}],
         "inbox": [{name: int(rng.integers(0, 2)) for name in flags}],
         "lock": [
@@ -116,12 +119,12 @@ def spinning_state(rng: np.random.Generator, w: int) -> dict[str, int]:
 
 def tlb_state(rng: np.random.Generator, w: int) -> dict[str, int]:
     """Return what worker `w` has of a TLB of 100 entries."""
-    most = {"entries": 100, "walks": 10**9, "touches": 10**6, "tlb_time": 10**7, "tlb_left": 9}
+    most = {"entries": 100, "walks": 10**9, "touches": 10**6, "tlb_time": 10**7, "seen_used": 99}
     return {
         "index": w,
         "room": 100,
         "tagged": int(rng.integers(0, 2)),
-        "tlb_held": int(rng.integers(0, 40)),
+        "pages": int(rng.integers(100, 10**6)),
         **{name: int(rng.integers(1, top)) for name, top in most.items()},
     }
 

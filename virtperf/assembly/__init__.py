@@ -213,6 +213,7 @@ class Assembly:
                 refill_account=self._refill_account(role, refill_ns, tlb.walks_ns),
                 walks=ticks(tlb.walks_ns),
                 entries=tlb.entries,
+                pages=tlb.pages,
                 room=tlb.room,
                 touches=max(1, ticks(tlb.touches_ns)),
                 tagged=int(tlb.tagged),

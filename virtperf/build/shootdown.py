@@ -22,6 +22,7 @@ from virtperf.path import (
     Transition,
     end,
     ring,
+    work,
 )
 from virtperf.scenario import Vm
 from virtperf.technique.cpu import CpuTechnique
@@ -47,7 +48,7 @@ def shootdown(
             f"{vcpu}.flush", bell, to=f"{vcpu}.interrupt", sender=vcpus[0], expand=cpu.expand
         )
     paths = tuple(
-        (ring(f"flush{n}"), *_at(f"other{n}", memory.tlb_flush()), end())
+        (ring(f"flush{n}"), *_at(f"other{n}", _flushed(site, memory)), end())
         for n in range(1, len(vcpus))
     )
     return (Join(name="tlb flush", paths=paths, account=WAIT),)
@@ -78,6 +79,14 @@ def _costs(vm: Vm, cpu: CpuTechnique, memory: MemoryTechnique) -> Mapping[Consum
         for state in CONSUMER_STATES
         if state != "active"
     }
+
+
+def _flushed(site: Site, memory: MemoryTechnique) -> Path:
+    """Return what a vCPU does that is told to flush: its kernel's handler, or the hypervisor's."""
+    if memory.flushes_others:
+        ns = site.costs.ns("trap") + site.costs.ns("native_tlb_flush")
+        return (work("vcpu", ns, "hypervisor: flush for another vCPU", masked=True),)
+    return (Transition(name="kernel", reason="exception"), *memory.tlb_flush())
 
 
 def _at(where: str, path: Path) -> Path:

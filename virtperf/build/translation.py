@@ -32,6 +32,7 @@ WARM, MEASURED = 4, 400_000  # rounds of the pages at most, and visits
 MOST_WARM = 2_000_000
 ROUNDS = 16  # of as many visits as there are entries, until an emptied TLB counts as warm
 SEED = 1
+PCIDS = 6  # processes whose entries Linux keeps on a CPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +47,10 @@ class Rates:
         Walks, the table reads they make by dimension, and what those take.
     entries, room : int
         Entries of the workload's, and all there are for pages of that size, in the largest level.
-    again : float
-        Walks beyond the usual ones until an emptied TLB is warm again.
+    again, again_cycles : float
+        Walks beyond the usual ones until an emptied TLB is warm again, and what their reads take.
+    pages : int
+        Pages of the workload's data.
     """
 
     second: float
@@ -58,6 +61,8 @@ class Rates:
     entries: int
     room: int
     again: float
+    again_cycles: float
+    pages: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +74,8 @@ class Translation:
     rates : Rates
     visits : float
         Of pages, per unit.
-    second_ns, walk_ns : float
-        Time of a miss that the second level has, and of a walk.
+    second_ns, walk_ns, refill_ns : float
+        Time of a miss that the second level has, of a walk, and of all walks that fill the TLB.
     pcid : bool
         Whether the processor tells processes apart.
     """
@@ -79,6 +84,7 @@ class Translation:
     visits: float
     second_ns: float
     walk_ns: float
+    refill_ns: float
     pcid: bool
 
     @property
@@ -101,22 +107,22 @@ class Translation:
 
     def between(self, processes: int, *, tagged: bool) -> Path:
         """Return what a process walks for again when so many take turns on a vCPU."""
-        rates = self.rates
-        gone = processes * rates.entries - rates.room if tagged else rates.entries
-        lost = refill.share_lost(rates.entries, gone) / refill.ONE
-        ns = lost * rates.again * self.walk_ns
+        rates, kept = self.rates, tagged and processes <= PCIDS
+        gone = processes * rates.entries - rates.room if kept else rates.entries
+        ns = refill.share_lost(rates.entries, gone) / refill.ONE * self.refill_ns
         return (work("vcpu", ns, WALKS),) if ns else ()
 
     def refill(self, unit_ns: float, *, tagged: bool) -> Translations | None:
         """Return what a vCPU walks for again after others; a unit takes `unit_ns` in all."""
         rates = self.rates
-        if rates.again < 1 or not rates.walks:
+        if rates.again < 1:
             return None
         return Translations(
-            walks_ns=rates.again * self.walk_ns,
+            walks_ns=self.refill_ns,
             entries=rates.entries,
             room=rates.room,
-            touches_ns=rates.entries * unit_ns / self.visits,
+            pages=rates.pages,
+            touches_ns=rates.pages * unit_ns / self.visits,
             tagged=tagged,
         )
 
@@ -159,11 +165,13 @@ def translation(costs: Costs, memory: Memory, technique: MemoryTechnique) -> Tra
         costs.share("pte_share"),
     )
     walk = rates.cycles / rates.walks if rates.walks else 0.0
+    second = hardware.l2_hit_cycles or 0.0
     return Translation(
         rates=rates,
         visits=visits,
-        second_ns=(hardware.l2_hit_cycles or 0.0) * cycle_ns,
-        walk_ns=(walk + (hardware.l2_hit_cycles or 0.0)) * cycle_ns,
+        second_ns=second * cycle_ns,
+        walk_ns=(walk + second) * cycle_ns,
+        refill_ns=(rates.again_cycles + rates.again * second) * cycle_ns,
         pcid=hardware.pcid,
     )
 
@@ -206,6 +214,11 @@ def _rates(
         entries=entries,
         room=room,
         again=max(0.0, mmu.counts.walks - after.walks - walks * window / MEASURED),
+        again_cycles=max(
+            0.0,
+            mmu.counts.cycles - after.cycles - (after.cycles - before.cycles) * window / MEASURED,
+        ),
+        pages=-(-footprint // entry.bytes),
     )
 
 

@@ -50,7 +50,7 @@ class Attempt:
         self.system, self.requests = system, requests
         self.machine = Machine(system, requests, room, spans)
         self.feed = Feed(self.machine, seed, replication, max(LOW, room["feed"]))
-        self.watch = Watch(system.name, requests)
+        self.watch = Watch(system.name, requests, len(system.workers))
         self.batches: Batches[Counts] = Batches(self._snapshot(0))
         self._enter(BEGIN)
 

@@ -26,7 +26,7 @@ def _row(fields: str, **arrays: int) -> "np.dtype[Any]":
 
 
 POOL = _row(
-    "count crew particular reloads policy slice switch switch_account tick period"
+    "count crew particular reloads entries policy slice switch switch_account tick period"
     " sharing sharing_account"
     f" {' '.join(CONSTANTS)}"
     # ---
@@ -37,7 +37,7 @@ POOL = _row(
 PCPU = _row(
     "index"
     # ---
-    " worker last dispatched charged ran intruder first final"
+    " worker last dispatched charged ran used intruder first final"
     " timer alarms slice_key work work_key"  # when the policy looks again; what runs on it ends
     " account since"  # of its ledger; the times are in `cpu`
     " tape taped holder"  # of its recording: the last span, since when, and who was there
@@ -48,13 +48,13 @@ WORKER = _row(
     " poll_kind poll_most poll_start poll_grow poll_shrink poll_hits poll_misses"
     " wake_first wake_last pickup_first pickup_last switch_first switch_last"
     " weight cap leader kin flush refill forgets refill_account wake_group"
-    " walks entries room touches tagged"
+    " walks entries pages room touches tagged"
     " pause_window pause_grow directed pause_first pause_last kick_first kick_last"
     # ---
     " state entered"  # its clock
     " last next pcpu queued requested alarm alarms away stopped end stood account plain"
     " switch_left refill_left seen_ran switches_anew level"
-    " tlb_time tlb_left tlb_held"
+    " tlb_time seen_used"
     " owes_flush pace piece ahead slowed"  # of its work on a shared core
     " masked spinning holds need task process_of"
     " spin_window gave_way eligible turn"  # of who spins

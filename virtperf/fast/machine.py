@@ -125,6 +125,7 @@ class Machine:
         pool |= dict(row.constants) | {
             "reloads": any(w.refill or w.walks for w in self.system.workers)
         }
+        pool["entries"] = sum(worker.entries for worker in self.system.workers)
         pauses = any(worker.pause_window for worker in self.system.workers)
         starts = hasattr(COMPILED[row.policy], "starts")
         flushes = any(worker.flush for worker in self.system.workers)
@@ -152,7 +153,7 @@ class Machine:
                 tasks.setdefault(inbox.worker, []).append(i)
         names = "pin host batch_account poll_account spin_account slice waits weight cap"
         names += " flush refill forgets refill_account wake_group"
-        names += " walks entries room touches tagged"
+        names += " walks entries pages room touches tagged"
         names += " pause_window pause_grow directed"
         kin = kinship(system.workers)
         self._rows(

@@ -14,7 +14,7 @@ from virtperf.fast.stretch import NEVER, OPEN, carry_on, cut, happen, unset, urg
 from virtperf.rules import pause
 from virtperf.rules import refill as rule
 
-_reload, _stays = of_rule(rule.reload), of_rule(rule.stays)
+_reload, _stays, _fresh = of_rule(rule.reload), of_rule(rule.stays), of_rule(rule.fresh)
 _spins_anew, _candidate = inlined(pause.starts), of_rule(pause.candidate)
 _favoured, TRIES = of_rule(pause.favoured), pause.TRIES
 LAST_SHORT = policy.LAST_SHORT
@@ -178,8 +178,8 @@ def _dispatch(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
 @compiled
 def _heed(s: Any, pool: Any, pcpu: Any, w: Any) -> None:
     """Do at a dispatch what only some workers and policies ask for."""
-    if pool.reloads and pcpu.last != w.index and pcpu.last != NONE:
-        w.refill_left = _reload(pool, workers(s), w, pcpu)
+    if pool.reloads and pcpu.last != w.index and not _fresh(w, pcpu):
+        w.refill_left = _reload(pool, w, pcpu)
         w.switch_left += w.refill_left
         w.tlb_time = 0
     if w.owes_flush:
@@ -202,7 +202,7 @@ def _vacate(s: Any, pool: Any, w: Any) -> Any:
     if pool.reloads:
         pcpu.ran += s.now - pcpu.dispatched
         w.seen_ran = pcpu.ran
-        _stays(w, s.now - pcpu.dispatched, s.now)
+        _stays(w, pcpu, s.now - pcpu.dispatched)
     pcpu.worker, pcpu.last = NONE, w.index
     w.pcpu = NONE
     return pcpu

@@ -7,7 +7,7 @@ row of closed ones until Python puts them away.
 from typing import Any
 
 from virtperf.fast.calendar import END, cause
-from virtperf.fast.compiling import compiled, inlined
+from virtperf.fast.compiling import compiled, inlined, of_rule
 from virtperf.fast.layout import (
     NONE,
     STATES,
@@ -30,8 +30,11 @@ from virtperf.fast.layout import (
 )
 from virtperf.fast.status import FULL, LATE, fail
 from virtperf.fast.tables import bit_length
+from virtperf.rules import siblings
 from virtperf.tables.batches import COARSE, SCALARS
 from virtperf.tables.histogram import BITS
+
+_done = of_rule(siblings.done)
 
 
 @inlined
@@ -109,12 +112,26 @@ def look(s: Any) -> None:
     for p in range(s.pcpus_rows):
         pcpu = pcpus(s)[p]
         looks(s)[first + p * s.accounts + pcpu.account] += now - pcpu.since
+        if pools(s)[0].sharing:
+            _split(s, pcpu, first + p * s.accounts)
     for i in range(s.stations_rows):
         station = stations(s)[i]
         busy = station.busy_sum + station.busy * (now - station.busy_since)
         queued = station.queued_sum + station.queued * (now - station.queued_since)
         looks(s)[at + i], looks(s)[at + s.stations_rows + i] = busy, queued
     _look_at_pool(s, at + 2 * s.stations_rows)
+
+
+@compiled
+def _split(s: Any, pcpu: Any, at: int) -> None:
+    """Write what its sibling costs a pCPU right now to the account that is for it."""
+    n = pcpu.worker if pcpu.intruder == NONE else pcpu.intruder
+    if n != NONE and workers(s)[n].piece != NONE:
+        w = workers(s)[n]
+        took = s.now - w.piece
+        lost = took - _done(took, w.pace)
+        looks(s)[at + w.account] -= lost
+        looks(s)[at + pools(s)[0].sharing_account] += lost
 
 
 @compiled

@@ -287,7 +287,7 @@ def _spared(s: Any, klass: int) -> int:
     bell = bells(s)[steps(s)[classes(s)[klass].path].target]
     w = workers(s)[inboxes(s)[bell.inbox].worker]
     spared = _spares(bell, w)
-    w.owes_flush |= spared
+    w.owes_flush |= spared & (w.polling == 0)
     return spared
 
 

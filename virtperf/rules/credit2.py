@@ -20,6 +20,7 @@ the simplest form: an idle pCPU takes who has none in its own queue. (Xen, commo
 
 from typing import Any
 
+from virtperf.rules.siblings import whole
 from virtperf.rules.waiting import insert, may_run, take
 
 CONSTANTS = (
@@ -118,20 +119,25 @@ def place(pool: Any, pcpus: Any, workers: Any, w: int, now: int) -> int:
 
 
 def _idle_for(pool: Any, pcpus: Any, workers: Any, w: int) -> int:
-    """Return the pCPU of `w` if it is idle, or the next such of its queue, or of another; or -1."""
+    """Return the pCPU of `w` if it is idle, or the next such of its queue, or of another; or -1.
+
+    Where two are threads of a core, those of an idle core come first.
+    """
     if pool.idle == 0:
         return -1
-    at = workers[w].at
+    at, found = workers[w].at, -1
     first = _first(pool, at)
     size = _behind_last(pool, first) - first
-    for i in range(size):
-        p = first + (at - first + i) % size
+    for i in range(size + pool.count):
+        p = i - size
+        if i < size:
+            p = first + (at - first + i) % size
         if _is_free_for(pcpus, workers, w, p):
-            return p
-    for p in range(pool.count):
-        if _is_free_for(pcpus, workers, w, p):
-            return p
-    return -1
+            if whole(pool, pcpus, p):
+                return p
+            if found == -1:
+                found = p
+    return found
 
 
 def _is_free_for(pcpus: Any, workers: Any, w: int, p: int) -> int:

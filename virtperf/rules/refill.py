@@ -6,16 +6,20 @@ there when it left); `pcpu` has ``index`` and ``ran`` (what has run there so far
 evicts evenly, whoever they are, and another pCPU knows nothing. Times are ticks.
 
 State, of the TLB: `worker` has ``walks`` (time to walk for all entries it works with), ``entries``
-(how many those are), ``room`` (all that the TLB holds), ``touches`` (how long it takes to refer to
-as many pages, one by one at random, as those are) and ``tagged`` (whether the TLB tells entries of
-others apart, so that they may stay); and of its last stay on a pCPU ``tlb_time``, ``tlb_held`` and
-``tlb_left`` (how long it was, how many entries it used, when it ended). `pool` has ``crew``.
+(how many those are, of ``pages``), ``room`` (all that the TLB holds), ``touches`` (how long it takes
+to refer to a page as often as there are pages, at random), ``tagged`` (whether the TLB tells
+entries of others apart, so that they may stay), ``tlb_time`` (how long it has been on its pCPU with
+nobody else coming in between) and ``seen_used`` (what had been used there when it left); `pcpu` has
+``used`` (entries that workers have used there so far, stay by stay), `pool` ``entries`` (those of
+all workers together).
 
 Replacement is LRU. What others have used since is younger: of D entries, the m that have no room
-beside that are gone.
-Whoever then refers to the D pages in random order misses those, and others that are evicted before
-their turn comes: one of its own entries, the oldest there are, goes with each page that is done.
-That makes m (1 + ln (D / m)) misses; D where all is gone, or has to go for want of tags.
+beside that are gone. Others that come several times use the same entries again, so they are never
+more than all that others have. Whoever then refers to the D pages in random order misses the m, and
+others that are evicted before their turn comes: one of its own entries, the oldest there are, goes
+with each page that is done. That makes m (1 + ln (D / m)) misses; D where all is gone, or has to go
+for want of tags. It is exact where all its pages fit into the TLB; where they are more, part of
+what it misses it would have missed anyway, and up to a sixth of all entries are walked for too much.
 """
 
 from typing import Any
@@ -30,14 +34,21 @@ EXPONENTIALS = (  # e^-8, e^-4, e^-2, e^-1, and so on to e^(-1/64)
 )  # fmt: skip
 
 
-def reload(pool: Any, workers: Any, worker: Any, pcpu: Any) -> int:
+def reload(pool: Any, worker: Any, pcpu: Any) -> int:
     """Return the time it takes to load again what is lost, in ticks."""
     ticks = 0
     if worker.refill:
         ticks += cached(worker, pcpu)
     if worker.walks:
-        ticks += translated(pool, workers, worker, pcpu)
+        ticks += translated(pool, worker, pcpu)
     return ticks
+
+
+def fresh(worker: Any, pcpu: Any) -> int:
+    """Return 1 for a worker that has not run at all, on a pCPU where nobody has: both begin."""
+    if pcpu.last == -1 and (worker.last == -1 or worker.last == pcpu.index):
+        return 1
+    return 0
 
 
 def cached(worker: Any, pcpu: Any) -> int:
@@ -48,15 +59,12 @@ def cached(worker: Any, pcpu: Any) -> int:
     return int(worker.refill * (others * PARTS // worker.forgets) // PARTS)
 
 
-def translated(pool: Any, workers: Any, worker: Any, pcpu: Any) -> int:
+def translated(pool: Any, worker: Any, pcpu: Any) -> int:
     """Return the time it takes to walk again for what the TLB has lost."""
     if worker.last != pcpu.index or not worker.tagged:
         return int(worker.walks)
-    gone = worker.entries - worker.room
-    for w in range(pool.crew):
-        other = workers[w]
-        if w != worker.index and other.last == pcpu.index and other.tlb_left >= worker.tlb_left:
-            gone += other.tlb_held
+    others = min(pcpu.used - worker.seen_used, pool.entries - worker.entries)
+    gone = worker.entries - worker.room + others
     lost = share_lost(worker.entries, gone)
     if lost == ONE:
         return int(worker.walks)
@@ -73,20 +81,25 @@ def share_lost(entries: int, gone: int) -> int:
     return share * (ONE + logarithm(entries, gone)) // ONE
 
 
-def stays(worker: Any, ran: int, now: int) -> None:
+def stays(worker: Any, pcpu: Any, ran: int) -> None:
     """Note what the TLB knows of a worker that leaves its pCPU after `ran` ticks."""
     if worker.walks:
+        before = 0
+        if worker.tlb_time:
+            before = held(worker)
         worker.tlb_time += ran
-        worker.tlb_left = now
-        worker.tlb_held = held(worker)
+        pcpu.used += held(worker) - before
+    worker.seen_used = pcpu.used
 
 
 def held(worker: Any) -> int:
-    """Return how many entries a stay has used: D (1 - e^-x), of D and what it referred to."""
+    """Return how many entries a stay has used: P (1 - e^-x) of P pages, as far as there is room."""
     if worker.tlb_time >= 16 * worker.touches:
         return int(worker.entries)
-    left = decay(worker.tlb_time * UNIT // worker.touches)
-    return int(worker.entries * (ONE - left) // ONE)
+    turns = worker.tlb_time // worker.touches
+    rest = worker.tlb_time % worker.touches
+    left = decay(turns * UNIT + rest * UNIT // worker.touches)
+    return int(min(worker.entries, worker.pages * (ONE - left) // ONE))
 
 
 def logarithm(whole: int, part: int) -> int:

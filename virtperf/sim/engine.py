@@ -77,7 +77,7 @@ class Machine:
             Timer(self.env, i, row, self.workers[row.worker], self._expire)
             for i, row in enumerate(system.timers)
         ]
-        self.progress = Watch(system.name, requests)
+        self.progress = Watch(system.name, requests, len(system.workers))
         self.probe = Probe(len(system.groups), len(system.wakes), self.look)
         self.pool.woke = self.probe.woke
         self.processes: dict[simpy.Process, int] = {}
@@ -292,7 +292,7 @@ class Machine:
             residence=tuple(self.residence),
             in_system=self.in_system.read(),
             counters=tuple(self.counters),
-            cpu=tuple(tuple(pcpu.account.read()) for pcpu in self.pool.pcpus),
+            cpu=tuple(tuple(self.pool.read(pcpu)) for pcpu in self.pool.pcpus),
             requests=tuple(tuple(row) for row in self.booked),
             busy=tuple(station.busy.read() for station in stations),
             queued=tuple(station.queued.read() for station in stations),

@@ -309,7 +309,7 @@ class Hands(Thread):
         bell = self.machine.bell_of(number)
         worker = bell.inbox.worker
         spared = bool(doorbell_rule.spares(bell, worker))
-        worker.owes_flush |= spared
+        worker.owes_flush |= spared and not worker.polling
         return spared
 
     def _call(self, child: Request, payer: Request) -> Generator[simpy.Event, object, Inbox]:

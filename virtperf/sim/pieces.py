@@ -22,6 +22,14 @@ def begin(thread: "Thread", work: int) -> int:
     return siblings.elapsed(work, thread.pace)
 
 
+def lost(thread: "Thread") -> int:
+    """Return what the piece under way has taken longer so far; nothing if there is none."""
+    if thread.piece == NEVER:
+        return 0
+    ran = thread.env.now - thread.piece
+    return ran - siblings.done(ran, thread.pace)
+
+
 def end(thread: "Thread") -> None:
     """End the piece, if there is one; the thread may have lost its pCPU just now."""
     if thread.piece == NEVER:

@@ -46,6 +46,7 @@ class Pcpu:
         "ran",
         "ticker",
         "timer",
+        "used",
         "worker",
         *PCPU_FIELDS,
     )
@@ -62,7 +63,7 @@ class Pcpu:
         self.look = partial(look, self)
         self.worker = NOBODY
         self.last = NOBODY
-        self.dispatched = self.charged = self.ran = 0
+        self.dispatched = self.charged = self.ran = self.used = 0
         self.timer = NEVER
         self.alarm: simpy.Event | None = None
         self.account = Account(env, accounts, idle)
@@ -99,6 +100,7 @@ class Pool:
         "crew",
         "due",
         "enqueue",
+        "entries",
         "env",
         "explains",
         "favour",
@@ -181,6 +183,7 @@ class Pool:
         self.crew = len(self.workers)
         self.reloads = any(worker.refill or worker.walks for worker in self.workers)
         pauses = any(worker.pause_window for worker in self.workers)
+        self.entries = sum(worker.entries for worker in self.workers)
         flushes = any(worker.flush for worker in self.workers)
         self.particular = self.reloads or pauses or flushes or self.starts is not None
         for worker in self.workers:
@@ -236,6 +239,18 @@ class Pool:
         if other.worker == NOBODY and other.intruder is None:
             return siblings.ALONE
         return self.sharing
+
+    def read(self, pcpu: Pcpu) -> list[int]:
+        """Return the accounts of `pcpu` as they stand, what its sibling costs right now included."""
+        times = pcpu.account.read()
+        worker = pcpu.intruder
+        if worker is None and pcpu.worker != NOBODY:
+            worker = self.workers[pcpu.worker]
+        if self.sharing and worker is not None:
+            lost = pieces.lost(worker)
+            times[worker.account] -= lost
+            times[self.row.sharing_account] += lost
+        return times
 
     def alone(self, worker: "Thread") -> bool:
         """Whether nobody else wants the pCPU of `worker`; a timer for who left is taken back."""
@@ -337,8 +352,8 @@ class Pool:
 
     def _heed(self, pcpu: Pcpu, worker: "Thread") -> None:
         """Do at a dispatch what only some workers and policies ask for."""
-        if self.reloads and pcpu.last not in (worker.index, NOBODY):
-            worker.refill_left = refill.reload(self, self.workers, worker, pcpu)
+        if self.reloads and pcpu.last != worker.index and not refill.fresh(worker, pcpu):
+            worker.refill_left = refill.reload(self, worker, pcpu)
             worker.switch_left += worker.refill_left
             worker.tlb_time = 0
         if worker.owes_flush:
@@ -361,7 +376,7 @@ class Pool:
         if self.reloads:
             ran = self.env.now - pcpu.dispatched
             pcpu.ran = worker.seen_ran = pcpu.ran + ran
-            refill.stays(worker, ran, self.env.now)
+            refill.stays(worker, pcpu, ran)
         pcpu.worker, pcpu.last = NOBODY, worker.index
         worker.pcpu = None
         return pcpu

@@ -51,6 +51,7 @@ class Thread:
         "next",
         "owes_flush",
         "pace",
+        "pages",
         "pause_window",
         "pcpu",
         "piece",
@@ -62,6 +63,7 @@ class Thread:
         "requested",
         "room",
         "row",
+        "seen_used",
         "slowed",
         "stood",
         "stopped",
@@ -69,8 +71,6 @@ class Thread:
         "switches_anew",
         "tagged",
         "ticker",
-        "tlb_held",
-        "tlb_left",
         "tlb_time",
         "touches",
         "wake_group",
@@ -109,8 +109,8 @@ class Thread:
         self.flush, self.owes_flush = row.flush, False
         self.refill, self.forgets, self.seen_ran = row.refill, row.forgets, 0
         self.walks, self.entries, self.room = row.walks, row.entries, row.room
-        self.touches, self.tagged = row.touches, row.tagged
-        self.tlb_time = self.tlb_left = self.tlb_held = 0
+        self.pages, self.touches, self.tagged = row.pages, row.touches, row.tagged
+        self.tlb_time = self.seen_used = 0
         self.switches_anew = False  # put on a pCPU after another one, since the switch was cut
         self.level = 0
         self.yields = False  # a poll that ends as soon as somebody else wants the pCPU

@@ -219,7 +219,7 @@ class WorkerRow:
     A call that spared it (`rules.doorbell.spares`) makes it `flush` when it is put on a pCPU next.
     After others ran on its pCPU it must load again what it works with: `refill` if nothing is left,
     which is so when they had `forgets`; and walk for its `entries` of a TLB that has `room`, in
-    `walks` if all are lost; it `touches` as many in that time (`rules.refill`). Both are booked to
+    `walks` if all are lost; it `touches` as many as its `pages` in that time (`rules.refill`). Both are booked to
     `refill_account`.
 
     For the policy: workers of a VM are of one `domain`; `weight` is its share, `cap` the most the
@@ -257,6 +257,7 @@ class WorkerRow:
     refill_account: int = NONE
     walks: int = 0
     entries: int = 0
+    pages: int = 0
     room: int = 0
     touches: int = 1
     tagged: int = 1
