@@ -22,7 +22,7 @@ from virtperf.mmu.layout import (
     TAG_SHIFT,
     WAYS,
 )
-from virtperf.mmu.sets import HIT, touch
+from virtperf.mmu.sets import HIT, touch_often
 
 
 @inlined
@@ -72,7 +72,7 @@ def look_up(
             one = route[level, code, 1]
             if holders > 1:
                 one = route[level, code, 1 + page // shape[one, SETS] % holders]
-            found = touch(
+            found = touch_often(
                 keys, set_start(shape, one, page), shape[one, WAYS], key, shape[one, FIFO]
             )
             if found == HIT:
@@ -128,7 +128,7 @@ def of_one_size(
     one = route[0, code, 1]
     first, sets, ways = shape[one, FIRST], shape[one, SETS], shape[one, WAYS]
     fold, low, fifo = shape[one, FOLD], shape[one, MASK], shape[one, FIFO]
-    at, again = start, 0
+    at, deeper, before, evicted = start, 0, missed, 0
     while at < stop:
         word = words[at]
         if foreign(word, bits):
@@ -137,20 +137,22 @@ def of_one_size(
         page = (word >> shift) & mask
         key = base | (page << 2)
         row = first + row_of(page, sets, fold, low) * ways
-        level, found = 0, touch(keys, row, ways, key, fifo)
+        level, found = 0, touch_often(keys, row, ways, key, fifo)
         if found != HIT:
-            evictions[one] += found
+            evicted += found
             level = look_up(1, code, page, key, keys, shape, route, evictions)
-        hits[level] += 1
+            if level == levels:
+                misses[missed] = at
+                missed += 1
+            else:
+                hits[level] += 1
+                deeper += 1
         if trace:
             levels_out[at] = level
-        if level == levels:
-            misses[missed] = at
-            missed += 1
-        behind = end_of_run(words, at + 1, stop, word, shift)
-        again += behind - at - 1  # the entry is where it was
-        at = behind
-    hits[0] += again
+        at = end_of_run(words, at + 1, stop, word, shift)  # its entry is where it was
+    hits[0] += at - start - deeper - (missed - before)
+    hits[levels] += missed - before
+    evictions[one] += evicted
     return missed
 
 
