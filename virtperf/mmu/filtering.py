@@ -200,7 +200,6 @@ def of_many_sizes(
 def filter_accesses(
     words: Any,
     start: int,
-    stop: int,
     bits: int,
     begins: Any,
     segment_contexts: Any,
@@ -216,16 +215,18 @@ def filter_accesses(
     levels_out: Any,
     misses: Any,
     stopped: Any,
-) -> int:
-    """Send accesses `start` to `stop` through the TLBs; return how many missed, and which.
+) -> tuple[int, int]:
+    """Send accesses through the TLBs, from `start` until `misses` is nearly full.
+
+    Return how many missed, and how far that came.
 
     Segment s is the accesses from begins[s] to begins[s + 1], all of one context; before the first
     of them comes its flush, a row of `doomed` by tag, or none (-1). An address that is not
     canonical in `bits` bits ends it: `stopped` says where.
     """
-    missed = 0
+    missed, room = 0, len(misses)
     for segment in range(len(segment_contexts)):
-        low, high = max(start, begins[segment]), min(stop, begins[segment + 1])
+        low, high = max(start, begins[segment]), begins[segment + 1]
         if low >= high or stopped[0] >= 0:
             continue
         if segment_flushes[segment] >= 0 and begins[segment] >= start:
@@ -233,14 +234,20 @@ def filter_accesses(
         context = contexts[segment_contexts[segment]]
         region = context[REGIONS]
         plain = context[REGIONS_END] - region == 1 and not regions[region, IS_GLOBAL]
-        if plain and route[0, regions[region, ENTRY_PAGE], 0] == 1:
-            missed = of_one_size(
-                words, low, high, bits, context[TAG], regions[region, ENTRY_PAGE],
-                keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
-            )  # fmt: skip
-        else:
-            missed = of_many_sizes(
-                words, low, high, bits, context, regions,
-                keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
-            )  # fmt: skip
-    return missed
+        plain = plain and route[0, regions[region, ENTRY_PAGE], 0] == 1
+        while low < high and stopped[0] < 0:
+            stop = min(high, low + room - missed)
+            if plain:
+                missed = of_one_size(
+                    words, low, stop, bits, context[TAG], regions[region, ENTRY_PAGE],
+                    keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
+                )  # fmt: skip
+            else:
+                missed = of_many_sizes(
+                    words, low, stop, bits, context, regions,
+                    keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
+                )  # fmt: skip
+            low = stop
+            if room - missed < room >> 3:
+                return missed, low
+    return missed, len(words)
