@@ -101,33 +101,19 @@ def end_of_run(words: Any, start: int, stop: int, like: int, shift: int) -> int:
     return np.int64(at)  # type: ignore[return-value]
 
 
-@compiled
-def of_one_size(
-    words: Any,
-    start: int,
-    stop: int,
-    bits: int,
-    tag: int,
-    code: int,
-    keys: Any,
-    shape: Any,
-    route: Any,
-    hits: Any,
-    evictions: Any,
-    levels_out: Any,
-    misses: Any,
-    missed: int,
-    stopped: Any,
-) -> int:
-    """Look up neighbouring accesses of one tag and page size: nothing of that is asked again."""
+@inlined
+def neighbours(
+    words: Any, start: int, stop: int, bits: int, base: int, code: int, one: int, ways: int,
+    fold: int, low: int, fifo: int, trace: bool, keys: Any, shape: Any, route: Any, hits: Any,
+    evictions: Any, levels_out: Any, misses: Any, missed: int, stopped: Any,
+) -> int:  # fmt: skip
+    """Look up neighbouring accesses of one tag and page size in first-level structure `one`.
+
+    What is a constant where this is called is one in the code that is made of it.
+    """
     levels, shift = route.shape[0], 12 + 9 * code
     mask = ((1 << (bits - 12)) - 1) >> (9 * code)
-    base = (tag << TAG_SHIFT) | code
-    trace = len(levels_out) > 0
-    # Of the first level all is known before the loop; that nothing changes it numba cannot see.
-    one = route[0, code, 1]
-    first, sets, ways = shape[one, FIRST], shape[one, SETS], shape[one, WAYS]
-    fold, low, fifo = shape[one, FOLD], shape[one, MASK], shape[one, FIFO]
+    first, sets = shape[one, FIRST], shape[one, SETS]
     at, deeper, before, evicted = start, 0, missed, 0
     while at < stop:
         word = words[at]
@@ -154,6 +140,29 @@ def of_one_size(
     hits[levels] += missed - before
     evictions[one] += evicted
     return missed
+
+
+@compiled
+def of_one_size(
+    words: Any, start: int, stop: int, bits: int, tag: int, code: int, keys: Any, shape: Any,
+    route: Any, hits: Any, evictions: Any, levels_out: Any, misses: Any, missed: int, stopped: Any,
+) -> int:  # fmt: skip
+    """Look up neighbouring accesses of one tag and page size: nothing of that is asked again.
+
+    First levels of 4 ways, as most processors have, get code of their own.
+    """
+    base, one = (tag << TAG_SHIFT) | code, route[0, code, 1]
+    ways, fold, low, fifo = shape[one, WAYS], shape[one, FOLD], shape[one, MASK], shape[one, FIFO]
+    trace = len(levels_out) > 0
+    if ways == 4 and low >= 0 and fold == 0 and fifo == 0 and not trace:
+        return neighbours(
+            words, start, stop, bits, base, code, one, 4, 0, low, 0, False, keys, shape,
+            route, hits, evictions, levels_out, misses, missed, stopped,
+        )  # fmt: skip
+    return neighbours(
+        words, start, stop, bits, base, code, one, ways, fold, low, fifo, trace, keys, shape,
+        route, hits, evictions, levels_out, misses, missed, stopped,
+    )  # fmt: skip
 
 
 @compiled
