@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.benchmark import (
     answer,
+    cache_simulator,
     compiled,
     memory,
     one_pass,
@@ -37,7 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
     }
     print(", ".join(f"{key} {value}" for key, value in about.items()), flush=True)
     figures: list[Figure] = []
-    parts = (speed, slices, queues, translation, one_pass, answer, memory, compiled, startup)
+    parts = (
+        speed,
+        slices,
+        queues,
+        translation,
+        cache_simulator,
+        one_pass,
+        answer,
+        memory,
+        compiled,
+        startup,
+    )
     for benchmark in parts:
         for figure in benchmark.measure(QUICK if quick else Effort()):
             figures.append(figure)

@@ -1,9 +1,11 @@
 """The benchmarks run; how fast is not for a test to say, which shares its machine."""
 
 import pytest
-from tests.benchmark import systems
+from tests.benchmark import lean_walks, systems, translation
 from tests.benchmark.__main__ import main
 from tests.benchmark.measure import Figure, interleaved, spread
+from virtperf.mechanism.memory import Hardware, nested
+from virtperf.mechanism.memory.geometry import INTEL
 
 pytestmark = pytest.mark.benchmark
 
@@ -47,3 +49,13 @@ def test_both_systems_are_the_textbooks():
         assert (system.pool.pcpus, len(system.sources)) == (4, 4)
         assert [source.outstanding for source in system.sources] == [32] * 4
         assert system.stations[0].servers == 32
+
+
+def test_the_lean_nested_walk_is_the_hardware():
+    """Pages near, and far apart: prefixes of every level hit and miss."""
+    pages = [n * n * 7919 % (1 << 20) if n % 3 else n for n in range(3000)]
+    hardware, context = Hardware(translation.TLB, INTEL), nested()
+    met = [hardware.access(page << 12, context) for page in pages]
+    missed = [sum(one.level > level for one in met) for level in range(2)]
+    reads = (sum(one.guest for one in met), sum(one.host for one in met))
+    assert lean_walks.nested_walks(pages, *translation.CACHES) == (*missed, *reads)

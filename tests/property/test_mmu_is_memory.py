@@ -223,3 +223,26 @@ def test_one_schedule_is_its_segments_one_by_one(data):
     columns = (got.level, got.guest, got.host, got.cycles)
     assert list(zip(*columns, strict=True)) == expected
     same_state(plain, fast)
+    quiet = Mmu(geometry, caches)
+    quiet._misses = quiet._misses[:10]  # walks come in between
+    quiet.run(words, schedule)
+    assert quiet.counts == fast.counts  # walks that nobody watches may be counted together
+
+
+@given(
+    ways=st.sampled_from([3, 4, 8, 9, 12, 16]),
+    sets=st.integers(1, 3),
+    policy=st.sampled_from(["lru", "fifo"]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=100)
+def test_a_set_of_any_number_of_ways_is_the_obvious_one(ways, sets, policy, seed):
+    """Some numbers of ways have code of their own."""
+    one = TlbStructure(entries=sets * ways, ways=ways, pages=(PageSize.K4,), policy=policy)
+    geometry = TlbGeometry(levels=((one,), (one,)))
+    pages = np.random.default_rng(seed).geometric(1 / (sets * ways), 8 * sets * ways)
+    words = pages.astype(np.uint64) << np.uint64(12)
+    plain, fast = Hardware(geometry), Mmu(geometry)
+    got = fast.run(words, trace=True)
+    assert got.level.tolist() == [plain.access(int(word), Context()).level for word in words]
+    same_state(plain, fast)

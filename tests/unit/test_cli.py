@@ -171,6 +171,7 @@ def test_warmup_says_how_long_it_took():
     done = virtperf("warmup")
     assert done.exit_code == 0
     assert re.search(r"the fast engine is ready; that took \d+\.\d s", done.output)
+    assert re.search(r"TLBs and page walks are ready; that took \d+\.\d s", done.output)
 
 
 def test_engines_print_the_same_result():

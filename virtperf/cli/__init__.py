@@ -260,10 +260,11 @@ def _record(
 @app.command(epilog=examples("virtperf warmup"))
 @guarded
 def warmup() -> None:
-    """Compile the fast engine now, so that the first run need not: once for each version."""
-    from virtperf.fast import warm_up
+    """Compile what is compiled now, so that the first run need not: once for each version."""
+    from virtperf import fast, mmu
 
-    typer.echo(f"the fast engine is ready; that took {warm_up():.1f} s")
+    typer.echo(f"the fast engine is ready; that took {fast.warm_up():.1f} s")
+    typer.echo(f"TLBs and page walks are ready; that took {mmu.warm_up():.1f} s")
 
 
 @app.command(

@@ -15,6 +15,8 @@ _DECIDE = (
     "assembly",
     "technique",
     "mechanism",
+    "mmu",
+    "stream",
     "build",
 )
 

@@ -11,6 +11,7 @@ from virtperf.mmu.every_size import misses_of_every_size
 from virtperf.mmu.machine import Counts, Mmu, Trace
 from virtperf.mmu.schedule import Schedule, steady
 from virtperf.mmu.streams import simulate
+from virtperf.mmu.warmup import warm_up
 
 __all__ = [
     "Counts",
@@ -23,4 +24,5 @@ __all__ = [
     "misses_of_sizes",
     "simulate",
     "steady",
+    "warm_up",
 ]

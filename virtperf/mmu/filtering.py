@@ -22,7 +22,7 @@ from virtperf.mmu.layout import (
     TAG_SHIFT,
     WAYS,
 )
-from virtperf.mmu.sets import HIT, touch
+from virtperf.mmu.sets import HIT, touch_often
 
 
 @inlined
@@ -72,7 +72,7 @@ def look_up(
             one = route[level, code, 1]
             if holders > 1:
                 one = route[level, code, 1 + page // shape[one, SETS] % holders]
-            found = touch(
+            found = touch_often(
                 keys, set_start(shape, one, page), shape[one, WAYS], key, shape[one, FIFO]
             )
             if found == HIT:
@@ -101,34 +101,20 @@ def end_of_run(words: Any, start: int, stop: int, like: int, shift: int) -> int:
     return np.int64(at)  # type: ignore[return-value]
 
 
-@compiled
-def of_one_size(
-    words: Any,
-    start: int,
-    stop: int,
-    bits: int,
-    tag: int,
-    code: int,
-    keys: Any,
-    shape: Any,
-    route: Any,
-    hits: Any,
-    evictions: Any,
-    levels_out: Any,
-    misses: Any,
-    missed: int,
-    stopped: Any,
-) -> int:
-    """Look up neighbouring accesses of one tag and page size: nothing of that is asked again."""
+@inlined
+def neighbours(
+    words: Any, start: int, stop: int, bits: int, base: int, code: int, one: int, ways: int,
+    fold: int, low: int, fifo: int, trace: bool, keys: Any, shape: Any, route: Any, hits: Any,
+    evictions: Any, levels_out: Any, misses: Any, missed: int, stopped: Any,
+) -> int:  # fmt: skip
+    """Look up neighbouring accesses of one tag and page size in first-level structure `one`.
+
+    What is a constant where this is called is one in the code that is made of it.
+    """
     levels, shift = route.shape[0], 12 + 9 * code
     mask = ((1 << (bits - 12)) - 1) >> (9 * code)
-    base = (tag << TAG_SHIFT) | code
-    trace = len(levels_out) > 0
-    # Of the first level all is known before the loop; that nothing changes it numba cannot see.
-    one = route[0, code, 1]
-    first, sets, ways = shape[one, FIRST], shape[one, SETS], shape[one, WAYS]
-    fold, low, fifo = shape[one, FOLD], shape[one, MASK], shape[one, FIFO]
-    at, again = start, 0
+    first, sets = shape[one, FIRST], shape[one, SETS]
+    at, deeper, before, evicted = start, 0, missed, 0
     while at < stop:
         word = words[at]
         if foreign(word, bits):
@@ -137,21 +123,46 @@ def of_one_size(
         page = (word >> shift) & mask
         key = base | (page << 2)
         row = first + row_of(page, sets, fold, low) * ways
-        level, found = 0, touch(keys, row, ways, key, fifo)
+        level, found = 0, touch_often(keys, row, ways, key, fifo)
         if found != HIT:
-            evictions[one] += found
+            evicted += found
             level = look_up(1, code, page, key, keys, shape, route, evictions)
-        hits[level] += 1
+            if level == levels:
+                misses[missed] = at
+                missed += 1
+            else:
+                hits[level] += 1
+                deeper += 1
         if trace:
             levels_out[at] = level
-        if level == levels:
-            misses[missed] = at
-            missed += 1
-        behind = end_of_run(words, at + 1, stop, word, shift)
-        again += behind - at - 1  # the entry is where it was
-        at = behind
-    hits[0] += again
+        at = end_of_run(words, at + 1, stop, word, shift)  # its entry is where it was
+    hits[0] += at - start - deeper - (missed - before)
+    hits[levels] += missed - before
+    evictions[one] += evicted
     return missed
+
+
+@compiled
+def of_one_size(
+    words: Any, start: int, stop: int, bits: int, tag: int, code: int, keys: Any, shape: Any,
+    route: Any, hits: Any, evictions: Any, levels_out: Any, misses: Any, missed: int, stopped: Any,
+) -> int:  # fmt: skip
+    """Look up neighbouring accesses of one tag and page size: nothing of that is asked again.
+
+    First levels of 4 ways, as most processors have, get code of their own.
+    """
+    base, one = (tag << TAG_SHIFT) | code, route[0, code, 1]
+    ways, fold, low, fifo = shape[one, WAYS], shape[one, FOLD], shape[one, MASK], shape[one, FIFO]
+    trace = len(levels_out) > 0
+    if ways == 4 and low >= 0 and fold == 0 and fifo == 0 and not trace:
+        return neighbours(
+            words, start, stop, bits, base, code, one, 4, 0, low, 0, False, keys, shape,
+            route, hits, evictions, levels_out, misses, missed, stopped,
+        )  # fmt: skip
+    return neighbours(
+        words, start, stop, bits, base, code, one, ways, fold, low, fifo, trace, keys, shape,
+        route, hits, evictions, levels_out, misses, missed, stopped,
+    )  # fmt: skip
 
 
 @compiled
@@ -198,7 +209,6 @@ def of_many_sizes(
 def filter_accesses(
     words: Any,
     start: int,
-    stop: int,
     bits: int,
     begins: Any,
     segment_contexts: Any,
@@ -214,16 +224,18 @@ def filter_accesses(
     levels_out: Any,
     misses: Any,
     stopped: Any,
-) -> int:
-    """Send accesses `start` to `stop` through the TLBs; return how many missed, and which.
+) -> tuple[int, int]:
+    """Send accesses through the TLBs, from `start` until `misses` is nearly full.
+
+    Return how many missed, and how far that came.
 
     Segment s is the accesses from begins[s] to begins[s + 1], all of one context; before the first
     of them comes its flush, a row of `doomed` by tag, or none (-1). An address that is not
     canonical in `bits` bits ends it: `stopped` says where.
     """
-    missed = 0
+    missed, room = 0, len(misses)
     for segment in range(len(segment_contexts)):
-        low, high = max(start, begins[segment]), min(stop, begins[segment + 1])
+        low, high = max(start, begins[segment]), begins[segment + 1]
         if low >= high or stopped[0] >= 0:
             continue
         if segment_flushes[segment] >= 0 and begins[segment] >= start:
@@ -231,14 +243,20 @@ def filter_accesses(
         context = contexts[segment_contexts[segment]]
         region = context[REGIONS]
         plain = context[REGIONS_END] - region == 1 and not regions[region, IS_GLOBAL]
-        if plain and route[0, regions[region, ENTRY_PAGE], 0] == 1:
-            missed = of_one_size(
-                words, low, high, bits, context[TAG], regions[region, ENTRY_PAGE],
-                keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
-            )  # fmt: skip
-        else:
-            missed = of_many_sizes(
-                words, low, high, bits, context, regions,
-                keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
-            )  # fmt: skip
-    return missed
+        plain = plain and route[0, regions[region, ENTRY_PAGE], 0] == 1
+        while low < high and stopped[0] < 0:
+            stop = min(high, low + room - missed)
+            if plain:
+                missed = of_one_size(
+                    words, low, stop, bits, context[TAG], regions[region, ENTRY_PAGE],
+                    keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
+                )  # fmt: skip
+            else:
+                missed = of_many_sizes(
+                    words, low, stop, bits, context, regions,
+                    keys, shape, route, hits, evictions, levels_out, misses, missed, stopped,
+                )  # fmt: skip
+            low = stop
+            if room - missed < room >> 3:
+                return missed, low
+    return missed, len(words)

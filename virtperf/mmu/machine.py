@@ -239,10 +239,11 @@ class Mmu:
         tlb_doomed, *rest = doomed
         plan = (begins, contexts, flushes, names.contexts, names.regions)
         flushed, stopped = -1, np.full(1, -1)
-        for start in range(0, len(words), CHUNK):
-            stop = min(start + CHUNK, len(words))
-            missed = filter_accesses(
-                words, start, stop, self._bits, *plan, tlb_doomed,
+        step: Any = filter_accesses
+        start = 0
+        while start < len(words):
+            missed, start = step(
+                words, start, self._bits, *plan, tlb_doomed,
                 self._keys, self._shape, self._route, self._hits, self._evictions,
                 traced.level, self._misses, stopped,
             )  # fmt: skip

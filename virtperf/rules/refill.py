@@ -7,7 +7,7 @@ evicts evenly, whoever they are, and another pCPU knows nothing. Times are ticks
 
 State, of the TLB: `worker` has ``walks`` (time to walk for all entries it works with), ``entries``
 (how many those are, of ``pages``), ``room`` (all that the TLB holds), ``touches`` (how long it takes
-to refer to a page as often as there are pages, at random), ``tagged`` (whether the TLB tells
+to refer to a page as often as there are pages, at random), ``tagged`` (whether the TLB tells the
 entries of others apart, so that they may stay), ``tlb_time`` (how long it has been on its pCPU with
 nobody else coming in between) and ``seen_used`` (what had been used there when it left); `pcpu` has
 ``used`` (entries that workers have used there so far, stay by stay), `pool` ``entries`` (those of
@@ -18,8 +18,8 @@ beside that are gone. Others that come several times use the same entries again,
 more than all that others have. Whoever then refers to the D pages in random order misses the m, and
 others that are evicted before their turn comes: one of its own entries, the oldest there are, goes
 with each page that is done. That makes m (1 + ln (D / m)) misses; D where all is gone, or has to go
-for want of tags. It is exact where all its pages fit into the TLB; where they are more, part of
-what it misses it would have missed anyway, and up to a sixth of all entries are walked for too much.
+for want of tags. It is exact where all its pages fit into the TLB. Where they are more it would
+have missed some of those anyway, and a sixth of all entries at most are walked for too much.
 """
 
 from typing import Any

@@ -241,7 +241,7 @@ class Pool:
         return self.sharing
 
     def read(self, pcpu: Pcpu) -> list[int]:
-        """Return the accounts of `pcpu` as they stand, what its sibling costs right now included."""
+        """Return the accounts of `pcpu` as they stand, with what its sibling costs right now."""
         times = pcpu.account.read()
         worker = pcpu.intruder
         if worker is None and pcpu.worker != NOBODY:

@@ -219,8 +219,8 @@ class WorkerRow:
     A call that spared it (`rules.doorbell.spares`) makes it `flush` when it is put on a pCPU next.
     After others ran on its pCPU it must load again what it works with: `refill` if nothing is left,
     which is so when they had `forgets`; and walk for its `entries` of a TLB that has `room`, in
-    `walks` if all are lost; it `touches` as many as its `pages` in that time (`rules.refill`). Both are booked to
-    `refill_account`.
+    `walks` if all are lost; it `touches` as many as its `pages` in that time (`rules.refill`).
+    Both are booked to `refill_account`.
 
     For the policy: workers of a VM are of one `domain`; `weight` is its share, `cap` the most the
     domain may use, in thousandths of a pCPU (0: no limit), `affinity` the pCPUs it may use (all if
