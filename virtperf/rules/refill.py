@@ -9,9 +9,9 @@ State, of the TLB: `worker` has ``walks`` (time to walk for all entries it works
 (how many those are, of ``pages``), ``room`` (all that the TLB holds), ``touches`` (how long it is
 until it has referred to a page as often as there are pages, at random), ``tagged`` (whether the TLB
 tells the entries of others apart, so that they may stay), ``tlb_time`` (how long it has been on its
-pCPU with nobody else coming in between) and ``seen_used`` (what had been used there when it left); `pcpu` has
-``used`` (entries that workers have used there so far, stay by stay), `pool` ``entries`` (those of
-all workers together).
+pCPU with nobody else coming in between) and ``seen_used`` (what had been used there when it left);
+`pcpu` has ``used`` (entries that workers have used there so far, stay by stay), `pool` ``entries``
+(those of all workers together).
 
 Replacement is LRU. What others have used since is younger: of D entries, the m that have no room
 beside that are gone. Others that come several times use the same entries again, so they are never
