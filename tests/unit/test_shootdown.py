@@ -148,7 +148,8 @@ def test_help_pays_where_vcpus_are_preempted_and_nowhere_else():
             changes |= {"vm[0].vcpus": threads, "vm[0].load.jobs": threads}
             found = simulate(scenario(**changes))
             waits[noisy, asked] = mean(found)
-    assert waits[4, False] > 3 * waits[4, True]
+    # without help a unit waits for a target until a slice of a hog, 2.8 ms and more, is over
+    assert waits[4, False] > 2.8e6 > waits[4, True]
     assert waits[1, False] == waits[1, True]
 
 

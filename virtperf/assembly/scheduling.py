@@ -13,7 +13,7 @@ from virtperf.units import ticks
 
 POLICIES: Mapping[str, Policy] = {kind.name.lower().replace("_", "-"): kind for kind in Policy}
 SWITCH, IDLE, SHARING = "host: switch", "idle", "core shared with its sibling"
-LEAST_SHARE = 0.5  # two threads of a core never do less together than one alone
+LEAST_SHARE = 0.5  # below it two do less than one: theory takes all pCPUs to be busy at best
 WHY_IDLE = {Idle.NOBODY: IDLE, Idle.CAP: "idle: cap", Idle.GANG: "idle: gang"}
 WHY_IDLE[Idle.AFFINITY] = "idle: affinity"
 

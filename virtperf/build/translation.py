@@ -32,7 +32,7 @@ WARM, MEASURED = 4, 400_000  # rounds of the pages at most, and visits
 MOST_WARM = 2_000_000
 ROUNDS = 16  # of as many visits as there are entries, until an emptied TLB counts as warm
 SEED = 1
-PCIDS = 6  # processes whose entries Linux keeps on a CPU
+PCIDS = 6  # processes whose entries Linux keeps on a CPU (see `mechanism.memory.tags`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +204,9 @@ def _rates(
     mmu.flush(EVERYTHING)
     window = min(MEASURED, ROUNDS * entries)
     mmu.run(words[warm + MEASURED : warm + MEASURED + window], who)
-    walks = after.walks - before.walks
+    walks, refilled = after.walks - before.walks, mmu.counts
+    again = max(0.0, refilled.walks - after.walks - walks * window / MEASURED)
+    each = (refilled.cycles - after.cycles) / max(1, refilled.walks - after.walks)
     return Rates(
         second=sum(after.hits[1:]) / MEASURED - sum(before.hits[1:]) / MEASURED,
         walks=walks / MEASURED,
@@ -213,11 +215,8 @@ def _rates(
         cycles=(after.cycles - before.cycles) / MEASURED,
         entries=entries,
         room=room,
-        again=max(0.0, mmu.counts.walks - after.walks - walks * window / MEASURED),
-        again_cycles=max(
-            0.0,
-            mmu.counts.cycles - after.cycles - (after.cycles - before.cycles) * window / MEASURED,
-        ),
+        again=again,
+        again_cycles=again * each,
         pages=-(-footprint // entry.bytes),
     )
 
