@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from virtperf.errors import OutputError, ParameterError, UnknownNameError
-from virtperf.result import COLUMNS, Result
+from virtperf.result import COLUMNS, MEMORY, Result
 
 
 def result(rows, *, factors=(), points=None, band=()):
@@ -18,6 +18,7 @@ def result(rows, *, factors=(), points=None, band=()):
         "bounds": ["point"],
         "flags": ["point", "flag", "says"],
         "nulls": ["point", "metric", "reason"],
+        "memory": list(MEMORY),
         "sources": ["name"],
     }
     return Result(

@@ -1,5 +1,7 @@
 """A scenario on its platform becomes a system: each VM's techniques answer, and are laid out."""
 
+from collections.abc import Iterator
+
 from virtperf import catalog
 from virtperf.build import on_cpu, on_disk
 from virtperf.build.on_cpu import memory_of
@@ -9,7 +11,7 @@ from virtperf.scenario import Scenario, WorkLoad
 from virtperf.tables import System
 from virtperf.technique.cpu import cpu_technique
 
-__all__ = ["build", "memory_of", "sources"]
+__all__ = ["build", "memory_of", "memory_use", "sources"]
 
 
 def build(scenario: Scenario, platform: ParameterSet | None = None) -> System:
@@ -36,6 +38,12 @@ def build(scenario: Scenario, platform: ParameterSet | None = None) -> System:
 def sources(scenario: Scenario, platform: ParameterSet | None = None) -> dict[str, Quantity]:
     """Return every number of platform and devices that building `scenario` reads, by name."""
     return dict(_site(scenario, platform).costs.used)
+
+
+def memory_use(scenario: Scenario) -> Iterator[tuple[str, str, float, str]]:
+    """Yield (vm, quantity, value, unit) of the memory of each VM that works."""
+    for name, use in _site(scenario, None).memory.items():
+        yield from ((name, *row) for row in use.rows())
 
 
 def _site(scenario: Scenario, platform: ParameterSet | None) -> Site:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from virtperf import catalog
+from virtperf.build import paging
+from virtperf.build.memory_use import MemoryUse
 from virtperf.build.polling import for_all
 from virtperf.build.shootdown import others, shootdown
 from virtperf.build.site import Site
@@ -29,16 +31,19 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     costs = Costs(*site.costs_of(vm).sets, catalog.workload(load.workload))
     cpu = cpu_technique(vm.cpu.technique, costs)
     workload = _workload(vm, load, costs)
-    memory = memory_technique(memory_of(vm, site.costs), costs)
+    technique = memory_of(vm, site.costs)
+    memory = memory_technique(technique, costs)
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
     flushes = vm.vcpus > 1 and workload.events(OPERATIONS["tlb_flush"]) > 0
     flush_ns = costs.ns("native_tlb_flush") if flushes else 0.0
-    addresses = translation(costs, vm.memory or Memory(technique=memory_of(vm, costs)), memory)
+    kind = vm.memory or Memory(technique=technique)
+    addresses = translation(costs, kind, memory)
     switch, tlb = memory.address_space(), None
     if addresses is not None:
         code, tagged = workload.code(), bool(costs.count("vpid"))
+        pcid = addresses.pcid and (vm.memory is None or vm.memory.tags is not False)
         processes = -(-load.jobs // vm.vcpus)
-        switch = (*switch, *addresses.between(processes, tagged=addresses.pcid))
+        switch = (*switch, *addresses.between(processes, tagged=pcid))
         unit_ns = code.user_ns + code.kernel_ns + addresses.unit_ns
         tlb = addresses.refill(unit_ns, tagged=tagged)
     for vcpu in vcpus:
@@ -46,19 +51,31 @@ def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     beside = dict(zip(vcpus, [*vcpus[1:], vcpus[0]], strict=True))
     calls = shootdown(site, vm, vcpus, cpu, memory) if flushes else ()
     walks = addresses.path() if addresses is not None else ()
-    path = unit(workload, cpu, memory, _interrupted(site, vm, beside, cpu), calls, walks)
+    short = paging.shortage(site, vm, costs, technique)
+    pages = paging.path(site, vm, short, memory, costs) if short is not None else ()
+    path = unit(workload, cpu, memory, _interrupted(site, vm, beside, cpu), calls, walks, pages)
     site.costs.used |= costs.used
+    site.memory[vm.name] = MemoryUse(
+        vm=vm,
+        memory=kind,
+        technique=memory,
+        workload=workload,
+        footprint=costs.quantity("data_footprint").base if "data_footprint" in costs else 0.0,
+        addresses=addresses,
+        short=short,
+    )
     for number in range(load.jobs):
         job, vcpu = f"{name}.job{number}", vcpus[number % vm.vcpus]
         called = others(vcpus, number % vm.vcpus) if calls else {}
         site.assembly.task(job, vcpu)
+        told = paging.add_interrupts(site, vm, short, cpu, vcpu, job) if short is not None else {}
         site.assembly.source(
             job,
             {"unit": (1.0, path)},
             to=job,
             outstanding=1,
             think=load.think,
-            names={"vcpu": vcpu, "ipi": f"{vcpu}.ipi", "peer": beside[vcpu], **called},
+            names={"vcpu": vcpu, "ipi": f"{vcpu}.ipi", "peer": beside[vcpu], **called, **told},
             group=site.group(vm),
             expand=cpu.expand,
         )

@@ -1,12 +1,18 @@
 """The host that VMs are put on: its devices, its numbers, and what all vCPUs have in common."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from virtperf import catalog
 from virtperf.assembly import Assembly
 from virtperf.assembly.scheduling import SpinExits
 from virtperf.assembly.translations import Translations
 from virtperf.build.polling import for_all, polls
 from virtperf.build.scheduling import scheduler
+from virtperf.errors import ParameterError
 from virtperf.mechanism.isa import isa
+from virtperf.mechanism.memory.pages import PageSize
 from virtperf.params import ParameterSet, Quantity
 from virtperf.path import (
     Bell,
@@ -24,6 +30,9 @@ from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique
 
+if TYPE_CHECKING:
+    from virtperf.build.memory_use import MemoryUse
+
 
 class Site:
     """A host under construction.
@@ -40,11 +49,14 @@ class Site:
         The numbers, and which of them have been asked for.
     assembly : Assembly
         What stands so far.
+    memory : dict
+        What is to be said of the memory of VMs that work, by name.
     """
 
     def __init__(self, scenario: Scenario, numbers: ParameterSet) -> None:
         self.scenario = scenario
         self.costs = Costs(numbers, catalog.devices())
+        self.memory: dict[str, MemoryUse] = {}
         self.scheduler = scheduler(scenario.host, self.costs)
         self.assembly = Assembly(
             scenario.name,
@@ -67,20 +79,31 @@ class Site:
         return vm.name if len(self.scenario.vm) > 1 else ""
 
     def costs_of(self, vm: Vm) -> Costs:
-        """Return the numbers of a VM, whose ISA says how wide its guest's kernel is."""
+        """Return the numbers of a VM: the platform's, and those that the VM itself decides.
+
+        Its ISA says how wide its guest's kernel is; its memory, whether TLBs tell it apart and how
+        many pages of 4 KiB the host gives at a time.
+        """
         platform, *others = self.costs.sets
-        if vm.cpu.isa is None or "guest_bits" not in platform:
+        given: dict[str, Quantity] = {}
+        own: list[ParameterSet] = []
+        if vm.cpu.isa is not None and "guest_bits" in platform:
+            bits = max(isa(vm.cpu.isa).kernel_bits)
+            given["guest_bits"] = _decided(bits, f"the scenario's guest is for {vm.cpu.isa}")
+        if vm.memory is not None and vm.memory.tags is not None:
+            if vm.memory.tags and not self.costs.count("vpid"):
+                must = "left out or false: this platform's TLBs tell guests apart by no tag"
+                raise ParameterError(vm.name, "memory.tags", must, True)
+            given["vpid"] = _decided(int(vm.memory.tags), "the scenario's memory.tags")
+        if vm.memory is not None and vm.memory.host_page != "4KiB":
+            pages = PageSize.of(vm.memory.host_page).bytes // PageSize.K4.bytes
+            many = {"host_pages": _decided(pages, "the scenario's memory.host_page")}
+            own.append(ParameterSet(vm.name, many))
+        if not given and not own:
             return self.costs
-        bits = Quantity(
-            value=float(max(isa(vm.cpu.isa).kernel_bits)),
-            unit="1",
-            source=f"the scenario's guest is for {vm.cpu.isa}",
-            evidence="derived",
-            checked="own",
-        )
-        own = Costs(platform.replace(guest_bits=bits), *others)
-        own.used = self.costs.used
-        return own
+        costs = Costs(platform.replace(**given), *others, *own)
+        costs.used = self.costs.used
+        return costs
 
     def add_vcpu(
         self,
@@ -162,3 +185,8 @@ class Site:
             names={"vcpu": vcpu, "tick": f"{vcpu}.tick"},
             expand=cpu.expand,
         )
+
+
+def _decided(value: int, source: str) -> Quantity:
+    """Return a plain number that the scenario decides."""
+    return Quantity(value=float(value), unit="1", source=source, evidence="derived", checked="own")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from virtperf.report.answer import answer
 from virtperf.result import NOISE, SUMMARY
 from virtperf.result.exits import exits
-from virtperf.result.words import plus_minus, span
+from virtperf.result.words import amount, plus_minus, span
 
 if TYPE_CHECKING:
     from virtperf.result import Result
@@ -46,7 +46,12 @@ def show(result: Result) -> str:
     """Return a whole result as text."""
     blocks = ["\n".join(answer(result))]
     blocks += [_by_metric(result)] if len(result.labels) == 1 else _by_point(result)
-    blocks += [_exits(result), _theory(result), _list("Null because", _nulls(result))]
+    blocks += [
+        _exits(result),
+        _memory(result),
+        _theory(result),
+        _list("Null because", _nulls(result)),
+    ]
     blocks += [_list("Note", list(result.flags["point"] + ": " + result.flags["says"]))]
     blocks += [_list("How", result.notes)]
     return "\n\n".join(block for block in blocks if block)
@@ -112,6 +117,22 @@ def _exits(result: Result) -> str:
         for row in found.to_dict("records")
     ]
     return "exits\n" + table(("point", "VM-EXIT", "exits/s", "Samples%", "Time%", "Avg time"), rows)
+
+
+def _memory(result: Result) -> str:
+    """Return what memory does: a line per quantity, a column per point."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for row in result.memory.to_dict("records"):
+        cells = rows.setdefault((row["vm"], row["quantity"]), {})
+        cells[row["point"]] = amount(row["value"], row["unit"])
+    if not rows:
+        return ""
+    several = len({vm for vm, _ in rows}) > 1
+    lines = [
+        (f"{vm}: {name}" if several else name, *(cells.get(p, "-") for p in result.labels))
+        for (vm, name), cells in rows.items()
+    ]
+    return "memory, faults and pages per request\n" + table(("", *result.labels), lines)
 
 
 def _theory(result: Result) -> str:

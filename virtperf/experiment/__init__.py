@@ -213,7 +213,7 @@ def _result(
 ) -> Result:
     import pandas as pd
 
-    from virtperf.result import Result
+    from virtperf.result import MEMORY, Result
 
     lengths = {unit.point: unit.requests for unit in units}
     provenance = {
@@ -232,6 +232,7 @@ def _result(
     }
     return Result(
         **assemble.frames(collector.rows()),
+        memory=pd.DataFrame(assemble.memory_rows(points), columns=list(MEMORY)),
         sources=pd.DataFrame(assemble.source_rows(points)),
         notes=tuple(dict.fromkeys(_notes(given, points, lengths.values()))),
         provenance=provenance,

@@ -236,6 +236,14 @@ def _add_flags(
         rows.flags.append((point, "mean_unresolved", says))
 
 
+def memory_rows(points: Iterable[Point]) -> Iterator[tuple[str, str, str, float, str]]:
+    """Yield (point, vm, quantity, value, unit) of the memory of VMs that work."""
+    from virtperf.build import memory_use
+
+    for point in points:
+        yield from ((point.label, *row) for row in memory_use(point.scenario))
+
+
 def source_rows(points: Iterable[Point]) -> Iterator[dict[str, Any]]:
     """Yield every number that the points used, once each."""
     from virtperf.build import sources

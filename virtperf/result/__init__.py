@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("experiment", "point", "replication", "metric", "value", "unit")
+MEMORY = ("point", "vm", "quantity", "value", "unit")
 SUMMARY = ("point", "metric", "unit", "mean", "ci_low", "ci_high", "n")
 ALL = "all"  # the group of all requests, where there are several
 NOISE = "simulation noise ({:.0%} Student-t over replications)"
@@ -50,6 +51,9 @@ class Result:
         ``point flag says``: what a reader must know before using a number.
     nulls : pandas.DataFrame
         ``point metric reason``.
+    memory : pandas.DataFrame
+        What the memory of VMs that work does: ``point vm quantity value unit``. Hits and walks are
+        shares of the visits of pages, faults and moved pages are per request.
     sources : pandas.DataFrame
         Every number used: ``name value unit low high evidence checked source``.
     notes : tuple of str
@@ -67,6 +71,7 @@ class Result:
     bounds: pd.DataFrame
     flags: pd.DataFrame
     nulls: pd.DataFrame
+    memory: pd.DataFrame
     sources: pd.DataFrame
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -201,8 +206,8 @@ class Result:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return every table by name."""
-        names = ("data", "points", "requests", "cpu", "cdf", "band", "bounds", "flags", "nulls")
-        tables = {name: getattr(self, name) for name in (*names, "sources")}
+        names = "data points requests cpu cdf band bounds flags nulls memory sources"
+        tables = {name: getattr(self, name) for name in names.split()}
         return {"summary": self.summary(), **tables}
 
     def to_csv(self, folder: str | Path) -> Path:

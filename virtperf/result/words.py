@@ -70,3 +70,19 @@ def _time(ns: float) -> str:
 def count(n: int, thing: str) -> str:
     """Return ``"1 VM"`` or ``"8 VMs"``."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def amount(value: float, unit: str) -> str:
+    """Word a value without an interval: a share in percent, bytes in the unit they are read in.
+
+    Examples
+    --------
+    >>> amount(0.25, "share"), amount(3 * 2**20, "B"), amount(2.5, "1")
+    ('25.0%', '3.00 MiB', '2.500')
+    """
+    if unit == "share":
+        return f"{digits(100 * value)}%"
+    if unit == "B":
+        power = next((p for p in (3, 2, 1) if value >= 2 ** (10 * p)), 0)
+        return f"{digits(value / 2 ** (10 * power))} {('B', 'KiB', 'MiB', 'GiB')[power]}"
+    return plus_minus(value, 0.0, unit)

@@ -55,6 +55,13 @@ class Host(Frozen):
     """Longest uninterrupted run while others wait; by default the policy's, or the platform's."""
     scheduler: dict[str, Constant] = Field(default_factory=dict)
     """Other constants of the policy, by name; ``virtperf show`` tells a policy's."""
+    memory: Annotated[Size, Field(gt=0)] | None = None
+    """What there is for the data of all guests, shared as they need it; by default they fit."""
+    reclaim: Literal["swap", "balloon"] = "swap"
+    """How the host gets memory back that guests need and it does not have: it pages out what it
+    sees unused, or has the guests' balloons take it, upon which they page themselves."""
+    swap: str | None = None
+    """Name of the device that the host pages to."""
 
     @property
     def slice_ns(self) -> float | None:
@@ -85,6 +92,13 @@ class Memory(Frozen):
     """Pages of the guest's data: ``4KiB``, ``2MiB`` or ``1GiB``."""
     host_page: PageName = "4KiB"
     """Pages that the host backs the guest's memory with."""
+    tags: bool | None = None
+    """Whether TLB entries are told apart by guest and process; by default as the platform can."""
+    size: Annotated[Size, Field(gt=0)] | None = None
+    """What the guest has for the data of each process; with less than these, it pages. By default
+    they fit."""
+    swap: str | None = None
+    """Name of the device that the guest pages to."""
 
 
 class Disk(Frozen):

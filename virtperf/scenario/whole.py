@@ -31,6 +31,7 @@ def problems(data: Tables) -> list[str]:
         *_loads(data),
         *_names(data),
         *_devices(data),
+        *_memory(data),
         *_combinations(data),
         *_polls(data),
         *_rings(data),
@@ -131,6 +132,23 @@ def _devices(data: Tables) -> Iterator[str]:
         device = _at(vm, "disk", "device")
         if isinstance(device, str) and device not in devices:
             yield f"vm[{index}].disk.device{choice_tail(devices, device)}"
+
+
+def _memory(data: Tables) -> Iterator[str]:
+    """Yield where paging has no disk of that name, or no memory that is short."""
+    devices = data.get("device") or {}
+    if not isinstance(devices, Mapping):
+        return
+    owners = [("host", data.get("host"))]
+    owners += [(f"vm[{index}].memory", vm.get("memory")) for index, vm in _vms(data)]
+    for owner, table in owners:
+        swap = _at(table, "swap")
+        if isinstance(swap, str) and swap not in devices:
+            yield f"{owner}.swap{choice_tail(devices, swap)}"
+    for index, vm in _vms(data):
+        sized = _at(vm, "memory", "size") is not None
+        if sized and "load" in vm and _at(vm, "load", "kind") != "work":
+            yield f"vm[{index}].memory.size must be left out unless load.kind is work"
 
 
 def _combinations(data: Tables) -> Iterator[str]:

@@ -70,6 +70,13 @@ _ALL = (
         memory=True,
     ),
     Operation(
+        name="fresh_page",
+        events="fresh_pages",
+        says="the first use of a page of 4 KiB that the host has not given yet: its giving alone",
+        memory=True,
+        free=True,
+    ),
+    Operation(
         name="address_space",
         events="address_space_switches",
         says="another process goes on",

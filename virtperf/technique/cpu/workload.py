@@ -24,8 +24,9 @@ CODE = (
 
 REGION = "updates_per_region"  # of page tables, that a guest's kernel can let wait together
 FLOATS = "float_share"
-DATA = ("data_footprint", "page_visits", "skew")
+DATA = ("data_footprint", "page_visits", "skew", "write_share")
 TURN = "turn_pages"  # that a process touches between two switches of address space
+HOST_PAGES = "host_pages"  # of 4 KiB, in one of the host's
 OPTIONAL = (REGION, FLOATS, TURN, *DATA)
 MOST_SENT = 1_000  # interrupts that one unit sends to other vCPUs
 
@@ -82,8 +83,14 @@ class Workload:
         return value
 
     def events(self, operation: Operation) -> float:
-        """Return how many operations of a kind there are per unit."""
-        return self._number(operation.events) if operation.events in self._costs else 0.0
+        """Return how many operations of a kind there are per unit.
+
+        The host gives memory by its own pages: of fresh ones, which a guest uses in order, each
+        of its large pages is the first use of many.
+        """
+        number = self._number(operation.events) if operation.events in self._costs else 0.0
+        large = operation.name == "fresh_page" and HOST_PAGES in self._costs
+        return number / self._costs.count(HOST_PAGES) if large else number
 
     def code(self) -> Code:
         """Return the instructions of one unit, operations apart."""
@@ -110,6 +117,7 @@ def unit(
     peer: Path = (),
     others: Path = (),
     addresses: Path = (),
+    paging: Path = (),
 ) -> Path:
     """Return what one unit of a workload takes on a vCPU under its two techniques.
 
@@ -126,6 +134,9 @@ def unit(
         How the TLBs of the other vCPUs are flushed, for which this one waits.
     addresses : Path
         What the translation of its addresses takes.
+    paging : Path
+        What it takes that memory is short, with the waits for disks: it comes last, and goes on
+        on this vCPU.
     """
     parts: list[Part] = [*cpu.code(workload.code(), "vcpu"), *addresses]
     for operation in OPERATIONS.values():
@@ -136,7 +147,7 @@ def unit(
             parts += _sent(number, (Spawn(name="ipi", path=peer),), operation)
         if operation.name == "tlb_flush" and others:
             parts += _sent(number, others, operation)
-    return (*_merged(parts), end())
+    return (*_merged(parts), *paging, end())
 
 
 def once(operation: Operation, cpu: "CpuTechnique", memory: "MemoryTechnique") -> list[Step]:
@@ -158,6 +169,7 @@ def _memory_path(memory: "MemoryTechnique", name: str) -> Path:
         "first_touch": memory.first_touch,
         "pte_write": memory.pte_write,
         "tlb_flush": memory.tlb_flush,
+        "fresh_page": memory.fresh_page,
         "address_space": memory.address_space,
     }
     return answers[name]()

@@ -53,6 +53,15 @@ class MemoryTechnique(Protocol):
     def address_space(self) -> Path:
         """Return the guest's load of another address space."""
 
+    def fresh_page(self) -> Path:
+        """Return the first use of a page that the host has not given yet, beyond the guest's."""
+
+    def host_page_in(self) -> Path:
+        """Return the CPU time of an access to a page that the host has paged out."""
+
+    def page_in(self) -> Path:
+        """Return the CPU time of a major fault of the guest that takes another page away."""
+
 
 _TECHNIQUES: Mapping[str, Callable[[Costs], MemoryTechnique]] = {
     "native": Native,

@@ -39,6 +39,18 @@ class DirectTables:
         """Return the hypercall: the hypervisor keeps the guest from INVLPG."""
         return (Transition(name="hypercall", reason="tlb_flush"),)
 
+    def fresh_page(self) -> Path:
+        """Return no steps: its machine frames were all given when it was built."""
+        return ()
+
+    def host_page_in(self) -> Path:
+        """Return no steps: the hypervisor never takes away what a table of the guest may name."""
+        return ()
+
+    def page_in(self) -> Path:
+        """Return the fault with its update, and the update and flush of the page that goes."""
+        return (*self.page_fault(), *self.pte_write(), *self.tlb_flush())
+
     def address_space(self) -> Path:
         """Return the hypercall that loads another base pointer."""
         return (

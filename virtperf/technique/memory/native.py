@@ -38,3 +38,15 @@ class Native:
     def address_space(self) -> Path:
         """Return the kernel's own switch."""
         return own("address_space")
+
+    def fresh_page(self) -> Path:
+        """Return no steps: the kernel that hands it out is the machine's."""
+        return ()
+
+    def host_page_in(self) -> Path:
+        """Return no steps: as `fresh_page`."""
+        return ()
+
+    def page_in(self) -> Path:
+        """Return the fault, and the entry cleared and flushed of the page that makes room."""
+        return (*self.page_fault(), *self.pte_write(), *self.tlb_flush())

@@ -8,6 +8,7 @@ page, and once more, hidden from it, for the hypervisor to copy that into the sh
 from virtperf.path import Path, Transition, leave, work
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.sequence import sequence_ns
+from virtperf.technique.memory.host_fault import page_in, zeroed
 from virtperf.technique.memory.native import own
 
 ACCOUNT = "vcpu: shadow paging"
@@ -110,3 +111,15 @@ class Shadow:
             *self._software(FILL),
             *own("address_space"),
         )
+
+    def fresh_page(self) -> Path:
+        """Return the host's allocation, within the hidden fault that fills the entry."""
+        return zeroed(self._costs)
+
+    def host_page_in(self) -> Path:
+        """Return the hidden fault on an entry that went with its page, and the way to the disk."""
+        return (*self.first_touch(), *page_in(self._costs))
+
+    def page_in(self) -> Path:
+        """Return the fault and two writes of watched tables: a page comes, and another goes."""
+        return (*self.page_fault(), *self.pte_write() * 2, *self.tlb_flush())

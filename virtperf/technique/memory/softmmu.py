@@ -5,6 +5,7 @@ flushes ask for.
 """
 
 from virtperf.path import Path, leave
+from virtperf.technique.memory.host_fault import page_in, zeroed
 from virtperf.technique.memory.native import Native
 
 
@@ -28,3 +29,11 @@ class Softmmu(Native):
     def address_space(self) -> Path:
         """Return the guest's switch, and the flush of the software TLB."""
         return (*super().address_space(), leave("tlb-flush", "kernel"))
+
+    def fresh_page(self) -> Path:
+        """Return the host's allocation: the emulator is a process that touches new memory."""
+        return zeroed(self._costs)
+
+    def host_page_in(self) -> Path:
+        """Return the fault of the emulator's process: its software TLB knows nothing of it."""
+        return page_in(self._costs)

@@ -1,0 +1,221 @@
+"""Memory that is short, in time: who gets how much, what a fault takes, and what is refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from virtperf import catalog
+from virtperf.build import build, memory_use
+from virtperf.build.site import Site
+from virtperf.errors import ParameterError, ScenarioError
+from virtperf.experiment import simulate
+from virtperf.scenario import Scenario
+from virtperf.theory import zero_load
+from virtperf.units import TICKS_PER_NS
+
+MIB = 2**20
+
+
+def fixed(time):
+    return {"kind": "deterministic", "value": time}
+
+
+def scenario(**changes):
+    """Return one store alone on its host, with disks that take a fixed time."""
+    short = Scenario.load("memory-overcommit").with_all(
+        {
+            "vm.count": 1,
+            "device.host-nvme.service": fixed("90us"),
+            "device.guest-nvme.service": fixed("70us"),
+            "vm.load.think": "100us",
+        }
+    )
+    return short.with_all(changes)
+
+
+def use(given):
+    return {quantity: value for _, quantity, value, _ in memory_use(given)}
+
+
+def mean_ns(given):
+    """Return theory's latency of one unit on an idle system, in ns."""
+    return sum(zero_load(build(given)).breakdown.values()) / TICKS_PER_NS
+
+
+def test_guests_that_want_as_much_share_alike():
+    seen = use(scenario(**{"vm.count": 3, "host.memory": "576MiB"}))
+
+    assert seen["memory of a process, as its host has it"] == 192 * MIB
+
+
+def test_a_guest_with_less_memory_wants_less_of_the_host():
+    """Two want 256 and 128 MiB of 192: two thirds of each."""
+    short = scenario(**{"host.memory": "192MiB"}).to_dict()
+    other = {**short["vm"][0], "name": "small"}
+    other["memory"] = {**other["memory"], "size": "128MiB"}
+    two = Scenario.from_dict({**short, "vm": [short["vm"][0], other]})
+
+    got = {
+        vm: value for vm, what, value, _ in memory_use(two) if what.endswith("as its host has it")
+    }
+    assert got == {"store": 128 * MIB, "small": 64 * MIB}
+
+
+def test_a_balloon_makes_the_hosts_shortage_the_guests():
+    seen = use(scenario(**{"host.memory": "192MiB", "host.reclaim": "balloon"}))
+
+    assert seen["memory of a process, as its guest has it"] == 192 * MIB
+    assert "pages read by the host" not in seen
+
+
+def test_memory_that_suffices_adds_nothing():
+    enough = scenario(**{"host.memory": "256MiB"})
+
+    assert build(enough) == build(enough.with_("host.memory", "1GiB"))
+    assert not any("read by" in name for name in use(enough))
+
+
+def test_a_fault_of_the_host_costs_an_exit_the_hosts_work_and_its_disk():
+    """By hand: each page read is one violation, one handler, one stay at the disk, one wake-up."""
+    short = scenario(**{"host.memory": "192MiB"})
+    reads = use(short)["pages read by the host"]
+    numbers = Site(short, catalog.platform(short.platform)).costs
+    exit_ = ("exit_hardware", "exit_mitigations", "exit_kernel")
+    handler = ("host_fault", "host_submit", "host_complete", "thread_wake_cpu")
+    each = sum(map(numbers.ns, (*exit_, *handler))) + 90_000
+
+    added = mean_ns(short) - mean_ns(scenario(**{"host.memory": "256MiB"}))
+    assert added == pytest.approx(reads * each, rel=1e-6)
+
+
+def test_a_fault_of_the_guest_costs_its_kernel_and_its_disk_and_no_violation():
+    short = scenario(**{"vm.memory.size": "192MiB"})
+    numbers = Site(short, catalog.platform(short.platform)).costs
+    own = ("native_page_fault", "native_pte_write", "native_tlb_flush", "native_kernel")
+    each = sum(map(numbers.ns, own)) + 70_000
+
+    seen = use(short)
+    reads = seen["pages read by the guest (major faults)"]
+    added = mean_ns(short) - mean_ns(scenario(**{"host.memory": "256MiB"}))
+    told = added / reads - each  # its interrupt finds a vCPU that sleeps: a wake-up, and HLT
+    assert told == pytest.approx(numbers.ns("thread_wake_delay") + halted(numbers), rel=1e-3)
+    assert "EPT violations" not in seen
+
+
+def halted(numbers):
+    parts = ("exit_hardware", "exit_mitigations", "exit_kernel", "exit_blocking")
+    return sum(map(numbers.ns, parts))
+
+
+def test_a_guest_that_pages_on_a_host_that_pages_waits_for_two_disks():
+    both = scenario(**{"vm.memory.size": "192MiB", "host.memory": "128MiB"})
+    seen = use(both)
+
+    assert seen["pages paged twice"] == seen["pages written by the guest"] > 0
+    assert seen["pages read by the host"] > seen["pages read by the guest (major faults)"]
+
+
+@pytest.mark.parametrize("reclaim", ["swap", "balloon"])
+def test_both_engines_page_alike(reclaim):
+    short = scenario(**{"vm.count": 3, "host.memory": "576MiB", "host.reclaim": reclaim})
+    both = [
+        simulate(short, requests=300, replications=1, band=False, engine=engine)
+        for engine in ("sim", "fast")
+    ]
+
+    assert both[0].data["value"].equals(both[1].data["value"])
+
+
+@pytest.mark.parametrize("memory", ["shadow", "tlb-emulation"])
+def test_tables_of_the_hypervisor_lose_the_entry_with_the_page(memory):
+    short = scenario(**{"host.memory": "192MiB", "vm.memory": memory})
+    seen = use(short)
+
+    assert seen["hidden faults"] == seen["pages read by the host"]
+    counters = zero_load(build(short)).counters
+    assert counters["exits.hidden-fault"] == pytest.approx(seen["hidden faults"])
+
+
+def test_a_process_under_no_hypervisor_pages_by_itself():
+    native = scenario(**{"host.memory": "192MiB", "vm.cpu": "direct", "vm.memory": "native"})
+
+    assert use(native)["memory of a process, as its guest has it"] == 192 * MIB
+
+
+def test_large_pages_of_the_host_are_given_512_at_a_time():
+    small, large = (
+        use(Scenario.load("heap-growth").with_("vm.memory.host_page", size))["EPT violations"]
+        for size in ("4KiB", "2MiB")
+    )
+    assert small == 512 * large == 100
+
+
+def test_tags_may_be_turned_off_but_not_on():
+    tagged = Scenario.load("table-lookup").with_("vm.count", 2)
+    means = []
+    for on in (True, False):
+        result = simulate(tagged.with_("vm.memory.tags", on), requests=400, band=False)
+        means.append(result.value(result.labels[0], "latency.mean")[0])
+    assert means[0] < means[1]
+
+    old = catalog.platform("x86-kvm-2020")
+    none = old.replace(vpid=replace(old["vpid"], value=0.0))
+    with pytest.raises(ParameterError, match=r"table.memory.tags must be left out or false"):
+        build(tagged.with_("vm.memory.tags", True), none)
+
+
+REFUSED = [
+    ({"host.memory": "192MiB", "vm.memory.host_page": "2MiB"}, "host_page must be 4KiB where"),
+    ({"vm.memory.size": "192MiB", "vm.memory.guest_page": "2MiB"}, "guest_page must be 4KiB"),
+    ({"host.memory": "16KiB"}, "at least the 6 pages"),
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), REFUSED)
+def test_a_shortage_that_cannot_be_is_refused(changes, says):
+    with pytest.raises(ParameterError, match=says):
+        build(scenario(**changes))
+
+
+def without(given, *address):
+    """Return a scenario that lacks a field."""
+    data = given.to_dict()
+    table = data
+    for key in address[:-1]:
+        table = table[key][0] if isinstance(table[key], list | tuple) else table[key]
+    del table[address[-1]]
+    return Scenario.from_dict(data)
+
+
+def test_a_shortage_without_a_disk_is_refused():
+    with pytest.raises(ParameterError, match=r"host.swap must be given: the guests want more"):
+        build(without(scenario(**{"host.memory": "192MiB"}), "host", "swap"))
+    with pytest.raises(ParameterError, match=r"store.memory.swap must be given: .* 192 MiB"):
+        build(without(scenario(**{"vm.memory.size": "192MiB"}), "vm", "memory", "swap"))
+
+
+def test_a_host_cannot_page_out_what_direct_tables_name():
+    ported = scenario(
+        **{
+            "host.memory": "192MiB",
+            "vm.guest": "ported",
+            "vm.cpu": "paravirtual",
+            "vm.memory": "direct",
+        }
+    )
+    with pytest.raises(ParameterError, match=r"host.reclaim must be balloon for direct tables"):
+        build(ported)
+    build(ported.with_("host.reclaim", "balloon"))
+
+
+def test_a_swap_device_that_is_none_is_refused_with_the_nearest():
+    data = scenario().to_dict()
+    data["host"]["swap"] = "host-nmve"
+    data["vm"][0]["memory"]["swap"] = "tape"
+    with pytest.raises(ScenarioError) as refused:
+        Scenario.from_dict(data)
+
+    says = str(refused.value)
+    assert "host.swap must be one of" in says
+    assert "did you mean host-nvme?" in says
+    assert "vm[0].memory.swap must be one of" in says
