@@ -14,11 +14,12 @@ def memory():
 
 
 def test_sentences_say_the_reads_of_both_dimensions_and_who_leaves(memory):
-    first, second, third = memory.sentences
+    first, second, third, fourth = memory.sentences
     assert "reads 24 table entries where a native one reads 4, if nothing is cached" in first
     assert "64 GiB accessed at random" in second
     leave = paging_data.leaving("nested", paging_data.faults()["nested"])
     assert third.endswith(f"{leave:,} under nested.")
+    assert fourth.startswith("Overcommit of memory: two key-value stores")
 
 
 def test_tables_have_every_page_size_and_technique(memory):
@@ -30,7 +31,7 @@ def test_tables_have_every_page_size_and_technique(memory):
 
 
 def test_pictures_are_inline_and_say_what_they_show(memory):
-    assert len(memory.figures) == 5
+    assert len(memory.figures) == 6
     for picture in memory.figures:
         assert picture.image.startswith("data:image/svg+xml;base64,")
         assert picture.caption.endswith(".")

@@ -9,6 +9,7 @@ from virtperf import plot
 from virtperf.mechanism.memory.processors import Processor, processor
 from virtperf.plot import memory_data, paging_data
 from virtperf.plot.memory import bytes_in_words, named
+from virtperf.report import overcommit
 from virtperf.report.cpu import Part
 from virtperf.report.picture import Picture, picture
 from virtperf.report.tables import Table
@@ -29,9 +30,10 @@ def part(cpu: str = memory_data.PROCESSOR) -> Part:
     walks = memory_data.walks(one)
     costs = memory_data.by_footprint(one, footprints=SIZES)
     faults = paging_data.faults()
+    short = overcommit.conduct()
     return Part(
-        sentences=tuple(_sentences(one, walks, costs, faults)),
-        figures=tuple(_figures(one, walks, costs, faults)),
+        sentences=(*_sentences(one, walks, costs, faults), overcommit.sentence(short)),
+        figures=(*_figures(one, walks, costs, faults), overcommit.figure(short)),
         tables=(_costs(one, costs), _faults(faults)),
         sources=_sources(one),
     )

@@ -142,11 +142,11 @@ def moves(
 def _area(first: int, last: int, skew: float) -> float:
     """Return the sum of ``k ** -skew``; of many by the middle of each, within 0.01 %."""
     if last - first < _EXACT:
-        return sum(1 / pow(float(k), skew) for k in range(first, last + 1))
+        return sum(exp(-skew * log(k)) for k in range(first, last + 1))
     low, high, power = first - 0.5, last + 0.5, 1 - skew
     if abs(power) < 1e-9:
         return log(high / low)
-    return float((high**power - low**power) / power)
+    return (exp(power * log(high)) - exp(power * log(low))) / power
 
 
 def _sum(pool: Popularity, term: Callable[[float], float]) -> float:
