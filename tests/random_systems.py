@@ -10,6 +10,7 @@ from typing import Any
 
 from virtperf.assembly import Assembly
 from virtperf.assembly.checking import takes_time
+from virtperf.assembly.polling import FOR_EVER
 from virtperf.assembly.scheduling import Share, SpinExits
 from virtperf.dist import Distribution, Empirical
 from virtperf.path import (
@@ -30,7 +31,7 @@ from virtperf.path import (
     unlock,
     work,
 )
-from virtperf.tables import SPARING, Rule, System
+from virtperf.tables import SPARING, Kind, Poll, PollKind, Rule, System
 
 DISCIPLINES = ("ticket", "unfair", "mutex-direct", "mutex-barging")
 
@@ -377,6 +378,28 @@ def sparing(system: System, seed: int) -> System:
     )
     workers = tuple(replace(row, flush=rng.randint(0, 10**6)) for row in system.workers)
     return replace(system, bells=bells, workers=workers)
+
+
+def polling_for_ever(system: System, seed: int) -> System:
+    """Return a system some of whose threads never sleep, and some of whose doorbells tell once.
+
+    Only where all that rings a doorbell is deferred may it ring for a batch.
+    """
+    rng = Random(seed)
+    rung = {(step.target, step.defer) for step in system.steps if step.kind == Kind.RING}
+    workers = tuple(
+        replace(row, poll=Poll(PollKind.ENDLESS, FOR_EVER))
+        if not row.host and rng.random() < 0.5
+        else row
+        for row in system.workers
+    )
+    bells = tuple(
+        replace(bell, rule=Rule.BATCH)
+        if not bell.name.startswith(">") and (n, 0) not in rung
+        else bell
+        for n, bell in enumerate(system.bells)
+    )
+    return replace(system, workers=workers, bells=bells)
 
 
 def translating(system: System, seed: int) -> System:

@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines import both
-from tests.random_systems import RandomSystem, on_shared_cores, sparing, translating
+from tests.random_systems import (
+    RandomSystem,
+    on_shared_cores,
+    polling_for_ever,
+    sparing,
+    translating,
+)
 from virtperf import catalog, fast, sim, simulate
 from virtperf.build import build
 from virtperf.errors import VirtperfError
@@ -52,6 +58,14 @@ def test_where_two_threads_share_a_core(seed, pace):
 @given(seed=SEEDS)
 def test_where_joins_spare_who_is_absent(seed):
     system = sparing(RandomSystem(seed, depth=8).system(), seed)
+    compiled, reference = both(system, seed=1, requests=200)
+    assert compiled == reference
+
+
+@settings(max_examples=40, derandomize=True)
+@given(seed=SEEDS, depth=st.sampled_from([4, 32]))
+def test_where_threads_poll_for_ever_and_doorbells_tell_of_batches(seed, depth):
+    system = polling_for_ever(RandomSystem(seed, depth=depth).system(), seed)
     compiled, reference = both(system, seed=1, requests=200)
     assert compiled == reference
 

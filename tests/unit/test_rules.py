@@ -36,7 +36,7 @@ FIELDS = {  # every field a rule may read or write
     "worker": "next last pin state polling masked level came window refill forgets seen_ran"
     f" poll_kind poll_most poll_start poll_grow poll_shrink {SPINNING} {TLB}",
     "pcpu": "index ran used last",
-    "bell": "rule produced event pending timer count",
+    "bell": "rule produced event batch rung pending timer count",
     "inbox": "in_turn told notified level",
     "lock": "holder discipline wake spin",
     "waiter": "running sleeps",
@@ -73,7 +73,7 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
     ]
     ends = {"head": waiting[0], "tail": waiting[-1]} if waiting else {"head": -1, "tail": -1}
     flags = ("in_turn", "told", "notified", "level")
-    poll = {"came": 3, "window": 9, "poll_kind": 3, "poll_most": 9, "poll_start": 4}
+    poll = {"came": 3, "window": 9, "poll_kind": 4, "poll_most": 9, "poll_start": 4}
     poll |= {"poll_grow": 4, "poll_shrink": 3}
     return {
         "pool": [
@@ -92,7 +92,7 @@ def random_state(rng: np.random.Generator) -> dict[str, list[dict[str, int]]]:
             {"index": int(rng.integers(0, pcpus)), "ran": int(rng.integers(1, 10**6))}
             | {"used": int(rng.integers(99, 300)), "last": int(rng.integers(-1, COUNT))}
         ],
-        "bell": [{name: int(rng.integers(0, 5)) for name in FIELDS["bell"].split()}],
+        "bell": [{name: int(rng.integers(0, 6)) for name in FIELDS["bell"].split()}],
         "inbox": [{name: int(rng.integers(0, 2)) for name in flags}],
         "lock": [
             {"holder": int(rng.integers(-1, 2)), "discipline": int(rng.integers(0, 5))}
@@ -333,9 +333,21 @@ def test_a_vcpu_in_the_host_takes_its_interrupt_on_the_way_back():
 
 
 def test_a_worker_polls_once_per_turn():
-    worker = SimpleNamespace(window=32)
+    worker = SimpleNamespace(window=32, poll_kind=poll.EVENT_LOOP)
     assert poll.window(worker, 0) == 32
     assert poll.window(worker, 1) == 0
+
+
+def test_a_worker_that_polls_for_ever_always_polls():
+    worker = SimpleNamespace(window=32, poll_kind=poll.ENDLESS)
+    assert poll.window(worker, 1) == 32
+
+
+def test_a_batch_rings_once():
+    bell = SimpleNamespace(rule=doorbell.BATCH, batch=3, rung=2)
+    assert doorbell.rings(bell) == 1
+    bell.rung = bell.batch
+    assert doorbell.rings(bell) == 0
 
 
 def test_an_adaptive_window_grows_while_it_may_help_and_gives_up_when_it_cannot():

@@ -38,6 +38,7 @@ RULES = {
     "moderated": Rule.MODERATED,
     "unless-idle": Rule.UNLESS_IDLE,
     "unless-absent": Rule.UNLESS_ABSENT,
+    "batch": Rule.BATCH,
 }
 DISCIPLINES = {kind.name.lower().replace("_", "-"): kind for kind in Discipline}
 
@@ -138,8 +139,9 @@ class Assembly:
             Work when woken, at the start of a turn, after a batch, when polling found something.
         batch : int
             Requests per turn at most; 0 is no limit.
-        poll : {'event-loop', 'halt', 'guest'}
-            Who polls: the thread itself, a vCPU's host, or its guest.
+        poll : {'event-loop', 'halt', 'guest', 'endless'}
+            Who polls: the thread itself, a vCPU's host, or its guest; or a thread that never
+            sleeps, and has no window.
         poll_ns, poll_start_ns, poll_grow, poll_shrink : float, int
             Longest window before it sleeps; one with a start adapts itself, by factor and divisor.
         lock : str
@@ -367,6 +369,10 @@ class Assembly:
         costs = [bell.costs.get(state, Ringing()) for state in CONSUMER_STATES]
         if not sender and any(cost.sender for cost in costs):
             raise ParameterError(name, "costs", "free for the sender, which is no worker", sender)
+        if bell.rule == "batch" and not sender:
+            raise ParameterError(
+                name, "rule", "one of a device, which hands over one by one", "batch"
+            )
         if bell.rule == "moderated":
             if sender:
                 raise ParameterError(name, "moderation", "that of a device's doorbell", sender)

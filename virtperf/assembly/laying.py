@@ -8,7 +8,7 @@ from virtperf.assembly.checking import Checker
 from virtperf.dist import Deterministic
 from virtperf.errors import ParameterError
 from virtperf.path import Choice, Join, Path, Spawn, Step, Transition
-from virtperf.tables import NONE, ClassRow, DrawKind, DrawRow, Kind, Sequence, StepRow
+from virtperf.tables import NONE, ClassRow, DrawKind, DrawRow, Kind, Rule, Sequence, StepRow
 
 Expand = Callable[[Transition, str], tuple[Step, ...]]
 _STATIONS = ("lock", "unlock", "serve", "take", "give")
@@ -102,6 +102,9 @@ class Laying:
             target = book.find("station", self._name(step.where), self.owner)
         elif step.kind == "ring":
             target = book.find("bell", self._name(step.where), self.owner)
+            if book.bells[target].rule == Rule.BATCH and step.hold != "defer":
+                must = "defer, for its doorbell rings once for a batch"
+                raise ParameterError(self.owner, step.where, must, step.hold)
         elif step.outcome:
             target = book.sides.number(step.outcome)
         slot = NONE

@@ -9,7 +9,9 @@ from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.tables import NONE, Poll
 from virtperf.units import MAX_TICKS, ticks
 
-PollKind = Literal["event-loop", "halt", "guest"]
+PollKind = Literal["event-loop", "halt", "guest", "endless"]
+
+FOR_EVER = MAX_TICKS // 2  # longer than any run: where a window is compared, it is never over
 
 KINDS: Mapping[str, tables.PollKind] = {
     kind.name.lower().replace("_", "-"): kind for kind in tables.PollKind
@@ -18,6 +20,7 @@ ACCOUNTS: Mapping[str, str] = {
     "event-loop": "polling",
     "halt": "halt polling",
     "guest": "guest idle polling",
+    "endless": "polling",
 }
 COUNTERS: Mapping[str, str] = {"halt": "halt_polls", "guest": "guest_polls"}
 
@@ -47,6 +50,10 @@ def poll_row(
             raise ParameterError(owner, field, f"at least {least}", value)
     if ticks(most_ns) * grow > MAX_TICKS:
         raise ParameterError(owner, "poll_grow", "such that windows stay below 106 days", grow)
+    if kind == "endless":
+        if most_ns or start_ns:
+            raise ParameterError(owner, "poll_ns", "0, for an endless poll has no window", most_ns)
+        return Poll(KINDS[kind], FOR_EVER)
     hits = misses = NONE
     if kind in COUNTERS and most_ns:
         hits = book.counters.number(f"{COUNTERS[kind]}.hit")

@@ -9,6 +9,7 @@ from virtperf.path import (
     Bell,
     Path,
     Ringing,
+    Spawn,
     Step,
     Transition,
     end,
@@ -20,11 +21,11 @@ from virtperf.path import (
     work,
 )
 from virtperf.scenario import ClosedLoad, Section, Vm
-from virtperf.technique import matrix
 from virtperf.technique.cpu import CpuTechnique
 from virtperf.technique.io import Guest, Plan, disk_plan
 
 GUEST_LOCK, WAKE_UP = "guest lock", "wake-up"
+DEVICE, ASIDE = "the device", "a side path"  # who rings a doorbell, if no worker does
 KICK = Transition(name="hypercall", reason="kick-vcpu")
 
 
@@ -39,10 +40,8 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     _add_threads(site, vm, name, plan, cpu)
     if load.lock is not None:
         _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
-    most = matrix.queues(disk.technique) or vm.vcpus
     queues = [
-        _add_queue(site, vm, name, vcpus[number], plan, cpu)
-        for number in range(min(disk.queues or most, vm.vcpus))
+        _add_queue(site, vm, name, number, plan, cpu) for number in range(disk.queues_on(vm.vcpus))
     ]
     seen = [
         _seen_from(site, vm, vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)
@@ -70,15 +69,17 @@ def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -
         site.assembly.lock(
             f"{name}.{called}", called=called, wake_ns=site.costs.ns("thread_wake_delay")
         )
-    for thread in plan.threads:
+    threads = [(thread, number) for thread in plan.threads for number in range(thread.count)]
+    for thread, number in threads:
         site.assembly.worker(
-            f"{name}.{thread.name}",
+            f"{name}.{thread.of(number)}",
             thread.role,
             wake=thread.wake,
             prologue=thread.prologue,
             epilogue=thread.epilogue,
             pickup=thread.pickup,
             batch=thread.batch,
+            poll="endless" if thread.endless else "event-loop",
             poll_ns=thread.poll,
             poll_start_ns=thread.poll_start,
             lock=f"{name}.{thread.lock}" if thread.lock else "",
@@ -88,16 +89,17 @@ def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -
 
 
 def _add_queue(
-    site: Site, vm: Vm, name: str, handler: str, plan: Plan, cpu: CpuTechnique
+    site: Site, vm: Vm, name: str, number: int, plan: Plan, cpu: CpuTechnique
 ) -> dict[str, str]:
-    """Add a queue of the disk, whose completion interrupts `handler` takes.
+    """Add a queue of the disk, whose completion interrupts the vCPU of its number takes.
 
     Return what local names stand for there.
     """
     disk, _ = vm.on_disk
+    handler = f"{name}.vcpu{number}"
     names = {"handler": handler, "handler.interrupt": f"{handler}.interrupt", "vcpu": handler}
     names |= {"device": disk.device, "link": f"{disk.device}.link"}
-    names |= {thread.name: f"{name}.{thread.name}" for thread in plan.threads}
+    names |= {thread.name: f"{name}.{thread.of(number)}" for thread in plan.threads}
     names |= {called: f"{name}.{called}" for called in (*plan.locks, GUEST_LOCK)}
     if plan.slots is not None:
         names[plan.slots.name] = f"{handler}.{plan.slots.name}"
@@ -108,7 +110,7 @@ def _add_queue(
         names[bell.name] = f"{handler}.{bell.name}"
         priced = _delivered(bell, vm, cpu) if bell.to == "handler.interrupt" else bell
         sender = senders[bell.name]
-        if not sender and moderation is not None:
+        if sender == DEVICE and moderation is not None:
             priced = replace(
                 priced, rule="moderated", timer=moderation.timer, count=moderation.count
             )
@@ -116,7 +118,7 @@ def _add_queue(
             names[bell.name],
             priced,
             to=names[bell.to],
-            sender=names[sender] if sender else "",
+            sender=names.get(sender, ""),
             expand=cpu.expand,
         )
     return names
@@ -188,6 +190,8 @@ def _guest(site: Site, vm: Vm) -> Guest:
         service={kind: device.service_of(kind) for kind in load.shares},
         transfer=0.0 if device.bandwidth is None else 1e9 * load.size_bytes / device.bandwidth,
         poll=disk.poll_ns,
+        queues=disk.queues_on(vm.vcpus),
+        threads=disk.threads_for(vm.vcpus),
         section=_section(load.lock),
     )
 
@@ -210,20 +214,21 @@ def _section(held: Section | None) -> Path:
 
 
 def _senders(plan: Plan) -> dict[str, str]:
-    """Return who rings each doorbell: the thread that holds the request before it, or ""."""
+    """Return who rings each doorbell: the thread that holds the request, or who is none."""
     senders: dict[str, str] = {}
     to = {bell.name: bell.to.removesuffix(".interrupt") for bell in plan.bells}
     for path in plan.paths.values():
-        holder = "vcpu"
-        for step in path:
-            if not isinstance(step, Step):
-                continue
-            holder = _follow(step, holder, senders, to)
+        _follow(path, "vcpu", senders, to)
     return senders
 
 
-def _follow(step: Step, holder: str, senders: dict[str, str], to: Mapping[str, str]) -> str:
-    if step.kind == "ring":
-        senders[step.where] = holder
-        return to[step.where]
-    return "" if step.kind == "serve" else holder
+def _follow(path: Path, holder: str, senders: dict[str, str], to: Mapping[str, str]) -> None:
+    for step in path:
+        if isinstance(step, Spawn):
+            _follow(step.path, ASIDE, senders, to)
+        elif not isinstance(step, Step):
+            continue
+        elif step.kind == "ring":
+            senders[step.where], holder = holder, to[step.where]
+        elif step.kind == "serve":
+            holder = DEVICE

@@ -24,6 +24,7 @@ def decide(s: Any, bell: Any) -> int:
     rings = _rings(bell)
     bell.produced += 1
     if rings:
+        bell.rung = bell.batch
         return _announce(s, bell)
     return NONE
 

@@ -59,7 +59,7 @@ WORKER = _row(
     " masked spinning holds need task process_of"
     " spin_window gave_way eligible turn"  # of who spins
     " first final since ticked armed expired task_alarms"  # its guest's run queue
-    " polling yields window came polled idle_since"
+    " polling yields window came polled idle_since batches"
     " fibre top top_end blocked seen below tape taped"
     f" {' '.join(WORKER_FIELDS)}",
     affinity=AFFINITY,
@@ -76,7 +76,7 @@ INBOX = _row(
 BELL = _row(
     "index inbox rule counter timer count sibling"
     # ---
-    " produced event pending signals alarms",
+    " produced event batch rung pending signals alarms",
     pay_first=CONSUMERS,
     pay_last=CONSUMERS,
     delay=CONSUMERS,

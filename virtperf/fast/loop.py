@@ -46,9 +46,9 @@ from virtperf.fast.settle import close
 from virtperf.fast.source import ARRIVES, create, next_gap, set_timer, timer_alarm
 from virtperf.fast.station import served
 from virtperf.fast.status import DRY, LATE, OVER, PAUSED, RUNNING, fail
-from virtperf.fast.stretch import GONE
+from virtperf.fast.stretch import GONE, happen
 from virtperf.fast.waits import lock_answer
-from virtperf.fast.worker import run_fibre
+from virtperf.fast.worker import ENDLESS, run_fibre
 
 BEGIN, ADVANCE, FINISH = 0, 1, 2  # what the loop is entered for
 INDICES = (1 << INDEX_BITS) - 1
@@ -90,6 +90,9 @@ def _begin(s: Any) -> None:
         call(s, w, LIVE)
         run_fibre(s, w)
     pool.start(s)
+    for n in range(s.workers_rows):
+        if workers(s)[n].poll_kind == ENDLESS:
+            happen(s, workers(s)[n])
     for t in range(s.timers_rows):
         set_timer(s, timers(s)[t])
     for n in range(s.sources_rows):

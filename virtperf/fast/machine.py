@@ -205,7 +205,7 @@ class Machine:
                 | {"pay_first": [pay.first for pay in row.pay], "delay": row.delay}
                 | {"pay_last": [pay.last for pay in row.pay]}
                 | {"debt_first": [debt.first for debt in row.debt]}
-                | {"debt_last": [debt.last for debt in row.debt]}
+                | {"debt_last": [debt.last for debt in row.debt], "rung": NONE}
                 for row in self.system.bells
             ),
         )

@@ -235,6 +235,7 @@ def hand_all_over(s: Any, w: Any, f: Any) -> int:
     inbox = inboxes(s)[f.inbox]
     if f.at == 0:
         f.at, f.request = 1, inbox.deferred_final
+        w.batches += 1
         settle_batch(s, requests(s)[f.request], w)
         if inbox.epilogue_first < inbox.epilogue_last:
             return call_pay(s, w, inbox.epilogue_first, inbox.epilogue_last, f.request)

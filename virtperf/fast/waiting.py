@@ -310,7 +310,7 @@ def send(s: Any, w: Any, f: Any) -> int:
     """Ring a doorbell with a request: decide, pay, hand over."""
     bell = bells(s)[f.step]
     if f.at == 0:
-        f.at = 1
+        f.at, bell.batch = 1, w.batches
         f.kept = decide(s, bell)
         return pay_ring(s, w, bell, f.kept, f.request)
     if f.kept != NONE:

@@ -52,13 +52,13 @@ from virtperf.fast.layout import (
 )
 from virtperf.fast.pool import alone
 from virtperf.fast.status import RUNNING as LOOPS
-from virtperf.fast.stretch import OPEN, ran, stretch, told
+from virtperf.fast.stretch import NEVER, OPEN, ran, stretch, told
 from virtperf.fast.turn import NOTICED, WOKEN, hand_all_over, turn
 from virtperf.fast.waiting import give_up, hold, join, kick, send, stay, take_lock
 from virtperf.rules import poll as poll_rule
 
 _window = compiled(poll_rule.window)
-HALT, GUEST = poll_rule.HALT, poll_rule.GUEST
+HALT, GUEST, ENDLESS = poll_rule.HALT, poll_rule.GUEST, poll_rule.ENDLESS
 
 
 @inlined
@@ -186,7 +186,8 @@ def poll(s: Any, w: Any, f: Any) -> int:
         if s.now < f.left and _may_poll(s, w):
             f.at = 2
             enter(s, w, POLLING)
-            stretch(s, w, f.left - s.now, w.poll_account, 0)
+            ticks = NEVER if w.poll_kind == ENDLESS else f.left - s.now
+            stretch(s, w, ticks, w.poll_account, 0)
             return WAITS
         if w.poll_kind == GUEST:
             w.idle_since = s.now

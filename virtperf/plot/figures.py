@@ -16,16 +16,24 @@ if TYPE_CHECKING:
 
     from virtperf.result import Result
 
+_BACK_ENDS = ("iothread", "main loop", "vhost worker", "polling core")
+
+
+def _each(what: str) -> tuple[str, ...]:
+    """Return an account of each kind of host thread."""
+    return tuple(f"{role}: {what}" for role in _BACK_ENDS)
+
+
 # Okabe and Ito's palette, which colour-blind readers can tell apart, in an order of its own: what
 # virtualization adds is warm, what was there before is cool or grey.
 CAUSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "device": ("#56B4E9", ("device",)),
     "waiting for the device": ("#B9DDF2", ("wait: device",)),
     "guest": ("#009E73", ("vcpu: guest", "vcpu: critical section", "vcpu: timer tick")),
-    "host I/O": ("#7F7F7F", ("vcpu: host I/O", "iothread: host I/O", "main loop: host I/O")),
+    "host I/O": ("#7F7F7F", ("vcpu: host I/O", *_each("host I/O"), "polling core: user")),
     "exits": ("#D55E00", ("vcpu: exit",)),
-    "device model, virtio": ("#E69F00", ("vcpu: ", "iothread: ", "main loop: ")),
-    "wake-ups": ("#CC79A7", ("iothread: wake-up", "main loop: wake-up", "wait: wake-up")),
+    "device model, virtio": ("#E69F00", ("vcpu: ", *_each(""))),
+    "wake-ups": ("#CC79A7", (*_each("wake-up"), "wait: wake-up")),
     "thread switches": ("#0072B2", ("wait: switch", "host: switch", "vcpu: process switch")),
     "waiting for a CPU, a lock, a turn": ("#F0E442", ("wait: ", "vcpu: spinning")),
 }

@@ -2,15 +2,16 @@
 
 Suppression is never a consequence of "the consumer runs" but of what the consumer last wrote to
 the ring. State: `bell` has ``rule produced event`` (indices into the ring: how many were ever
-produced, and the one whose production shall ring), and ``pending timer count`` for moderation
-(entries not told of, longest delay, most entries at once); `inbox` has ``in_turn told`` (flags) and
+produced, and the one whose production shall ring), ``batch rung`` (hand-overs of its sender: the
+one under way, and the last that rang), and ``pending timer count`` for moderation (entries not
+told of, longest delay, most entries at once); `inbox` has ``in_turn told`` (flags) and
 ``notified`` (notifications under way); `worker` has ``state polling masked level queued``.
 The numbers are those of `tables.rows`.
 """
 
 from typing import Any
 
-ALWAYS, EVENT_INDEX, MODERATED, UNLESS_IDLE, UNLESS_ABSENT = 0, 1, 2, 3, 4
+ALWAYS, EVENT_INDEX, MODERATED, UNLESS_IDLE, UNLESS_ABSENT, BATCH = 0, 1, 2, 3, 4, 5
 ACTIVE, ASLEEP, POLLING, OTHER, PENDING = 0, 1, 2, 3, 4
 WORKER_ASLEEP, WORKER_RUNNING, WORKER_BLOCKED = 0, 2, 4
 
@@ -19,8 +20,11 @@ def rings(bell: Any) -> int:
     """Return 1 if producing one more entry rings, else 0.
 
     Event index: it rings if the production crosses the published index, ``old <= event < new``
-    (``vring_need_event`` of the VIRTIO specification, without its wrap at 16 bits).
+    (``vring_need_event`` of the VIRTIO specification, without its wrap at 16 bits). Batch: the
+    first entry of what its sender hands over together rings for all of it.
     """
+    if bell.rule == BATCH:
+        return int(bell.rung != bell.batch)
     if bell.rule != EVENT_INDEX:
         return 1
     if bell.event == bell.produced:

@@ -7,7 +7,7 @@ State: `worker` has ``poll_kind poll_most poll_start poll_grow poll_shrink`` (se
 
 from typing import Any
 
-EVENT_LOOP, HALT, GUEST = 0, 1, 2  # of `tables.PollKind`
+EVENT_LOOP, HALT, GUEST, ENDLESS = 0, 1, 2, 3  # of `tables.PollKind`
 AWAKE, WOKEN, NOTICED = 0, 1, 2  # how a worker came to its next turn: the last two were idle
 ORDINARY = 0  # level
 WORKER_ASLEEP = 0
@@ -15,7 +15,7 @@ WORKER_ASLEEP = 0
 
 def window(worker: Any, polled: int) -> int:
     """Return the window in ticks; 0 if the worker has polled since its last turn (`polled`)."""
-    if polled:
+    if polled and worker.poll_kind != ENDLESS:
         return 0
     return worker.window
 

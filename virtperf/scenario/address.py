@@ -100,12 +100,13 @@ def _put(node: Any, parts: list[Part], value: object) -> bool:
 
 
 def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
-    """Let what hangs on the disk technique follow it: poll window, queues, CPU technique."""
+    """Let what hangs on the disk technique follow it: polling, threads, queues, CPU technique."""
     disk = vm["disk"]["technique"]
     if matrix.queues(disk):
         vm["disk"].pop("queues", None)
-    if disk != "virtio":
-        vm["disk"].pop("poll", None)
+    for field in ("poll", "iothreads", "workers"):
+        if disk not in matrix.disks_where(field):
+            vm["disk"].pop(field, None)
     if cpu_too and whole.forbidden(vm):
         vm["cpu"] = {"technique": matrix.default_cpu(disk)}
 

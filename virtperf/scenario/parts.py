@@ -30,6 +30,7 @@ from virtperf.scenario.fields import (
 )
 from virtperf.scenario.frozen import Count, Frozen, Tables
 from virtperf.scenario.trace import TraceField
+from virtperf.technique import matrix
 from virtperf.units import MAX_TICKS
 
 Direction = Literal["read", "write"]
@@ -109,14 +110,28 @@ class Disk(Frozen):
     device: str
     """Name of the device behind it; VMs may share one."""
     poll: Duration | None = None
-    """How long the I/O thread polls before it sleeps (virtio); by default the platform's."""
+    """How long an I/O thread polls before it sleeps; by default the platform's."""
     queues: Count | None = None
     """Queues of the disk, dealt to the vCPUs in turn; by default one each, if the device can."""
+    iothreads: Count | None = None
+    """I/O threads of QEMU that share the queues in turn; by default one."""
+    workers: Count | Literal["per-queue"] | None = None
+    """Workers of the host's kernel that share the queues in turn (vhost); by default one."""
 
     @property
     def poll_ns(self) -> float | None:
         """The poll window in ns; None where the platform decides."""
         return self.poll
+
+    def queues_on(self, vcpus: int) -> int:
+        """Return how many queues the disk has in a VM of so many vCPUs."""
+        return min(self.queues or matrix.queues(self.technique) or vcpus, vcpus)
+
+    def threads_for(self, vcpus: int) -> int:
+        """Return how many host threads share the queues, where that can be chosen."""
+        if self.workers == "per-queue":
+            return self.queues_on(vcpus)
+        return self.iothreads or self.workers or 1
 
 
 class Tick(Frozen):

@@ -4,7 +4,7 @@ The checks read the raw tables, and skip what is missing or misspelt: that is re
 and a file's problems should come all at once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,9 +159,8 @@ def _combinations(data: Tables) -> Iterator[str]:
             named = "".join(f"{kind} {name}, " for kind, name in others.items() if name)
             guest = vm.get("guest", "unmodified")
             yield f"vm[{index}] cannot combine cpu {cpu}, {named}guest {guest}: {reason}"
-        if _at(vm, "disk", "poll") is not None and disk != "virtio":
-            yield f"vm[{index}].disk.poll must be left out unless disk.technique is virtio"
         yield from _queues(f"vm[{index}]", vm)
+        yield from _threads(f"vm[{index}]", vm)
 
 
 def _polls(data: Tables) -> Iterator[str]:
@@ -230,6 +229,27 @@ def _queues(name: str, vm: Tables) -> Iterator[str]:
         yield f"{name}.disk.queues must be {most} for {disk}, got {queues}"
     elif queues > vcpus:
         yield f"{name}.disk.queues must be at most vcpus ({vcpus}), got {queues}"
+
+
+def _threads(name: str, vm: Tables) -> Iterator[str]:
+    """Yield what is wrong with the host threads of a disk; more than queues would never be used."""
+    disk, vcpus = _at(vm, "disk", "technique"), vm.get("vcpus", 1)
+    for field in ("poll", "iothreads", "workers"):
+        given, legal = _at(vm, "disk", field), matrix.disks_where(field)
+        if given is None:
+            continue
+        if disk not in legal:
+            yield f"{name}.disk.{field} must be left out unless disk.technique is {_any(legal)}"
+        elif field != "poll" and isinstance(given, int) and isinstance(vcpus, int):
+            queues = _at(vm, "disk", "queues") or vcpus
+            if isinstance(queues, int) and given > queues:
+                most = f"at most the disk's queues ({queues})"
+                yield f"{name}.disk.{field} must be {most}, got {given}"
+
+
+def _any(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _vms(data: Tables) -> Iterator[tuple[int, Tables]]:

@@ -34,7 +34,8 @@ class Doorbell:
         steps_of = inbox.worker.machine.work_steps
         self.pay, self.debt = [*map(steps_of, row.pay)], [*map(steps_of, row.debt)]
         self.ticker = Ticker(Owner.BELL, index)
-        self.produced = self.event = 0
+        self.produced = self.event = self.batch = 0
+        self.rung = NONE
         self.pending, self.timer, self.count = 0, row.timer, row.count
         self.signals = 0  # of moderation; a timer that was set before the last one is void
         inbox.bells.append(self)
@@ -43,7 +44,10 @@ class Doorbell:
         """Return the consumer's state if the bell rings (then it is under way), else NONE."""
         rings = rule.rings(self)
         self.produced += 1
-        return self._announce() if rings else NONE
+        if not rings:
+            return NONE
+        self.rung = self.batch
+        return self._announce()
 
     def _announce(self) -> int:
         state: int = rule.consumer_state(self.inbox, self.inbox.worker)

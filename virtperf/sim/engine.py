@@ -336,6 +336,8 @@ class Machine:
 
     def _start(self) -> None:
         self.pool.start()
+        for worker in self.workers:
+            worker.start()
         for timer in self.timers:
             timer.start()
         for source in self.sources:

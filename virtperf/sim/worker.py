@@ -32,7 +32,9 @@ class Worker(Hands):
 
     __slots__ = (
         "batch_waits",
+        "batches",
         "came",
+        "endless",
         "idle_since",
         "polled",
         "polling",
@@ -45,10 +47,12 @@ class Worker(Hands):
         super().__init__(machine, index, row)
         poll = row.poll
         self.polls = bool(poll)
+        self.endless = poll.kind == poll_rule.ENDLESS
         self.poll_kind, self.poll_most, self.poll_start = poll.kind, poll.most, poll.start
         self.poll_grow, self.poll_shrink = poll.grow, poll.shrink
         self.window = 0 if poll.start else poll.most
         self.polling = 0
+        self.batches = 0
         self.came = AWAKE
         self.polled = 0
         self.idle_since = 0
@@ -83,6 +87,11 @@ class Worker(Hands):
         """Let a worker that polls see that something was handed to it."""
         if self.polling:
             self.cut()
+
+    def start(self) -> None:
+        """Let a worker that never sleeps begin to poll."""
+        if self.endless:
+            happen(self.alarm)
 
     def arrive(self, request: Request, inbox: Inbox) -> None:
         """Take a request that is the worker's own: no doorbell, for its user runs on it."""
@@ -145,7 +154,8 @@ class Worker(Hands):
                 yield from self._regain()
             elif self.env.now < deadline and self._may_poll():
                 self.clock.enter(POLLING)
-                yield self._stretch(deadline - self.env.now, self.row.poll_account)
+                ticks = None if self.endless else deadline - self.env.now
+                yield self._stretch(ticks, self.row.poll_account)
                 self._ran(self.env.now)
             else:
                 break
@@ -275,6 +285,7 @@ class Worker(Hands):
             self.machine.serve(request, step)
             return
         bell = self.machine.bells[step.target]
+        bell.batch = self.batches
         state = yield from self._ring(bell, request)
         request.home = None
         bell.hand_over(request, state)
@@ -282,6 +293,7 @@ class Worker(Hands):
     def _hand_over(self, inbox: Inbox) -> Steps:
         """Do the batch's epilogue, in the name of its last request, then hand all over in order."""
         last = inbox.deferred[-1][0]
+        self.batches += 1
         self.settle(last, self.batch_waits)
         try:
             yield from self.pay(inbox.epilogue, last)

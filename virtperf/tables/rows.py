@@ -65,6 +65,7 @@ class Rule(IntEnum):
     MODERATED = 2
     UNLESS_IDLE = 3
     UNLESS_ABSENT = 4
+    BATCH = 5
 
 
 SPARING = (Rule.UNLESS_IDLE, Rule.UNLESS_ABSENT)
@@ -137,6 +138,7 @@ class PollKind(IntEnum):
     EVENT_LOOP = 0
     HALT = 1
     GUEST = 2
+    ENDLESS = 3
 
 
 class Sequence(NamedTuple):

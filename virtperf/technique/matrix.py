@@ -77,6 +77,26 @@ def queues(disk: str) -> int:
     return int(_data()["disk"][disk].get("queues", 0))
 
 
+def polls(disk: str) -> bool:
+    """Return whether the thread of a disk technique polls for a window before it sleeps."""
+    title("disk", disk)
+    return bool(_data()["disk"][disk].get("polls", False))
+
+
+def threads(disk: str) -> str:
+    """Return the field that says how many threads serve a disk's queues, "" if none does."""
+    title("disk", disk)
+    return str(_data()["disk"][disk].get("threads", ""))
+
+
+def disks_where(field: str) -> tuple[str, ...]:
+    """Return the disk techniques that have the field ``poll``, ``iothreads`` or ``workers``."""
+    named = disk_techniques()
+    if field == "poll":
+        return tuple(name for name in named if polls(name))
+    return tuple(name for name in named if threads(name) == field)
+
+
 def default_cpu(disk: str) -> str:
     """Return the CPU technique that a disk technique runs with unless told otherwise."""
     title("disk", disk)

@@ -3,7 +3,7 @@
 from math import inf
 
 from virtperf.rules.siblings import ALONE
-from virtperf.tables import NONE, StationKind, System
+from virtperf.tables import NONE, Poll, PollKind, StationKind, System
 from virtperf.theory.capacity import POOL, capacity, resources
 from virtperf.theory.demand import Demands
 from virtperf.theory.formulas import Centre, Range, balanced_job_bounds
@@ -47,7 +47,7 @@ def _lower(system: System, source: int, most: tuple[Demand, ...]) -> float:
     stays = sum(need.visits[name] for name in need.workers)
     away = think_ticks(system, row) + need.delay + stays * system.pool.switch
     if _contended(system):
-        away += stays * max(worker.poll.most for worker in system.workers)
+        away += stays * max(_poll(system, worker.poll) for worker in system.workers)
     alone = balanced_job_bounds(row.outstanding, away, list(centres.values())).lower
     behind = sum(
         other.outstanding * _worst(centres, _crowded(system, theirs))
@@ -56,6 +56,11 @@ def _lower(system: System, source: int, most: tuple[Demand, ...]) -> float:
     )
     slowest = (system.pool.sharing or ALONE) / ALONE
     return _per(row.outstanding, (row.outstanding / alone + behind) * slowest)
+
+
+def _poll(system: System, row: Poll) -> int:
+    """Return how long a poll keeps others from its pCPU; one without end has slices."""
+    return system.pool.slice if row.kind == PollKind.ENDLESS else row.most
 
 
 def _per(count: float, ticks: float) -> float:

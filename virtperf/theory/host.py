@@ -34,7 +34,8 @@ class Host:
     A worker is asleep, polls on its pCPU until its window is over, or is awake on its pCPU.
     A poller whose slice ends because somebody waits gives up its poll; an engine lets it finish
     the rest later. It takes a poll window longer than the slice to tell them apart. A halted vCPU
-    for which its host polls gives way at once.
+    for which its host polls gives way at once. An endless poll has begun before all, and ends here
+    only where others need its pCPU: then it is told of what comes, as a sleeper is.
 
     Parameters
     ----------
@@ -58,6 +59,10 @@ class Host:
         self.holder = [NONE] * system.pool.pcpus
         self.last = [NONE] * system.pool.pcpus
         self.dispatched = [0] * system.pool.pcpus
+        for worker, row in enumerate(system.workers):
+            if row.poll.kind == PollKind.ENDLESS:
+                self.acquire(worker, 0)
+                self.idle(worker, 0)
 
     def polls(self, worker: int) -> bool:
         """Whether `worker` polls."""

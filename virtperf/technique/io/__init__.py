@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from virtperf.errors import UnknownNameError
 from virtperf.technique.costs import Costs
-from virtperf.technique.io import emulated, native, virtio
+from virtperf.technique.io import emulated, native, nvme, virtio
 from virtperf.technique.io.plan import Guest, Plan, Thread
 
 __all__ = ["Guest", "Plan", "Thread", "disk_plan"]
@@ -14,7 +14,13 @@ _TECHNIQUES: Mapping[str, Callable[[Guest, Costs], Plan]] = {
     "emulated-ide": emulated.ide,
     "emulated-ahci": emulated.ahci,
     "emulated-nvme": emulated.nvme,
+    "emulated-nvme-ioeventfd": nvme.on_main_loop,
+    "emulated-nvme-iothread": nvme.on_iothread,
+    "emulated-nvme-dbbuf": nvme.shadowed,
+    "virtio-main-loop": virtio.on_main_loop,
     "virtio": virtio.plan,
+    "vhost-blk": virtio.vhost,
+    "vhost-user-blk": virtio.vhost_user,
 }
 
 

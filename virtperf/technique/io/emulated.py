@@ -7,24 +7,11 @@ and raises the interrupt by an ioctl; the guest's handler then touches more regi
 keeps at most as many commands under way as the device has slots: IDE one, AHCI 32.
 """
 
-from virtperf.path import (
-    CONSUMER_STATES,
-    Bell,
-    Path,
-    Ringing,
-    Step,
-    give,
-    leave,
-    lock,
-    ring,
-    take,
-    unlock,
-    work,
-)
+from virtperf.path import Path, Step, give, leave, lock, ring, take, unlock, work
 from virtperf.technique.costs import Costs
-from virtperf.technique.io.plan import Guest, Plan, Slots, Thread
+from virtperf.technique.io.plan import Guest, Plan, Slots
+from virtperf.technique.io.threads import AIO, BIG_LOCK, IRQ, completion, irq_ioctl, main_loop
 
-BIG_LOCK = "big QEMU lock"
 COMMANDS = "command slots"
 
 
@@ -46,6 +33,7 @@ def nvme(guest: Guest, costs: Costs) -> Plan:
 def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
     in_handler = costs.count(f"{device}_interrupt_accesses")
     before = costs.count(f"{device}_accesses") - in_handler
+    thread = main_loop(costs)
     submit = work("vcpu", costs.ns("host_submit"), "vcpu: host I/O", masked=True)
     paths: dict[str, Path] = {}
     for kind in guest.service:
@@ -55,18 +43,18 @@ def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
             *_access(costs, "vcpu") * (before - 1),
             *_access(costs, "vcpu", submit),
             *guest.device(kind),
-            ring("aio"),
+            ring(AIO),
             work("main-loop", costs.ns("host_complete"), "main loop: host I/O"),
             work("main-loop", costs.ns("device_model"), "main loop: device model"),
-            ring("irq"),
+            ring(IRQ),
             *_access(costs, "handler") * in_handler,
             give(COMMANDS),
             *guest.reap(),
         )
     return Plan(
         paths=paths,
-        bells=(_aio(costs), _irq(costs)),
-        threads=(_main_loop(costs),),
+        bells=(completion(costs, thread), irq_ioctl(costs, thread)),
+        threads=(thread,),
         locks=(BIG_LOCK,),
         slots=Slots(name=COMMANDS, count=costs.count(f"{device}_commands")),
     )
@@ -76,28 +64,3 @@ def _access(costs: Costs, on: str, *more: Step) -> Path:
     """Return one register access; `more` is done by the device model under the lock."""
     model = work(on, costs.ns("device_model"), "vcpu: device model", masked=True)
     return (leave("io", "user", where=on), lock(BIG_LOCK), model, *more, unlock(BIG_LOCK))
-
-
-def _main_loop(costs: Costs) -> Thread:
-    """Return QEMU's main loop: it never polls."""
-    wake = work("main-loop", costs.ns("thread_wake_cpu"), "main loop: wake-up")
-    return Thread(name="main-loop", role="main loop", wake=(wake,), lock=BIG_LOCK)
-
-
-def _aio(costs: Costs) -> Bell:
-    """Return the host's completion, an eventfd that the main loop sleeps on."""
-    asleep = Ringing(delay=costs.ns("thread_wake_delay"))
-    return Bell(name="aio", to="main-loop", rule="always", costs={"asleep": asleep})
-
-
-def _irq(costs: Costs) -> Bell:
-    """Return the interrupt line, raised through an ioctl for every completion."""
-    ioctl = work("main-loop", costs.ns("irq_ioctl"), "main loop: interrupt ioctl", masked=True)
-
-    return Bell(
-        name="irq",
-        to="handler.interrupt",
-        rule="always",
-        costs={state: Ringing(sender=(ioctl,)) for state in CONSUMER_STATES},
-        counts="interrupts",
-    )

@@ -26,6 +26,10 @@ class Guest:
         Time of the request's data on the device's link, in ns; 0 if the link is no limit.
     poll : float, optional
         Longest poll window of an I/O thread in ns; the platform's by default.
+    queues : int
+        Queues of the disk.
+    threads : int
+        Host threads that serve them, where there may be several.
     section : Path
         What the kernel does under a lock that all of the guest's processes share.
     """
@@ -36,6 +40,8 @@ class Guest:
     service: Mapping[str, Distribution]
     transfer: float = 0.0
     poll: float | None = None
+    queues: int = 1
+    threads: int = 1
     section: Path = ()
 
     def issue(self) -> Path:
@@ -60,23 +66,28 @@ class Guest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """A host thread beside the vCPUs.
+    """A host thread beside the vCPUs, or several equal ones.
 
     Attributes
     ----------
     name, role : str
+    count : int
+        How many there are of it; queue k of the disk is served by thread k mod `count`.
     wake, prologue, epilogue, pickup : Path
         Work when woken, at the start of a turn, after a batch, and when polling found something.
     batch : int
         Requests it takes per turn at most; 0 is no limit.
     poll, poll_start : float
         Longest window in ns before it sleeps, and the first step of one that adapts itself.
+    endless : bool
+        Whether it polls for ever, and never sleeps; then it has no window.
     lock : str
         Lock it holds whenever it does not sleep, or "".
     """
 
     name: str
     role: str
+    count: int = 1
     wake: Path = ()
     prologue: Path = ()
     epilogue: Path = ()
@@ -84,7 +95,12 @@ class Thread:
     batch: int = 0
     poll: float = 0.0
     poll_start: float = 0.0
+    endless: bool = False
     lock: str = ""
+
+    def of(self, queue: int) -> str:
+        """Return the name of the thread that serves a queue, by its number."""
+        return self.name if self.count == 1 else f"{self.name}{queue % self.count}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
