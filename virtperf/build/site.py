@@ -44,7 +44,7 @@ class Site:
 
     def __init__(self, scenario: Scenario, numbers: ParameterSet) -> None:
         self.scenario = scenario
-        self.costs = Costs(numbers, catalog.devices())
+        self.costs = Costs(numbers, catalog.devices(), catalog.iommus())
         self.scheduler = scheduler(scenario.host, self.costs)
         self.assembly = Assembly(
             scenario.name,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from virtperf.errors import UnknownNameError
 from virtperf.technique.costs import Costs
-from virtperf.technique.io import emulated, native, virtio
+from virtperf.technique.io import direct, emulated, native, virtio
 from virtperf.technique.io.plan import Guest, Plan, Thread
 
 __all__ = ["Guest", "Plan", "Thread", "disk_plan"]
@@ -15,6 +15,8 @@ _TECHNIQUES: Mapping[str, Callable[[Guest, Costs], Plan]] = {
     "emulated-ahci": emulated.ahci,
     "emulated-nvme": emulated.nvme,
     "virtio": virtio.plan,
+    "passthrough": direct.passthrough,
+    "sriov": direct.sriov,
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from virtperf.dist import Deterministic, Distribution
 from virtperf.path import Bell, Hold, Path, end, serve, work
+from virtperf.technique.io.dma import NO_IOMMU, Dma
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class Guest:
         Longest poll window of an I/O thread in ns; the platform's by default.
     section : Path
         What the kernel does under a lock that all of the guest's processes share.
+    dma : Dma
+        How the device's DMA is translated.
     """
 
     user: float
@@ -37,6 +40,7 @@ class Guest:
     transfer: float = 0.0
     poll: float | None = None
     section: Path = ()
+    dma: Dma = NO_IOMMU
 
     def issue(self) -> Path:
         """Return the work on the vCPU before the driver touches the device."""
@@ -116,6 +120,8 @@ class Plan:
         Locks of the VM's own process, barging like pthread mutexes.
     slots : Slots, optional
         What limits the requests that a queue has under way.
+    stations : tuple of str
+        Servers of the VM's own, one request at a time.
     """
 
     paths: Mapping[str, Path]
@@ -123,3 +129,4 @@ class Plan:
     threads: tuple[Thread, ...] = ()
     locks: tuple[str, ...] = ()
     slots: Slots | None = None
+    stations: tuple[str, ...] = ()
