@@ -14,7 +14,8 @@ from virtperf.scenario import Scenario
 from virtperf.tables import Run, System
 from virtperf.technique import matrix
 
-DISKS = matrix.disk_techniques()
+EXCLUSIVE = ("passthrough",)  # a device of which has one owner
+DISKS = tuple(disk for disk in matrix.disk_techniques() if disk not in EXCLUSIVE)
 PLATFORMS = ("toy", "x86-kvm-2020", "zen1-kvm-guest")
 SERVICE_NS = 1_000.0  # mean service of the textbook queues
 
@@ -57,6 +58,8 @@ def scenario(
         "channels": channels,
         "service": dict(service or {"kind": "deterministic", "value": "20us"}),
     }
+    if disk == "sriov":
+        device["vfs"] = 64
     data = {"platform": platform, "host": host, "vm": [vm], "device": {"ssd0": device}}
     return Scenario.from_dict(data, name=disk)
 

@@ -106,6 +106,12 @@ def devices() -> ParameterSet:
     return ParameterSet.from_toml(root() / "devices.toml")
 
 
+@cache
+def iommus() -> ParameterSet:
+    """Return what is counted of IOMMUs, and of how Linux uses them."""
+    return ParameterSet.from_toml(root() / "iommus.toml")
+
+
 def bibliography() -> dict[str, str]:
     """Return the entries of ``references.bib`` as they stand there, by citation key."""
     text = (root() / "references.bib").read_text(encoding="utf-8")

@@ -31,6 +31,7 @@ NUMBERS = [
         *map(catalog.workload, catalog.names("workloads")),
         *map(catalog.image, catalog.names("images")),
         catalog.devices(),
+        catalog.iommus(),
     ]
     for key, quantity in numbers.items()
 ]

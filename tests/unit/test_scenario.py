@@ -177,8 +177,8 @@ MISTAKES = [
     ),
     (
         {"vm1_disk": {"technique": "virtoi"}},
-        "vm[1].disk.technique must be one of native, emulated-ide, emulated-ahci, emulated-nvme, "
-        "virtio, got 'virtoi'; did you mean virtio?",
+        f"vm[1].disk.technique must be one of {', '.join(matrix.disk_techniques())}, "
+        "got 'virtoi'; did you mean virtio?",
     ),
     ({"host": {"pcpus": 0}}, "host.pcpus must be at least 1, got 0"),
     ({"host": {"pcpus": 1025}}, "host.pcpus must be at most 1024, got 1025"),

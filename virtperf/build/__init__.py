@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from virtperf import catalog
-from virtperf.build import on_cpu, on_disk
+from virtperf.build import on_cpu, on_disk, on_iommu
 from virtperf.build.on_cpu import memory_of
 from virtperf.build.site import Site
 from virtperf.params import ParameterSet, Quantity
@@ -50,6 +50,7 @@ def _site(scenario: Scenario, platform: ParameterSet | None) -> Site:
     """Return the host with all its VMs on it."""
     numbers = catalog.platform(scenario.platform) if platform is None else platform
     site = Site(scenario, numbers)
+    on_iommu.add_iommus(site)
     for vm in scenario.vm:
         for copy in range(vm.count):
             name = f"{vm.name}[{copy}]"

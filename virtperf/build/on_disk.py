@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from virtperf.build import on_iommu
 from virtperf.build.polling import for_all
 from virtperf.build.site import Site
 from virtperf.path import (
@@ -38,10 +39,14 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     for vcpu in vcpus:
         site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),), (KICK,) if halts else ())
     _add_threads(site, vm, name, plan, cpu)
+    for called in plan.stations:
+        site.assembly.station(f"{name}.{called}", 1, called=called)
     if load.lock is not None:
         _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
+    most = on_iommu.most_queues(site, disk) or vm.vcpus
     queues = [
-        _add_queue(site, vm, name, number, plan, cpu) for number in range(disk.queues_on(vm.vcpus))
+        _add_queue(site, vm, name, number, plan, cpu)
+        for number in range(min(most, disk.queues_on(vm.vcpus)))
     ]
     seen = [
         _seen_from(site, vm, vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)
@@ -100,7 +105,8 @@ def _add_queue(
     names = {"handler": handler, "handler.interrupt": f"{handler}.interrupt", "vcpu": handler}
     names |= {"device": disk.device, "link": f"{disk.device}.link"}
     names |= {thread.name: f"{name}.{thread.of(number)}" for thread in plan.threads}
-    names |= {called: f"{name}.{called}" for called in (*plan.locks, GUEST_LOCK)}
+    names |= {called: f"{name}.{called}" for called in (*plan.locks, *plan.stations, GUEST_LOCK)}
+    names |= on_iommu.local_names(site, disk)
     if plan.slots is not None:
         names[plan.slots.name] = f"{handler}.{plan.slots.name}"
         site.assembly.credit(names[plan.slots.name], plan.slots.count, called=plan.slots.name)
@@ -193,15 +199,21 @@ def _guest(site: Site, vm: Vm) -> Guest:
         queues=disk.queues_on(vm.vcpus),
         threads=disk.threads_for(vm.vcpus),
         section=_section(load.lock),
+        dma=on_iommu.dma_of(site, vm),
     )
 
 
 def _delivered(bell: Bell, vm: Vm, cpu: CpuTechnique) -> Bell:
-    """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's."""
-    costs = {
-        state: replace(cost, sender=bell.costs.get(state, Ringing()).sender)
-        for state, cost in for_all(cpu.delivery(), vm).items()
-    }
+    """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's.
+
+    What the host does about it comes first; a guest that is left for that is not left again.
+    """
+    costs = {}
+    own = for_all(bell.costs, vm)
+    for state, cost in for_all(cpu.delivery(), vm).items():
+        host = own[state].target
+        more = tuple(part for part in cost.target if part not in host)
+        costs[state] = replace(cost, sender=own[state].sender, target=(*host, *more))
     return replace(bell, costs=costs)
 
 

@@ -55,7 +55,7 @@ class Site:
 
     def __init__(self, scenario: Scenario, numbers: ParameterSet) -> None:
         self.scenario = scenario
-        self.costs = Costs(numbers, catalog.devices())
+        self.costs = Costs(numbers, catalog.devices(), catalog.iommus())
         self.memory: dict[str, MemoryUse] = {}
         self.scheduler = scheduler(scenario.host, self.costs)
         self.assembly = Assembly(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform as machine
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from virtperf.experiment import assemble
 from virtperf.experiment.campaign import Collector, Request
 from virtperf.experiment.engines import ENGINES, choose, run_one
-from virtperf.experiment.plan import PACE, Over, Point, design, make, planned_requests
+from virtperf.experiment.plan import PACE, Over, Point, design, left_out, make, planned_requests
 from virtperf.experiment.version import model_version
 from virtperf.experiment.work import Executor, Unit, execute
 from virtperf.tables import Run, Timeline
@@ -114,6 +115,8 @@ def compare(
         If an address needs levels.
     """
     points = [make(scenario, levels, band=band) for levels in design(over, scenario)]
+    says = left_out(over, scenario)
+    points[0] = replace(points[0], notes=(*points[0].notes, *says))
     factors = tuple(points[0].levels)
     given = Request(scenario, seed, replications, requests, engine)
     return _run(given, points, factors, executor, progress)

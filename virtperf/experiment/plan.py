@@ -39,6 +39,7 @@ class Pace:
     single_s: float
 
 
+_DISK = (".disk", ".disk.technique")
 PACE = {
     "sim": Pace(event_us=14.0, least=400, most=20_000, budget_s=25.0, single_s=8.0),
     "fast": Pace(event_us=0.3, least=4_000, most=400_000, budget_s=15.0, single_s=5.0),
@@ -65,16 +66,44 @@ def design(over: Over, scenario: "Scenario") -> Design:
     if isinstance(over, Mapping):
         return grid(over)
     axes = dict(axis(text) for text in ([over] if isinstance(over, str) else over))
-    return grid(
-        {address: levels or all_levels(address, scenario) for address, levels in axes.items()}
-    )
+    levels = {address: found or all_levels(address, scenario) for address, found in axes.items()}
+    out = _refused(axes, levels, scenario)
+    return grid({a: [one for one in found if (a, one) not in out] for a, found in levels.items()})
+
+
+def left_out(over: Over, scenario: "Scenario") -> list[str]:
+    """Say which techniques of direct access an address without levels leaves out, and why."""
+    if isinstance(over, Mapping):
+        return []
+    axes = dict(axis(text) for text in ([over] if isinstance(over, str) else over))
+    levels = {address: found or all_levels(address, scenario) for address, found in axes.items()}
+    refused = _refused(axes, levels, scenario)
+    return [f"left out: {address}={name}, for {why}" for (address, name), why in refused.items()]
+
+
+def _refused(
+    asked: Mapping[str, Sequence[Any]], levels: Mapping[str, Sequence[Any]], scenario: "Scenario"
+) -> dict[tuple[str, str], str]:
+    """Return the levels that nobody named and that not every point can have: given devices."""
+    from virtperf.technique import matrix
+
+    found: dict[tuple[str, str], str] = {}
+    for address in (a for a in asked if a.endswith(_DISK) and not asked[a]):
+        others = grid({a: tried for a, tried in levels.items() if a != address})
+        for name in (name for name in levels[address] if name in matrix.GIVEN):
+            for other in others:
+                try:
+                    scenario.with_all({**other, address: name})
+                except ScenarioError as error:
+                    found.setdefault((address, name), error.problems[0])
+    return found
 
 
 def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
     """Return the levels of an address that has a list of them; platforms that have the numbers."""
     from virtperf.technique import matrix
 
-    if address.endswith((".disk", ".disk.technique")):
+    if address.endswith(_DISK):
         return matrix.disk_techniques()
     for kind, names in (("cpu", matrix.cpu_techniques()), ("memory", matrix.memory_techniques())):
         if address.endswith((f".{kind}", f".{kind}.technique")):

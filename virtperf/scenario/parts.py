@@ -117,6 +117,18 @@ class Disk(Frozen):
     """I/O threads of QEMU that share the queues in turn; by default one."""
     workers: Count | Literal["per-queue"] | None = None
     """Workers of the host's kernel that share the queues in turn (vhost); by default one."""
+    iommu: (
+        Literal["none", "static", "strict", "deferred", "viommu-strict", "viommu-deferred"] | None
+    ) = None
+    """How the device's DMA is translated: not at all; all memory mapped once; a map per request,
+    invalidated at once or many together; the same by a guest in an IOMMU that it sees. By default
+    none natively, static for passthrough and sriov."""
+    posted: bool | None = None
+    """Whether interrupts are posted (passthrough, sriov); by default as the platform's are."""
+    buffers: Size | None = None
+    """Memory that the requests' data lie in; by default what is under way at a time."""
+    vf_bandwidth: Bandwidth | None = None
+    """Rate that the device limits a virtual function to (sriov); by default there is no limit."""
 
     @property
     def poll_ns(self) -> float | None:
@@ -404,6 +416,14 @@ class Device(Frozen):
     """Of the link behind the channels, one transfer at a time; by default it is no limit."""
     moderation: Moderation | None = None
     """Of its interrupts; by default each completion raises one."""
+    vfs: Count | None = None
+    """Virtual functions that it can have (sriov); by default it has none."""
+    vf_queues: Count | None = None
+    """Queues of each virtual function; by default as many as are asked for."""
+    group: str | None = None
+    """Devices of one IOMMU group go to one owner; by default each can be told apart."""
+    iommu: str = "iommu"
+    """Name of the IOMMU that it sits behind, and perhaps shares with others."""
     service_scale: ServiceScale = ServiceScale()
     """What keeps the device at its measured throughput over the range of its channels."""
     origin: str = ""

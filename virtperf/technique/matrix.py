@@ -18,6 +18,11 @@ WITHOUT_PRIVILEGE = ("trap-emulate", "binary-translation", "paravirtual")
 HOSTLESS = ("direct",)
 """CPU techniques under which a guest that halts has no host to exit to."""
 
+DIRECT = ("native", "passthrough", "sriov")
+"""Disk techniques under which the guest's own driver programs the device's DMA."""
+GIVEN = ("passthrough", "sriov")
+"""Those of them that give a guest a device, or a function of one: not every scenario has one."""
+
 
 @cache
 def _data() -> Mapping[str, Any]:
@@ -95,6 +100,26 @@ def disks_where(field: str) -> tuple[str, ...]:
     if field == "poll":
         return tuple(name for name in named if polls(name))
     return tuple(name for name in named if threads(name) == field)
+
+
+def default_iommu(disk: str) -> str:
+    """Return how an IOMMU is used under a disk technique unless told otherwise."""
+    title("disk", disk)
+    return str(_data()["disk"][disk].get("iommu", "none"))
+
+
+def iommu_modes(disk: str) -> tuple[str, ...]:
+    """Return how an IOMMU may be used under a disk technique; none is a choice of those with any.
+
+    Examples
+    --------
+    >>> iommu_modes("native")
+    ('none', 'static', 'strict', 'deferred')
+    >>> iommu_modes("virtio")
+    ()
+    """
+    title("disk", disk)
+    return tuple(_data()["disk"][disk].get("iommu_modes", ()))
 
 
 def default_cpu(disk: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from virtperf.errors import UnknownNameError
 from virtperf.technique.costs import Costs
-from virtperf.technique.io import emulated, native, nvme, virtio
+from virtperf.technique.io import direct, emulated, native, nvme, virtio
 from virtperf.technique.io.plan import Guest, Plan, Thread
 
 __all__ = ["Guest", "Plan", "Thread", "disk_plan"]
@@ -21,6 +21,8 @@ _TECHNIQUES: Mapping[str, Callable[[Guest, Costs], Plan]] = {
     "virtio": virtio.plan,
     "vhost-blk": virtio.vhost,
     "vhost-user-blk": virtio.vhost_user,
+    "passthrough": direct.passthrough,
+    "sriov": direct.sriov,
 }
 
 

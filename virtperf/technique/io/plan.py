@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from virtperf.dist import Deterministic, Distribution
 from virtperf.path import Bell, Hold, Path, end, serve, work
+from virtperf.technique.io.dma import NO_IOMMU, Dma
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class Guest:
         Host threads that serve them, where there may be several.
     section : Path
         What the kernel does under a lock that all of the guest's processes share.
+    dma : Dma
+        How the device's DMA is translated.
     """
 
     user: float
@@ -43,6 +46,7 @@ class Guest:
     queues: int = 1
     threads: int = 1
     section: Path = ()
+    dma: Dma = NO_IOMMU
 
     def issue(self) -> Path:
         """Return the work on the vCPU before the driver touches the device."""
@@ -132,6 +136,8 @@ class Plan:
         Locks of the VM's own process, barging like pthread mutexes.
     slots : Slots, optional
         What limits the requests that a queue has under way.
+    stations : tuple of str
+        Servers of the VM's own, one request at a time.
     """
 
     paths: Mapping[str, Path]
@@ -139,3 +145,4 @@ class Plan:
     threads: tuple[Thread, ...] = ()
     locks: tuple[str, ...] = ()
     slots: Slots | None = None
+    stations: tuple[str, ...] = ()
