@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from virtperf import catalog
 from virtperf.build import on_cpu, on_disk, on_iommu
-from virtperf.build.on_cpu import memory_of
+from virtperf.build.computing import memory_of
 from virtperf.build.site import Site
 from virtperf.params import ParameterSet, Quantity
 from virtperf.scenario import Scenario, WorkLoad

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from virtperf.build import on_iommu
+from virtperf.build import computing, on_iommu
 from virtperf.build.polling import for_all
 from virtperf.build.site import Site
 from virtperf.path import (
@@ -36,8 +36,13 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     plan = disk_plan(disk.technique, _guest(site, vm), site.costs)
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
     halts = load.lock is not None and load.lock.discipline == "paravirtual"
-    for vcpu in vcpus:
-        site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),), (KICK,) if halts else ())
+    kick = (KICK,) if halts else ()
+    units = None
+    if load.workload is not None:
+        units = computing.add(site, vm, name, load.workload, kick=kick)
+    else:
+        for vcpu in vcpus:
+            site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),), kick)
     _add_threads(site, vm, name, plan, cpu)
     for called in plan.stations:
         site.assembly.station(f"{name}.{called}", 1, called=called)
@@ -52,8 +57,11 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
         _seen_from(site, vm, vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)
     ]
     for number in range(load.jobs):
-        on = number % vm.vcpus
-        _add_job(site, vm, f"{name}.job{number}", vcpus[on], seen[on], plan, cpu)
+        on, job = number % vm.vcpus, f"{name}.job{number}"
+        site.assembly.task(job, vcpus[on])
+        own = units.names(job, number) if units is not None else {}
+        before = units.unit[:-1] if units is not None else ()
+        _add_job(site, vm, job, seen[on] | own, before, plan, cpu)
 
 
 def _add_guest_lock(site: Site, name: str, discipline: str) -> None:
@@ -159,12 +167,19 @@ def _seen_from(
 
 
 def _add_job(
-    site: Site, vm: Vm, job: str, vcpu: str, names: Mapping[str, str], plan: Plan, cpu: CpuTechnique
+    site: Site,
+    vm: Vm,
+    job: str,
+    names: Mapping[str, str],
+    before: Path,
+    plan: Plan,
+    cpu: CpuTechnique,
 ) -> None:
-    (_, load), paths = vm.on_disk, plan.paths
+    """Add the requests of a job, with what it does `before` each."""
+    _, load = vm.on_disk
+    paths = {kind: (*before, *path) for kind, path in plan.paths.items()}
     if WAKE_UP in names:
         paths = {kind: (*path[:-1], ring(WAKE_UP), end()) for kind, path in paths.items()}
-    site.assembly.task(job, vcpu)
     site.assembly.source(
         job,
         {kind: (share, paths[kind]) for kind, share in load.shares.items()},

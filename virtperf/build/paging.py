@@ -18,7 +18,7 @@ from virtperf.mechanism.memory import short_memory
 from virtperf.mechanism.memory.pages import PageSize
 from virtperf.mechanism.memory.short_memory import NOTHING_MOVES, Moves
 from virtperf.path import Bell, Choice, Hold, Path, Spawn, end, ring, serve, work
-from virtperf.scenario import Vm, WorkLoad
+from virtperf.scenario import Vm
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique
@@ -134,7 +134,7 @@ def _limits(site: Site, vm: Vm, pages: int) -> tuple[int | None, int | None]:
 
 def _wanted(vm: Vm) -> int:
     """Return the pages that all copies of a VM want of the host."""
-    if not isinstance(vm.load, WorkLoad):
+    if vm.load.workload is None:
         return 0
     workload = catalog.workload(vm.load.workload)
     if "data_footprint" not in workload:

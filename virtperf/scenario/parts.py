@@ -238,6 +238,8 @@ class _Load(Frozen):
     """Native kernel CPU time of a request; by default the platform's."""
     lock: Section | None = None
     """A critical section of the kernel on the way of each request; by default there is none."""
+    workload: str | None = None
+    """What is computed before each request: one unit of a shipped workload, or of a file's."""
 
     @property
     def size_bytes(self) -> int:

@@ -107,7 +107,7 @@ def _loads(data: Tables) -> Iterator[str]:
         elif not work and "load" in vm and "disk" not in vm:
             yield f"vm[{index}].disk must be given unless load.kind is work"
         workload = _at(vm, "load", "workload")
-        if not isinstance(workload, str) or not work:
+        if not isinstance(workload, str):
             continue
         if workload.endswith(".toml"):
             if not Path(workload).is_file():
@@ -148,8 +148,8 @@ def _memory(data: Tables) -> Iterator[str]:
             yield f"{owner}.swap{choice_tail(devices, swap)}"
     for index, vm in _vms(data):
         sized = _at(vm, "memory", "size") is not None
-        if sized and "load" in vm and _at(vm, "load", "kind") != "work":
-            yield f"vm[{index}].memory.size must be left out unless load.kind is work"
+        if sized and "load" in vm and _at(vm, "load", "workload") is None:
+            yield f"vm[{index}].memory.size must be left out unless load.workload is given"
 
 
 def _combinations(data: Tables) -> Iterator[str]:
