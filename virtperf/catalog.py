@@ -14,6 +14,7 @@ _SUFFIX = {
     "schedulers": ".toml",
     "workloads": ".toml",
     "images": ".toml",
+    "profiles": ".toml",
     "tlbs": ".toml",
     "published": ".csv",
 }
@@ -30,7 +31,8 @@ def names(kind: str) -> list[str]:
 
     Parameters
     ----------
-    kind : {'platforms', 'scenarios', 'schedulers', 'workloads', 'images', 'tlbs', 'published'}
+    kind : {'platforms', 'scenarios', 'schedulers', 'workloads', 'images', 'profiles', 'tlbs', \
+'published'}
         What to list.
     """
     folder = _folder(kind)

@@ -9,8 +9,11 @@ from virtperf.errors import UnknownNameError
 from virtperf.mechanism import isa
 from virtperf.params import ParameterSet, Quantity
 from virtperf.technique import matrix as techniques
+from virtperf.technique import profiles
 
-KINDS = ("platforms", "scenarios", "techniques", "policies", "workloads", "images", "isas")
+KINDS = tuple(
+    ["platforms", "scenarios", "techniques", "profiles", "policies", "workloads", "images", "isas"]
+)
 POLICIES = {
     "round-robin": "any worker on any pCPU in turn, one slice at a time",
     "pinned": "worker i on pCPU i mod pcpus",
@@ -41,6 +44,8 @@ def _rows(kind: str) -> Iterator[tuple[str, str]]:
             ("disk", techniques.disk_techniques()),
         ):
             yield from ((f"{family} {name}", techniques.title(family, name)) for name in names)
+    elif kind == "profiles":
+        yield from ((name, profiles.profile(name).title) for name in profiles.names())
     elif kind == "isas":
         yield from ((name, isa.isa(name).title) for name in isa.names())
     elif kind == "platforms":
@@ -86,12 +91,25 @@ def show(name: str) -> str:
         return _platform(catalog.image(name))
     if name in schedulers:
         return _platform(catalog.scheduler(name))
+    if name in profiles.names():
+        return _profile(profiles.profile(name))
     if name in scenarios:
         return _scenario(name)
     if Path(name).suffix != ".toml":
-        known = {*platforms, *workloads, *images, *schedulers, *scenarios}
-        raise UnknownNameError("platform, workload, image, scheduler or scenario", name, known)
+        known = {*platforms, *workloads, *images, *schedulers, *scenarios, *profiles.names()}
+        kinds = "platform, workload, image, scheduler, profile or scenario"
+        raise UnknownNameError(kinds, name, known)
     return _scenario(name) if _is_scenario(name) else _platform(catalog.platform(name))
+
+
+def _profile(whole: profiles.Profile) -> str:
+    """Return a profile, what it asks of a guest, and what it protects by."""
+    used = ("guest", "cpu", "memory", "disk", "nic")
+    lines = [f"{whole.name}: {whole.title}", whole.about, ""]
+    lines += [f"  {field:<7} {getattr(whole, field)}" for field in used]
+    lines += ["", "to be changed in the guest:"]
+    lines += [f"  - {one}" for one in whole.change] or ["  nothing"]
+    return "\n".join([*lines, "", f"protection: {whole.protects}"])
 
 
 def _is_scenario(path: str) -> bool:

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     platforms = "platforms"
     scenarios = "scenarios"
     techniques = "techniques"
+    profiles = "profiles"
     policies = "policies"
     workloads = "workloads"
     images = "images"

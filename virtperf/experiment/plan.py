@@ -1,5 +1,6 @@
 """What an experiment will run: its points as built systems, their corners and their lengths."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -40,6 +41,7 @@ class Pace:
 
 
 _DISK = (".disk", ".disk.technique")
+_VM = re.compile(r"vm(\[\d+\])?")
 PACE = {
     "sim": Pace(event_us=14.0, least=400, most=20_000, budget_s=25.0, single_s=8.0),
     "fast": Pace(event_us=0.3, least=4_000, most=400_000, budget_s=15.0, single_s=5.0),
@@ -101,10 +103,12 @@ def _refused(
 
 def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
     """Return the levels of an address that has a list of them; platforms that have the numbers."""
-    from virtperf.technique import matrix
+    from virtperf.technique import matrix, profiles
 
     if address.endswith(_DISK):
         return matrix.disk_techniques()
+    if _VM.fullmatch(address):
+        return [name for name in profiles.names() if _possible(scenario, address, name)]
     for kind, names in (("cpu", matrix.cpu_techniques()), ("memory", matrix.memory_techniques())):
         if address.endswith((f".{kind}", f".{kind}.technique")):
             return [name for name in names if _possible(scenario, address, name)] or names

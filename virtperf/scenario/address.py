@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from virtperf.errors import UnknownNameError
-from virtperf.scenario import direct, whole
+from virtperf.scenario import direct, profiles, whole
 from virtperf.technique import matrix
 
 _PART = re.compile(r"([\w-]+)(?:\[(\d+)\])?")
@@ -51,9 +51,10 @@ def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object
     data : dict
         Its tables.
     changes : mapping
-        Address to value.
+        Address to value; a VM's own address takes a profile.
     """
     data, addresses = deepcopy(data), set(known(model))
+    changes = profiles.spelt_out(changes, data["vm"])
     for address, value in changes.items():
         full = address
         if _SHORT.fullmatch(address) and not isinstance(value, Mapping):
