@@ -177,8 +177,8 @@ MISTAKES = [
     ),
     (
         {"vm1_disk": {"technique": "virtoi"}},
-        "vm[1].disk.technique must be one of native, emulated-ide, emulated-ahci, emulated-nvme, "
-        "virtio, got 'virtoi'; did you mean virtio?",
+        f"vm[1].disk.technique must be one of {', '.join(matrix.disk_techniques())}, "
+        "got 'virtoi'; did you mean virtio?",
     ),
     ({"host": {"pcpus": 0}}, "host.pcpus must be at least 1, got 0"),
     ({"host": {"pcpus": 1025}}, "host.pcpus must be at most 1024, got 1025"),
@@ -304,7 +304,27 @@ MISTAKES = [
     ),
     (
         {"vm1_disk": {"poll": "1us"}},
-        "vm[1].disk.poll must be left out unless disk.technique is virtio",
+        "vm[1].disk.poll must be left out unless disk.technique is emulated-nvme-dbbuf or virtio",
+    ),
+    (
+        {"vm0_disk": {"iothreads": 0}},
+        "vm[0].disk.iothreads must be at least 1, got 0",
+    ),
+    (
+        {"vm0_disk": {"iothreads": 2}},
+        "vm[0].disk.iothreads must be at most the disk's queues (1), got 2",
+    ),
+    (
+        {"vm1_disk": {"workers": 1}},
+        "vm[1].disk.workers must be left out unless disk.technique is vhost-blk",
+    ),
+    (
+        {"vm0_disk": {"technique": "vhost-blk", "workers": "two"}},
+        "vm[0].disk.workers must be a whole number, at least 1, or \"per-queue\", got 'two'",
+    ),
+    (
+        {"vm0_disk": {"technique": "vhost-blk", "workers": 2}},
+        "vm[0].disk.workers must be at most the disk's queues (1), got 2",
     ),
     (
         {"device_ssd0": {"channels": 0}},

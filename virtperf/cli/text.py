@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from virtperf.report.answer import answer
 from virtperf.result import NOISE, SUMMARY
 from virtperf.result.exits import exits
-from virtperf.result.words import plus_minus, span
+from virtperf.result.payers import PAYERS, payers
+from virtperf.result.words import plus_minus, quantity, span
 
 if TYPE_CHECKING:
     from virtperf.result import Result
@@ -46,7 +47,12 @@ def show(result: Result) -> str:
     """Return a whole result as text."""
     blocks = ["\n".join(answer(result))]
     blocks += [_by_metric(result)] if len(result.labels) == 1 else _by_point(result)
-    blocks += [_exits(result), _theory(result), _list("Null because", _nulls(result))]
+    blocks += [
+        _payers(result),
+        _exits(result),
+        _theory(result),
+        _list("Null because", _nulls(result)),
+    ]
     blocks += [_list("Note", list(result.flags["point"] + ": " + result.flags["says"]))]
     blocks += [_list("How", result.notes)]
     return "\n\n".join(block for block in blocks if block)
@@ -93,6 +99,19 @@ def _by_point(result: Result) -> list[str]:
         narrow = [[row[i] for i in kept] for row in bands]
         blocks.append("parameter band\n" + table([header[i] for i in kept], narrow))
     return blocks
+
+
+def _payers(result: Result) -> str:
+    """Return who pays for a request, where host threads do."""
+    found = payers(result)
+    if not found["host threads"].any():
+        return ""
+    shown = [who for who in PAYERS if found[who].any()]
+    rows = [
+        [str(row["point"]), *(quantity(row[who], "ns") for who in (*shown, "total"))]
+        for row in found.to_dict("records")
+    ]
+    return f"CPU per request by who pays\n{table(['point', *shown, 'total'], rows)}"
 
 
 def _exits(result: Result) -> str:
