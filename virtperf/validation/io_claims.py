@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from virtperf.validation.given import Given, Observed
 
 SERVER = "x86-kvm-2020"
-SHORT, RUN = 20_000, 60_000  # requests per replication: of a step of a fit, of a prediction
-STEPS = 4  # of a fit: by then its error is far below the noise of its runs
+SHORT, RUN = 20_000, 100_000  # requests of a step of a fit, of a prediction
+STEPS = 4  # of a fit: by then its error is far below what is accepted
 
 
 def _of_server(names: str) -> tuple[str, ...]:
@@ -175,13 +175,14 @@ def _shadow_doorbells(given: Given) -> Estimate:
 def _threads_over_main_loop(given: Given) -> Estimate:
     """Return a thread for each of many disks, here queues of one, over all on the main loop."""
     disks = given.count("huynh.disks")
-    words = {"vcpus": disks, "jobs": disks, "depth": given.count("huynh.depth"), "owner": "huynh"}
+    depth = given.count("huynh.depth")
+
+    def seen(disk: Mapping[str, Any]) -> Observed:
+        words = {"vcpus": disks, "jobs": disks, "depth": depth}
+        return given.rates(_scenario(given, disk, **words, owner="huynh"), RUN)
+
     threads = {"technique": "virtio", "iothreads": disks}
-    seen = [
-        given.rates(_scenario(given, disk, **words), RUN)
-        for disk in (threads, {"technique": "virtio-main-loop"})
-    ]
-    return _over(*seen)
+    return _over(seen(threads), seen({"technique": "virtio-main-loop"}))
 
 
 def _vhost_over_iothread(given: Given) -> Estimate:
