@@ -17,6 +17,10 @@ from virtperf.technique import matrix
 EXCLUSIVE = ("passthrough",)  # a device of which has one owner
 DISKS = tuple(disk for disk in matrix.disk_techniques() if disk not in EXCLUSIVE)
 PLATFORMS = ("toy", "x86-kvm-2020", "zen1-kvm-guest")
+WITH_SIDE_PATHS = ("emulated-nvme-ioeventfd", "emulated-nvme-iothread")
+"""Disks whose thread is told of more than requests: theory's walk is of one request alone."""
+SLEEPLESS = ("vhost-user-blk",)
+"""Disks one of whose threads never gives up its pCPU; theory's walk needs one for each."""
 SERVICE_NS = 1_000.0  # mean service of the textbook queues
 
 

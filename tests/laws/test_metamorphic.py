@@ -10,7 +10,7 @@ from virtperf.build import build
 from virtperf.params import ParameterSet
 from virtperf.scenario import Scenario
 from virtperf.sim import run
-from virtperf.tables import System
+from virtperf.tables import NO_POLL, System
 from virtperf.theory import zero_load
 
 pytestmark = pytest.mark.laws
@@ -131,7 +131,7 @@ def with_idle_worker(built: System) -> System:
     model = built.workers[-1]
     index = len(built.workers)
     inbox = replace(built.inboxes[model.inbox], name="nobody", worker=index)
-    worker = replace(model, name="nobody", inbox=len(built.inboxes), interrupt=-1)
+    worker = replace(model, name="nobody", inbox=len(built.inboxes), interrupt=-1, poll=NO_POLL)
     return replace(built, workers=(*built.workers, worker), inboxes=(*built.inboxes, inbox))
 
 

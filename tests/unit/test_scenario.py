@@ -304,7 +304,27 @@ MISTAKES = [
     ),
     (
         {"vm1_disk": {"poll": "1us"}},
-        "vm[1].disk.poll must be left out unless disk.technique is virtio",
+        "vm[1].disk.poll must be left out unless disk.technique is emulated-nvme-dbbuf or virtio",
+    ),
+    (
+        {"vm0_disk": {"iothreads": 0}},
+        "vm[0].disk.iothreads must be at least 1, got 0",
+    ),
+    (
+        {"vm0_disk": {"iothreads": 2}},
+        "vm[0].disk.iothreads must be at most the disk's queues (1), got 2",
+    ),
+    (
+        {"vm1_disk": {"workers": 1}},
+        "vm[1].disk.workers must be left out unless disk.technique is vhost-blk",
+    ),
+    (
+        {"vm0_disk": {"technique": "vhost-blk", "workers": "two"}},
+        "vm[0].disk.workers must be a whole number, at least 1, or \"per-queue\", got 'two'",
+    ),
+    (
+        {"vm0_disk": {"technique": "vhost-blk", "workers": 2}},
+        "vm[0].disk.workers must be at most the disk's queues (1), got 2",
     ),
     (
         {"device_ssd0": {"channels": 0}},

@@ -11,8 +11,15 @@ from virtperf.params import ParameterSet, Quantity
 from virtperf.technique import matrix as techniques
 from virtperf.technique import profiles
 
-KINDS = tuple(
-    ["platforms", "scenarios", "techniques", "profiles", "policies", "workloads", "images", "isas"]
+KINDS = (
+    "platforms",
+    "scenarios",
+    "techniques",
+    "profiles",
+    "policies",
+    "workloads",
+    "images",
+    "isas",
 )
 POLICIES = {
     "round-robin": "any worker on any pCPU in turn, one slice at a time",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from virtperf.report.answer import answer
 from virtperf.result import NOISE, SUMMARY
 from virtperf.result.exits import exits
-from virtperf.result.words import amount, plus_minus, span
+from virtperf.result.payers import PAYERS, payers
+from virtperf.result.words import amount, plus_minus, quantity, span
 
 if TYPE_CHECKING:
     from virtperf.result import Result
@@ -47,6 +48,7 @@ def show(result: Result) -> str:
     blocks = ["\n".join(answer(result))]
     blocks += [_by_metric(result)] if len(result.labels) == 1 else _by_point(result)
     blocks += [
+        _payers(result),
         _exits(result),
         _memory(result),
         _theory(result),
@@ -98,6 +100,19 @@ def _by_point(result: Result) -> list[str]:
         narrow = [[row[i] for i in kept] for row in bands]
         blocks.append("parameter band\n" + table([header[i] for i in kept], narrow))
     return blocks
+
+
+def _payers(result: Result) -> str:
+    """Return who pays for a request, where host threads do."""
+    found = payers(result)
+    if not found["host threads"].any():
+        return ""
+    shown = [who for who in PAYERS if found[who].any()]
+    rows = [
+        [str(row["point"]), *(quantity(row[who], "ns") for who in (*shown, "total"))]
+        for row in found.to_dict("records")
+    ]
+    return f"CPU per request by who pays\n{table(['point', *shown, 'total'], rows)}"
 
 
 def _exits(result: Result) -> str:

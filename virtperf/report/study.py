@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from virtperf.technique import matrix
 from virtperf.units import TICKS_PER_NS
 
 if TYPE_CHECKING:
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from virtperf.scenario import Scenario
     from virtperf.tables import Timeline
 
+TECHNIQUES = ("native", "emulated-ide", "emulated-ahci", "emulated-nvme", "virtio")
+"""Disk techniques of a report, one of each kind; `compare` tells the others apart."""
 COUNTS = (1, 2, 4, 8)
 COUNTED = 20_000  # twice what p99 needs, per replication
 SPARE = 12_000  # for the warm-up, which is cut off
@@ -32,9 +33,9 @@ class Study:
     quiet, busy : Scenario
         One request at a time, and the load.
     alone : Result
-        `quiet` with every disk technique.
+        `quiet` with each of `TECHNIQUES`.
     crowd : Result
-        `busy` with every disk technique, from one VM to eight.
+        `busy` with each of `TECHNIQUES`, from one VM to eight.
     zero : mapping of technique to (mapping of account to ns)
         Theory's latency of one request, by account.
     counters : mapping of technique to (mapping of counter to count)
@@ -60,7 +61,7 @@ def conduct(scenarios: Sequence[Scenario], progress: Progress | None = None) -> 
 
     busy = max(scenarios, key=depth)
     quiet = _one_at_a_time(min(scenarios, key=depth))
-    techniques = [n for n in matrix.disk_techniques() if n not in matrix.GIVEN]
+    techniques = TECHNIQUES
     walks = {t: zero_load(build(quiet.with_("vm.disk", t))) for t in techniques}
     singles = {"vm.disk": list(techniques)}
     crowds: dict[str, list[Any]] = {**singles, "vm.count": list(COUNTS)}

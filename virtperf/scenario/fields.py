@@ -22,6 +22,7 @@ from virtperf.units import UNITS, parse
 
 DIRECTIONS = ("read", "write")
 _KINDS = ("deterministic", "exponential", "lognormal", "gamma", "empirical")
+PER_QUEUE = "per-queue"
 _UNSOURCED = "given in the scenario without a source"
 
 
@@ -144,6 +145,14 @@ def _channels(value: object) -> Quantity:
                 f"{tail} must be a whole number from 1 to 65536, got {value_of(number)}"
             )
     return quantity
+
+
+def _workers(value: object) -> int | str:
+    """Read a number of threads, or that there is one for each queue."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value == PER_QUEUE or (whole and value >= 1):  # type: ignore[operator]
+        return value  # type: ignore[return-value]
+    raise RefusalError(f' must be a whole number, at least 1, or "{PER_QUEUE}", got {value!r}')
 
 
 def value_of(number: float) -> str:
@@ -307,6 +316,11 @@ Channels = Annotated[
     PlainValidator(_channels),
     PlainSerializer(_quantity_table),
     _schema("integer", "object", says="a whole number, or a table with its source and range"),
+]
+Workers = Annotated[
+    int | str,
+    PlainValidator(_workers),
+    _schema("integer", "string", says=f"a whole number, or {PER_QUEUE}"),
 ]
 ServiceField = Annotated[
     Service,

@@ -27,6 +27,7 @@ from virtperf.scenario.fields import (
     RefusalError,
     ServiceField,
     Size,
+    Workers,
 )
 from virtperf.scenario.frozen import Count, Frozen, Tables
 from virtperf.scenario.trace import TraceField
@@ -115,8 +116,9 @@ class Disk(Frozen):
     """Queues of the disk, dealt to the vCPUs in turn; by default one each, if the device can."""
     iothreads: Count | None = None
     """I/O threads of QEMU that share the queues in turn; by default one."""
-    workers: Count | Literal["per-queue"] | None = None
-    """Workers of the host's kernel that share the queues in turn (vhost); by default one."""
+    workers: Workers | None = None
+    """Workers of the host's kernel that share the queues in turn (vhost), or ``per-queue``; by
+    default one."""
     iommu: (
         Literal["none", "static", "strict", "deferred", "viommu-strict", "viommu-deferred"] | None
     ) = None
@@ -141,7 +143,7 @@ class Disk(Frozen):
 
     def threads_for(self, vcpus: int) -> int:
         """Return how many host threads share the queues, where that can be chosen."""
-        if self.workers == "per-queue":
+        if isinstance(self.workers, str):
             return self.queues_on(vcpus)
         return self.iothreads or self.workers or 1
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from virtperf import catalog
 from virtperf.errors import UnknownNameError
-from virtperf.units import UNITS
+from virtperf.units import TICKS_PER_NS, UNITS
 from virtperf.validation.published import Fact
 
 if TYPE_CHECKING:
     from virtperf.mechanism.memory.paging_counts import Transitions
-    from virtperf.params import ParameterSet
+    from virtperf.params import ParameterSet, Quantity
     from virtperf.path import Crossing
     from virtperf.result import Result
     from virtperf.scenario import Scenario
     from virtperf.tables import System
 
 SEED, REPLICATIONS = 1, 4
+NOTHING: Mapping[str, float] = MappingProxyType({})
+
+
+class Observed(NamedTuple):
+    """Requests per second with the half-width of its noise, and counts per request."""
+
+    rate: float
+    half_width: float
+    counts: Mapping[str, float]
 
 
 class Given:
@@ -73,8 +83,11 @@ class Given:
         self._declared(name)
         return catalog.workload(name)
 
-    def system(self, scenario: Scenario) -> System:
-        """Return a scenario's system, having checked that its platform's numbers are declared."""
+    def system(self, scenario: Scenario, instead: Mapping[str, float] = NOTHING) -> System:
+        """Return a scenario's system, having checked that its platform's numbers are declared.
+
+        `instead` are calibrated times in ns that take the place of the platform's, by name.
+        """
         from virtperf.build import build, sources
 
         own = catalog.platform(scenario.platform)
@@ -82,9 +95,9 @@ class Given:
             if vm.load.kind == "work":
                 self._declared(vm.load.workload)
         for key in sources(scenario):
-            if key in own:
+            if key in own and key not in instead:
                 self._declared(f"{scenario.platform}.{key}")
-        return build(scenario)
+        return build(scenario, own.replace(**{key: _fitted(instead[key]) for key in instead}))
 
     def operation(
         self, platform: str, cpu: str, memory: str, operation: str, *, cycles: bool = True
@@ -136,6 +149,26 @@ class Given:
                 self._declared(f"{platform}.{key}")
         return {step.account: step.cost.mean for step in steps}
 
+    def rates(
+        self, scenario: Scenario, requests: int, instead: Mapping[str, float] = NOTHING
+    ) -> Observed:
+        """Return what the second half of a run saw of a closed load without chance.
+
+        So one run is all there is; its ends may gain or lose a round of what is in flight.
+        `instead` are calibrated numbers, see `system`.
+        """
+        from virtperf import fast
+
+        system = self.system(scenario, instead)
+        run = fast.run(system, seed=SEED, replication=0, requests=requests)
+        half, end = run.snapshots[len(run.snapshots) // 2], run.snapshots[-1]
+        done, ticks = sum(end.completed) - sum(half.completed), end.time - half.time
+        moved = zip(system.counters, half.counters, end.counters, strict=True)
+        rate = done / ticks * TICKS_PER_NS * 1e9
+        round_ = sum(source.outstanding for source in system.sources)
+        counts = {name: (after - before) / done for name, before, after in moved}
+        return Observed(rate, rate * round_ / done, counts)
+
     def simulate(
         self, scenario: Scenario, requests: int, *, replications: int = REPLICATIONS
     ) -> Result:
@@ -156,3 +189,11 @@ class Given:
     def _declared(self, name: str) -> None:
         if name not in self._inputs:
             raise UnknownNameError("input of this claim", name, self._inputs)
+
+
+def _fitted(ns: float) -> Quantity:
+    """Return a number that a claim has calibrated."""
+    from virtperf.params import Quantity
+
+    source = "calibrated, by a claim, from its declared inputs"
+    return Quantity(value=ns, unit="ns", source=source, evidence="derived", checked="own")
