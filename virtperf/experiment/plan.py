@@ -156,7 +156,12 @@ def make(scenario: "Scenario", levels: Mapping[str, Any], *, band: bool) -> Poin
         events=events_per_request(system),
         theory=bounds(system),
         full_corners={name: resource for name, resource in full.items() if resource},
-        notes=(*_cpu_notes(scenario, changed), *_translated(changed), *_gaps(changed)),
+        notes=(
+            *_cpu_notes(scenario, changed),
+            *_translated(changed),
+            *_protection(changed),
+            *_gaps(changed),
+        ),
     )
 
 
@@ -235,6 +240,13 @@ def _translated(scenario: "Scenario") -> list[str]:
                 "first unit, which the steady state leaves out"
             )
     return says
+
+
+def _protection(scenario: "Scenario") -> list[str]:
+    """Say who is protected from devices that guests have, and what those guests cannot do."""
+    from virtperf.build.protection import protected, says
+
+    return [line for one in protected(scenario) for line in says(one)]
 
 
 def _gaps(scenario: "Scenario") -> list[str]:
