@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from virtperf.validation.claim import Claim, Estimate
 from virtperf.validation.cpu_claims import CPU_CLAIMS
 from virtperf.validation.given import Given
+from virtperf.validation.iommu_claims import IOMMU_CLAIMS
 from virtperf.validation.memory_claims import MEMORY_CLAIMS
 from virtperf.validation.nested_claims import NESTED_CLAIMS
 from virtperf.validation.paging_claims import PAGING_CLAIMS
@@ -305,4 +306,5 @@ CLAIMS = (
     *MEMORY_CLAIMS,
     *PAGING_CLAIMS,
     *NESTED_CLAIMS,
+    *IOMMU_CLAIMS,
 )

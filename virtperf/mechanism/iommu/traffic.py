@@ -21,7 +21,7 @@ Maps = Literal["static", "strict", "deferred"]
 SUBMISSION_BYTES, COMPLETION_BYTES = 64, 16  # of a ring's entry (NVMe)
 WARM, MEASURED = 4_000, 12_000  # accesses, of all devices
 SEED = 1
-WINDOW = 8  # times that all queues fill, when an exposure is measured
+WINDOW, MOST = 8, 60_000  # times that all queues fill, and the timer; unmaps for the latter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,8 @@ def exposure(gap_ns: float, cpus: int, entries: int, timeout_ns: float) -> Expos
         timeout_ns=timeout_ns,
     )
     most = 0
-    for number in range(WINDOW * cpus * entries):
+    length = min(MOST, round(WINDOW * timeout_ns / gap_ns))
+    for number in range(max(WINDOW * cpus * entries, length)):
         queues.add(number % cpus, number, 1, number * gap_ns)
         most = max(most, len(queues))
     flushes = queues.by_count + queues.by_timer
