@@ -30,7 +30,7 @@ def test_at_a_low_rate_the_timer_flushes_and_amortises_less():
     fast, slow, slower = (claims.open_(ALL, "defer", by) for by in (1.0, 100.0, 1000.0))
     assert not fast.by_timer and slow.by_timer and slower.by_timer
     assert fast.per_flush > slow.per_flush > slower.per_flush > 1
-    assert max(one.longest_ns for one in (fast, slow, slower)) <= 10e6
+    assert max(one.longest_ns for one in (fast, slow, slower)) <= 10e6 + 1e-3  # floats of 1e9
     assert fast.longest_ns < slow.longest_ns
 
 

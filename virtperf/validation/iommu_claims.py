@@ -28,10 +28,8 @@ DISKS = (
 STREAM = tuple(f"malka15.{name}" for name in ["none", "buffers", "frequency", "invalidation"])
 TOTALS = {way: tuple(f"malka15.{way}.{part}" for part in ("map", "unmap")) for way in WAYS[:-1]}
 QUEUE = ("malka15.queue", "malka15.timeout")
-GRACE = tuple(
-    f"grace25.{name}"
-    for name in ["passthrough", "sockets", "disks", "cores", "depth", "channels", "cpu"]
-)
+GRACE_FACTS = ("passthrough", "sockets", "disks", "cores", "depth", "channels", "cpu")
+GRACE = tuple(f"grace25.{name}" for name in GRACE_FACTS)
 GRACE_INPUTS = (*GRACE, *(f"{SERVER}.{name}" for name in DISKS.split()))
 
 
