@@ -108,6 +108,14 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
     for kind, names in (("cpu", matrix.cpu_techniques()), ("memory", matrix.memory_techniques())):
         if address.endswith((f".{kind}", f".{kind}.technique")):
             return [name for name in names if _possible(scenario, address, name)] or names
+    if address.endswith(".iommu") and address.startswith("vm"):
+        modes = dict.fromkeys(
+            mode
+            for vm in scenario.vm
+            if vm.disk is not None
+            for mode in matrix.iommu_modes(vm.disk.technique)
+        )
+        return [mode for mode in modes if _possible(scenario, address, mode)] or list(modes)
     if address.endswith(".workload"):
         return catalog.names("workloads")
     if address == "host.policy":
