@@ -37,6 +37,7 @@ def scenario(disk: str, mode: str | None = None, **words: Any) -> Scenario:
         "load": words.pop("load", {"kind": "closed", "outstanding": words.pop("outstanding", 1)}),
     } | words.pop("vm", {})
     device = {"channels": 8, "vfs": 8, "service": words.pop("service", NOISY)}
+    device |= words.pop("device", {})
     data = {"platform": words.pop("platform", "toy"), "host": {"pcpus": 4} | words}
     return Scenario.from_dict(data | {"vm": [vm], "device": {"ssd0": device}}, name=disk)
 

@@ -7,7 +7,7 @@ What depends on all devices behind an IOMMU together, the misses of its IOTLB, c
 from typing import cast
 
 from virtperf.build.site import Site
-from virtperf.mechanism.iommu.traffic import Maps, Stream, misses
+from virtperf.mechanism.iommu.traffic import Exposure, Maps, Stream, exposure, misses
 from virtperf.mechanism.memory.pages import PAGE_SHIFT, PageSize
 from virtperf.scenario import ClosedLoad, Device, Disk, Vm
 from virtperf.technique import matrix
@@ -44,15 +44,13 @@ def dma_of(site: Site, vm: Vm) -> Dma:
     disk, load = vm.on_disk
     if disk.technique not in matrix.DIRECT:
         return Dma()
-    mode, device = mode_of(disk), site.scenario.device[disk.device]
-    per_flush, full = _shared(site, vm, device) if mode.endswith("deferred") else (1.0, False)
-    limit = disk.vf_bandwidth
+    mode, limit, open_ = mode_of(disk), disk.vf_bandwidth, exposed(site, vm)
     return Dma(
         mode=mode,
         pages=-(-load.size_bytes >> PAGE_SHIFT),
         misses=_misses(site, vm) if _is_translated(vm) else 0.0,
-        per_flush=per_flush,
-        full=full,
+        per_flush=1.0 if open_ is None else open_.per_flush,
+        full=open_ is not None and not open_.by_timer,
         posted=disk.posted,
         limit=0.0 if limit is None else 1e9 * load.size_bytes / limit,
     )
@@ -77,17 +75,18 @@ def rate_of(site: Site, vm: Vm, device: Device) -> float:
     return min(most, by_cpu, 1e9 * load.jobs * load.outstanding / alone)
 
 
-def _shared(site: Site, vm: Vm, device: Device) -> tuple[float, bool]:
-    """Return how many unmaps share a flush, and whether the full queue is what makes it.
+def exposed(site: Site, vm: Vm) -> Exposure | None:
+    """Return how long unmapped pages stay open, at most the rate of the VM; None if they do not.
 
     All CPUs that take interrupts of the disk fill queues of their own; a flush is for all.
     """
     disk, _ = vm.on_disk
-    places = site.costs.count("flush_queue") - 1
+    if not mode_of(disk).endswith("deferred"):
+        return None
     cpus = min(vm.vcpus, disk.queues or vm.vcpus, most_queues(site, disk) or vm.vcpus)
-    in_time = rate_of(site, vm, device) * site.costs.ns("flush_timeout") / 1e9
-    full = in_time >= places * cpus
-    return max(1.0, float(places * cpus) if full else in_time), full
+    rate = rate_of(site, vm, site.scenario.device[disk.device])
+    places, timeout = site.costs.count("flush_queue"), site.costs.ns("flush_timeout")
+    return exposure(1e9 / rate, cpus, places, timeout)
 
 
 def _misses(site: Site, vm: Vm) -> float:

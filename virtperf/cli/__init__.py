@@ -25,6 +25,7 @@ from virtperf.cli.options import (
     guarded,
     writable,
 )
+from virtperf.cli.protection import protection_
 
 TIMELINES = Path("results/timeline")
 
@@ -127,6 +128,10 @@ app.command(
         "virtperf memory --cpu nehalem --share 0.25 --out results/nehalem",
     ),
 )(memory_)
+app.command(
+    "protection",
+    epilog=examples("virtperf protection", "virtperf protection iommu-modes"),
+)(protection_)
 app.command(epilog=examples("virtperf walk", "virtperf walk --guest 4K --host 2M"))(walk)
 
 

@@ -112,6 +112,14 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
     for kind, names in (("cpu", matrix.cpu_techniques()), ("memory", matrix.memory_techniques())):
         if address.endswith((f".{kind}", f".{kind}.technique")):
             return [name for name in names if _possible(scenario, address, name)] or names
+    if address.endswith(".iommu") and address.startswith("vm"):
+        modes = dict.fromkeys(
+            mode
+            for vm in scenario.vm
+            if vm.disk is not None
+            for mode in matrix.iommu_modes(vm.disk.technique)
+        )
+        return [mode for mode in modes if _possible(scenario, address, mode)] or list(modes)
     if address.endswith(".workload"):
         return catalog.names("workloads")
     if address == "host.policy":
@@ -160,7 +168,12 @@ def make(scenario: "Scenario", levels: Mapping[str, Any], *, band: bool) -> Poin
         events=events_per_request(system),
         theory=bounds(system),
         full_corners={name: resource for name, resource in full.items() if resource},
-        notes=(*_cpu_notes(scenario, changed), *_translated(changed), *_gaps(changed)),
+        notes=(
+            *_cpu_notes(scenario, changed),
+            *_translated(changed),
+            *_protection(changed),
+            *_gaps(changed),
+        ),
     )
 
 
@@ -239,6 +252,13 @@ def _translated(scenario: "Scenario") -> list[str]:
                 "first unit, which the steady state leaves out"
             )
     return says
+
+
+def _protection(scenario: "Scenario") -> list[str]:
+    """Say who is protected from devices that guests have, and what those guests cannot do."""
+    from virtperf.build.protection import protected, says
+
+    return [line for one in protected(scenario) for line in says(one)]
 
 
 def _gaps(scenario: "Scenario") -> list[str]:

@@ -23,7 +23,8 @@ def render(study: Study, *, runs: scheduling.Runs | None = None) -> str:
     claims, missed = tables.validation()
     parts = [] if runs is None else [cpu.part(), memory.part(), scheduling.part(runs)]
     on_cpu, on_memory, scheduled = parts or (None, None, None)
-    sources = [tables.combinations(), tables.sources(results)]
+    sources = [tables.combinations(), tables.protection(), tables.features()]
+    sources.append(tables.sources(results))
     return template.render(
         title="What does virtualization cost here, and where does each microsecond go?",
         study=study,

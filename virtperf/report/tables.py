@@ -110,6 +110,39 @@ def combinations() -> Table:
     return Table("Which techniques go together", ["CPU", "disk", "guest", "", "reason"], rows, 5)
 
 
+def protection() -> Table:
+    """Return who can reach what by DMA, path by path."""
+    from virtperf.technique.io.protection import table as reached
+
+    rows = [
+        [
+            one.technique,
+            one.guest,
+            one.iommu,
+            one.own,
+            one.others,
+            one.host,
+            "until a flush" if one.stale else "-",
+            one.by,
+        ]
+        for one in reached()
+    ]
+    header = ["path", "guest", "IOMMU", "its own", "other guests", "host", "stale", "refused by"]
+    return Table("Who can reach what through a device", header, rows, len(header))
+
+
+def features() -> Table:
+    """Return what each path allows and forbids, with the reason."""
+    from virtperf.technique.io.features import FEATURES, feature, guards
+
+    rows = []
+    for technique in matrix.disk_techniques():
+        found = [feature(technique, name) for name in FEATURES]
+        rows.append([technique, *(f"{one.can}: {one.why}" for one in found), guards(technique)])
+    header = ["path", *FEATURES.values(), "who guards memory"]
+    return Table("What each path allows and forbids", header, rows, len(header))
+
+
 def sources(results: Iterable[Result]) -> Table:
     """Return every number used, with its range and source."""
     seen: dict[str, list[str]] = {}

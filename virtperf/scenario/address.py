@@ -101,7 +101,7 @@ def _put(node: Any, parts: list[Part], value: object) -> bool:
 
 
 def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
-    """Let what hangs on the disk technique follow it: polling, threads, queues, CPU technique."""
+    """Let what hangs on the disk technique follow it: polling, threads, queues, CPU, memory."""
     disk = vm["disk"]["technique"]
     if matrix.queues(disk):
         vm["disk"].pop("queues", None)
@@ -111,6 +111,8 @@ def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
     direct.follow(vm["disk"])
     if cpu_too and whole.forbidden(vm):
         vm["cpu"] = {"technique": matrix.default_cpu(disk)}
+        if whole.forbidden(vm):
+            vm.pop("memory", None)
 
 
 def _follow_cpu(vm: dict[str, Any], *, memory_too: bool) -> None:

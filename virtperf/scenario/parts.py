@@ -53,6 +53,8 @@ class Host(Frozen):
     """Whether pCPUs 2k and 2k + 1 are the two threads of a core, and share its speed."""
     policy: PolicyName = "round-robin"
     """Who runs where; ``virtperf list policies`` names them."""
+    memory: Size | None = None
+    """Memory of the machine, of which a device without an IOMMU reaches each page."""
     slice: Annotated[Duration, Field(gt=0)] | None = None
     """Longest uninterrupted run while others wait; by default the policy's, or the platform's."""
     scheduler: dict[str, Constant] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from virtperf.validation.claim import Claim, Estimate
 from virtperf.validation.cpu_claims import CPU_CLAIMS
 from virtperf.validation.given import Given
 from virtperf.validation.io_claims import IO_CLAIMS
+from virtperf.validation.iommu_claims import IOMMU_CLAIMS
 from virtperf.validation.memory_claims import MEMORY_CLAIMS
 from virtperf.validation.nested_claims import NESTED_CLAIMS
 from virtperf.validation.paging_claims import PAGING_CLAIMS
@@ -307,4 +308,5 @@ CLAIMS = (
     *PAGING_CLAIMS,
     *NESTED_CLAIMS,
     *IO_CLAIMS,
+    *IOMMU_CLAIMS,
 )

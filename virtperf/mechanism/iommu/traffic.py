@@ -10,6 +10,7 @@ from random import Random
 from typing import Literal
 
 from virtperf.errors import ParameterError
+from virtperf.mechanism.iommu.flush_queue import FlushQueues
 from virtperf.mechanism.iommu.mapper import Mapper
 from virtperf.mechanism.iommu.tables import RemappingTables, span_of
 from virtperf.mechanism.iommu.unit import Iommu
@@ -20,6 +21,7 @@ Maps = Literal["static", "strict", "deferred"]
 SUBMISSION_BYTES, COMPLETION_BYTES = 64, 16  # of a ring's entry (NVMe)
 WARM, MEASURED = 4_000, 12_000  # accesses, of all devices
 SEED = 1
+WINDOW, MOST = 8, 60_000  # times that all queues fill, and the timer; unmaps for the latter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,69 @@ def misses(streams: tuple[Stream, ...], entries: int) -> tuple[float, ...]:
     for device in devices * rounds:
         device.request()
     return tuple((d.missed - b) / rounds for d, b in zip(devices, before, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """The window in which unmapped pages are reached, at a constant rate.
+
+    Attributes
+    ----------
+    most, mean : float
+        Entries that wait for a flush, of all CPUs together.
+    longest_ns, mean_ns : float
+        How long they do.
+    per_flush : float
+        Unmaps for each flush.
+    by_timer : bool
+        Whether the timer is what flushes.
+    """
+
+    most: int
+    mean: float
+    longest_ns: float
+    mean_ns: float
+    per_flush: float
+    by_timer: bool
+
+
+@cache
+def exposure(gap_ns: float, cpus: int, entries: int, timeout_ns: float) -> Exposure:
+    """Return how long deferred invalidation leaves pages open, if one is unmapped each `gap_ns`.
+
+    CPUs take turns. It is a run of the flush queues, some flushes long.
+
+    Examples
+    --------
+    >>> fast = exposure(1_000.0, 1, 256, 1e7)
+    >>> fast.most, fast.by_timer, fast.longest_ns
+    (255, False, 255000.0)
+    """
+    released: list[int] = []
+    queues = FlushQueues(
+        lambda: None,
+        lambda cpu, waiting: released.append(cpu),
+        cpus=cpus,
+        entries=entries,
+        timeout_ns=timeout_ns,
+    )
+    most = 0
+    length = min(MOST, round(WINDOW * timeout_ns / gap_ns))
+    for number in range(max(WINDOW * cpus * entries, length)):
+        queues.add(number % cpus, number, 1, number * gap_ns)
+        most = max(most, len(queues))
+    flushes = queues.by_count + queues.by_timer
+    if not flushes:
+        raise ParameterError("exposure", "gap", "such that something is flushed", gap_ns)
+    mean_ns = queues.exposed_ns / queues.closed
+    return Exposure(
+        most=most,
+        mean=mean_ns / gap_ns,
+        longest_ns=queues.longest_ns,
+        mean_ns=mean_ns,
+        per_flush=queues.closed / flushes,
+        by_timer=queues.by_timer > queues.by_count,
+    )
 
 
 class _Device:
