@@ -53,14 +53,13 @@ class Host(Frozen):
     """Whether pCPUs 2k and 2k + 1 are the two threads of a core, and share its speed."""
     policy: PolicyName = "round-robin"
     """Who runs where; ``virtperf list policies`` names them."""
-    memory: Size | None = None
-    """Memory of the machine, of which a device without an IOMMU reaches each page."""
     slice: Annotated[Duration, Field(gt=0)] | None = None
     """Longest uninterrupted run while others wait; by default the policy's, or the platform's."""
     scheduler: dict[str, Constant] = Field(default_factory=dict)
     """Other constants of the policy, by name; ``virtperf show`` tells a policy's."""
     memory: Annotated[Size, Field(gt=0)] | None = None
-    """What there is for the data of all guests, shared as they need it; by default they fit."""
+    """Memory of the machine, which the guests' data share as they need it, and of which a device
+    without an IOMMU reaches each page; by default data fit."""
     reclaim: Literal["swap", "balloon"] = "swap"
     """How the host gets memory back that guests need and it does not have: it pages out what it
     sees unused, or has the guests' balloons take it, upon which they page themselves."""
