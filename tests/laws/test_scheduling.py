@@ -4,7 +4,7 @@ import pytest
 
 from tests.random_systems import RandomSystem
 from tests.schedules import under_credit
-from tests.systems import DISKS, system
+from tests.systems import DISKS, SLEEPLESS, system
 from virtperf.assembly.scheduling import SWITCH
 from virtperf.sim import run
 from virtperf.sim.engine import Machine
@@ -73,7 +73,7 @@ def test_pinned_workers_do_not_migrate(disk):
     assert snapshots(SYSTEMS[f"{disk}, pinned"])[-1].migrations == 0
 
 
-@pytest.mark.parametrize("disk", DISKS)
+@pytest.mark.parametrize("disk", [disk for disk in DISKS if disk not in SLEEPLESS])
 def test_where_nobody_is_preempted_all_waiting_comes_after_a_wake_up(disk):
     """Those that wait still, at the end, have not been counted."""
     machine = Machine(system(disk, **CROWD | {"slice_": "1s"}), seed=1, replication=0, requests=600)

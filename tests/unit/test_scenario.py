@@ -319,11 +319,11 @@ MISTAKES = [
         "vm[1].disk.workers must be left out unless disk.technique is vhost-blk",
     ),
     (
-        {"vm0_disk": {"technique": "vhost-blk", "workers": "two"}},
+        {"vm0_disk": {"technique": "vhost-blk", "poll": None, "workers": "two"}},
         "vm[0].disk.workers must be a whole number, at least 1, or \"per-queue\", got 'two'",
     ),
     (
-        {"vm0_disk": {"technique": "vhost-blk", "workers": 2}},
+        {"vm0_disk": {"technique": "vhost-blk", "poll": None, "workers": 2}},
         "vm[0].disk.workers must be at most the disk's queues (1), got 2",
     ),
     (
