@@ -15,17 +15,19 @@ WORDS = {
     "posted": st.booleans(),
     "slice_": st.sampled_from(["20us", "300us"]),
     "moderated": st.booleans(),
+    "shared": st.booleans(),
     "platform": st.sampled_from(["toy", "zen1-kvm-guest"]),
 }
 
 
-def build_one(case, vcpus, pcpus, jobs, outstanding, posted, slice_, moderated, platform):
-    """Return a system with one VM that has a device, or is the machine."""
+def build_one(case, vcpus, pcpus, jobs, outstanding, posted, slice_, moderated, shared, platform):
+    """Return a system with one VM that has a device, or is the machine; queues may be shared."""
     disk, mode = case
     words = {"vcpus": vcpus, "pcpus": pcpus, "slice": slice_, "platform": platform}
     words["load"] = {"kind": "closed", "outstanding": outstanding, "jobs": jobs}
+    words["options"] = {"queues": 1} if shared else {}
     if disk != "native":
-        words["options"] = {"posted": posted}
+        words["options"]["posted"] = posted
     if moderated:
         words["device"] = {"moderation": {"timer": "30us", "count": 4}}
     return direct(disk, mode, **words)

@@ -187,7 +187,7 @@ def test_the_same_shadow_costs_what_the_cpu_technique_makes_of_it():
 
 def test_no_memory_or_io_module_names_a_cpu_technique():
     folder = Path(catalog.__file__).parent / "technique"
-    names = set(TECHNIQUES) - {"direct", "static"}  # also a kind of page tables, a use of an IOMMU
+    names = set(TECHNIQUES) - {"direct", "static"}  # also of page tables, and of maps of an IOMMU
     modules = {name.replace("-", "_") for name in TECHNIQUES} | {"emulation"}
     for path in [*(folder / "memory").glob("*.py"), *(folder / "io").glob("*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
