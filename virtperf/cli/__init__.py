@@ -25,6 +25,7 @@ from virtperf.cli.options import (
     guarded,
     writable,
 )
+from virtperf.cli.paths import path as path_
 from virtperf.cli.protection import protection_
 
 TIMELINES = Path("results/timeline")
@@ -225,6 +226,16 @@ def compare(
 
         beside = "\n\n" + beside_measurement(result, base, measured)
     _deliver(result, out, format, after=beside)
+
+
+app.command(
+    "path",
+    epilog=examples(
+        "virtperf path first-light",
+        "virtperf path first-light --over vm.disk=native,virtio --out results/paths",
+        "virtperf path whole-vm --over vm",
+    ),
+)(path_)
 
 
 @app.command(

@@ -16,8 +16,10 @@ from virtperf.plot.gantt import gantt
 from virtperf.plot.memory import footprint_cost, switch_cost, walk_references
 from virtperf.plot.miss_ratio import miss_ratio_curve
 from virtperf.plot.paging import faults_over_time, table_memory
+from virtperf.plot.paths import latency_throughput, payer_stack
 from virtperf.plot.reasons import exits_by_reason
 from virtperf.plot.schedule import schedules
+from virtperf.plot.sequence import sequence
 from virtperf.plot.translator import thrash, warm_up
 from virtperf.plot.winner import winner_map
 
@@ -31,11 +33,14 @@ __all__ = [
     "footprint_cost",
     "gantt",
     "interrupt_flags",
+    "latency_throughput",
     "miss_ratio_curve",
+    "payer_stack",
     "request_times",
     "response",
     "save",
     "schedules",
+    "sequence",
     "short",
     "slowdown",
     "switch_cost",

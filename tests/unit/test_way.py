@@ -1,0 +1,65 @@
+"""The way of one request: its legs, their sequence diagram, and the verb that prints them."""
+
+import pytest
+from typer.testing import CliRunner
+
+from virtperf.build import build
+from virtperf.cli import app
+from virtperf.errors import ParameterError
+from virtperf.plot import sequence
+from virtperf.scenario import Scenario
+from virtperf.theory import zero_load
+from virtperf.theory.way import way
+from virtperf.units import TICKS_PER_NS
+
+SCENARIO = Scenario.load("first-light")
+
+
+@pytest.mark.parametrize("disk", ["native", "virtio", "emulated-ahci", "passthrough"])
+def test_legs_follow_each_other_and_are_the_whole_latency(disk):
+    system = build(SCENARIO.with_("vm.disk", disk))
+    legs = way(system)
+
+    for before, after in zip(legs, legs[1:], strict=False):
+        assert after.start == pytest.approx(before.start + before.ns)
+        assert (before.where, before.account) != (after.where, after.account)
+    assert sum(leg.ns for leg in legs) == pytest.approx(zero_load(system).latency / TICKS_PER_NS)
+
+
+def test_a_kick_is_on_the_vcpu_and_the_host_io_on_the_io_thread():
+    legs = way(build(SCENARIO.with_("vm.disk", "virtio")))
+    where = {leg.what: leg.where for leg in legs}
+    assert where["exit kick"] == "vcpu0"
+    assert where["host I/O"] == "iothread"
+    assert where["device"] == "vda"
+
+
+def test_the_diagram_has_a_column_for_each_place_and_an_arrow_where_it_changes():
+    legs = way(build(SCENARIO.with_("vm.disk", "virtio")))
+    ax = sequence(legs, title="one read")
+
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["vcpu0", "iothread", "vda"]
+    changes = sum(a.where != b.where for a, b in zip(legs, legs[1:], strict=False))
+    assert sum(getattr(text, "arrow_patch", None) is not None for text in ax.texts) == changes
+    assert ax.get_title(loc="left") == "one read"
+    says = " ".join(text.get_text() for text in ax.texts)
+    assert "exit kick" in says
+    assert " us" in says
+
+
+def test_a_way_without_legs_is_refused():
+    with pytest.raises(ParameterError, match="1 to 60 legs"):
+        sequence([])
+
+
+def test_the_verb_prints_every_point_and_draws_it(tmp_path):
+    said = CliRunner().invoke(
+        app, ["path", "first-light", "--over", "vm.disk=native,virtio", "--out", str(tmp_path)]
+    )
+    assert said.exit_code == 0
+    assert "vm.disk=native: " in said.output
+    assert "exit kick" in said.output
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "path-vm.disk=native.png",
+        "path-vm.disk=virtio.png",
+    ]
