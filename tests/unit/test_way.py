@@ -1,5 +1,7 @@
 """The way of one request: its legs, their sequence diagram, and the verb that prints them."""
 
+import itertools
+
 import pytest
 from typer.testing import CliRunner
 
@@ -20,7 +22,7 @@ def test_legs_follow_each_other_and_are_the_whole_latency(disk):
     system = build(SCENARIO.with_("vm.disk", disk))
     legs = way(system)
 
-    for before, after in zip(legs, legs[1:], strict=False):
+    for before, after in itertools.pairwise(legs):
         assert after.start == pytest.approx(before.start + before.ns)
         assert (before.where, before.account) != (after.where, after.account)
     assert sum(leg.ns for leg in legs) == pytest.approx(zero_load(system).latency / TICKS_PER_NS)
@@ -39,7 +41,7 @@ def test_the_diagram_has_a_column_for_each_place_and_an_arrow_where_it_changes()
     ax = sequence(legs, title="one read")
 
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["vcpu0", "iothread", "vda"]
-    changes = sum(a.where != b.where for a, b in zip(legs, legs[1:], strict=False))
+    changes = sum(a.where != b.where for a, b in itertools.pairwise(legs))
     assert sum(getattr(text, "arrow_patch", None) is not None for text in ax.texts) == changes
     assert ax.get_title(loc="left") == "one read"
     says = " ".join(text.get_text() for text in ax.texts)
