@@ -22,6 +22,12 @@ def population(word: Any) -> Any:
 
 
 @inlined
+def lowest(word: Any) -> Any:
+    """Return the place of the lowest bit that is set: an instruction as well."""
+    return np.uint64(population(np.uint64(~word & (word - 1))))
+
+
+@inlined
 def unsigned_bucket(key: Any, drop: Any) -> Any:
     """Return the same as `bucket`, unsigned."""
     return (key * _GOLDEN) >> drop
