@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from virtperf.build import build
-from virtperf.errors import ScenarioError
+from virtperf.errors import ParameterError, ScenarioError
 from virtperf.scenario import Scenario
 
 DEVICE = {"channels": 4, "service": {"kind": "deterministic", "value": "20us"}}
@@ -128,8 +128,19 @@ MISTAKES = [
                 "disk": {"iommu": "viommu-strict"},
             }
         ),
-        "vm[0].disk.iommu must not be viommu-strict with guest ported: it knows machine "
-        "addresses, and its hypervisor maps by the types of pages; no IOMMU is emulated for it",
+        "vm[0].disk.iommu must not be viommu-strict with cpu paravirtual: its guest knows machine "
+        "addresses, and the hypervisor maps by the types of pages; no IOMMU is emulated for it",
+    ),
+    (
+        tables({"guest": "ported", "disk": {"iommu": "none"}}),
+        "vm[0].disk.iommu must not be none under passthrough with cpu hardware, even ported: its "
+        "driver gives the device guest-physical addresses, which without an IOMMU are taken for "
+        "the machine's, so that DMA ends in somebody else's memory",
+    ),
+    (
+        tables({"guest": "ported", "cpu": {"technique": "paravirtual"}, "disk": {"posted": True}}),
+        "vm[0].disk.posted must be false or left out under cpu paravirtual: its interrupts come "
+        "from the hypervisor, in software",
     ),
 ]
 
@@ -159,7 +170,7 @@ def test_all_problems_of_a_file_come_at_once():
             d={"vfs": 2},
         ),
         tables({"guest": "ported", "cpu": {"technique": "paravirtual"}, "disk": {"iommu": "none"}}),
-        tables({"guest": "ported", "cpu": {"technique": "hardware"}, "disk": {"iommu": "none"}}),
+        tables({"guest": "ported", "cpu": {"technique": "hardware"}}),
         tables({"disk": {"technique": "native", "iommu": "strict"}}),
     ],
     ids=str,
@@ -199,3 +210,20 @@ def test_iommus_are_stations_that_their_devices_share():
     ]
     plain = build(Scenario.from_dict(tables({"disk": {"technique": "virtio"}})))
     assert not any("iommu" in station.name for station in plain.stations)
+
+
+def test_posting_on_a_platform_that_cannot_is_refused_when_it_is_built():
+    data = tables({"disk": {"posted": True}}) | {"platform": "zen1-kvm-guest"}
+    with pytest.raises(ParameterError, match="posted must be false or left out on zen1-kvm-guest"):
+        build(Scenario.from_dict(data))
+
+
+def test_a_ported_guests_interrupts_are_the_hypervisors_and_then_events():
+    ported = {"guest": "ported", "cpu": {"technique": "paravirtual"}}
+    built = build(Scenario.from_dict(tables(ported)))
+    told = [built.steps[slice(*bell.debt[3])] for bell in built.bells]
+    assert [built.accounts[step.account] for step in told[0]] == [
+        "vcpu: hypercall interrupt",
+        "host: interrupt of a device",
+        "vcpu: reflected event",
+    ]

@@ -7,6 +7,7 @@ What depends on all devices behind an IOMMU together, the misses of its IOTLB, c
 from typing import cast
 
 from virtperf.build.site import Site
+from virtperf.errors import ParameterError
 from virtperf.mechanism.iommu.traffic import Exposure, Maps, Stream, exposure, misses
 from virtperf.mechanism.memory.pages import PAGE_SHIFT, PageSize
 from virtperf.scenario import ClosedLoad, Device, Disk, Vm
@@ -51,9 +52,29 @@ def dma_of(site: Site, vm: Vm) -> Dma:
         misses=_misses(site, vm) if _is_translated(vm) else 0.0,
         per_flush=1.0 if open_ is None else open_.per_flush,
         full=open_ is not None and not open_.by_timer,
-        posted=disk.posted,
+        posted=_posted(site, vm),
         limit=0.0 if limit is None else 1e9 * load.size_bytes / limit,
     )
+
+
+def _posted(site: Site, vm: Vm) -> bool:
+    """Return whether a device's interrupts are posted: its vCPUs, and the IOMMU, must know how.
+
+    Raises
+    ------
+    ParameterError
+        If the scenario says so, and the platform's processor cannot.
+    """
+    disk, costs = vm.on_disk[0], site.costs
+    if disk.technique not in matrix.GIVEN:
+        return False
+    able = vm.cpu.technique in matrix.TAKES_POSTED and bool(costs.count("apicv"))
+    if disk.posted is None:
+        return able and bool(costs.count("interrupt_posting"))
+    if disk.posted and not able:
+        must = f"false or left out on {costs.sets[0].name}, whose vCPUs take none (apicv)"
+        raise ParameterError(f"{vm.name}.disk", "posted", must, True)
+    return disk.posted
 
 
 def rate_of(site: Site, vm: Vm, device: Device) -> float:

@@ -21,6 +21,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
     for name, vm, disk in vms:
         yield from _modes(name, vm, disk)
         yield from _fields(name, disk)
+        yield from _interrupts(name, vm, disk)
     devices = data.get("device")
     if isinstance(devices, Mapping):
         known = {str(name): device for name, device in devices.items() if _is_table(device)}
@@ -45,6 +46,8 @@ def _modes(name: str, vm: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterato
     """Yield where an IOMMU is used as nobody can, or is needed and not there."""
     technique, mode = disk["technique"], disk.get("iommu")
     legal, guest = matrix.iommu_modes(technique), vm.get("guest", "unmodified")
+    cpu = vm["cpu"].get("technique") if _is_table(vm.get("cpu")) else None
+    machine = guest == "ported" and cpu in matrix.KNOWS_MACHINE
     if mode is None:
         return
     if not legal:
@@ -58,16 +61,17 @@ def _modes(name: str, vm: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterato
             f"{name}.disk.iommu must be one of {', '.join(legal)} under {technique}, got "
             f"{mode!r}: {why}"
         )
-    elif technique in matrix.GIVEN and mode == "none" and guest == "unmodified":
+    elif technique in matrix.GIVEN and mode == "none" and not machine:
+        who = f"guest {guest}" if guest == "unmodified" else f"cpu {cpu}, even ported"
         yield (
-            f"{name}.disk.iommu must not be none under {technique} with guest unmodified: its "
-            "driver gives the device guest-physical addresses, which without an IOMMU are taken "
-            "for the machine's, so that DMA ends in somebody else's memory"
+            f"{name}.disk.iommu must not be none under {technique} with {who}: its driver gives "
+            "the device guest-physical addresses, which without an IOMMU are taken for the "
+            "machine's, so that DMA ends in somebody else's memory"
         )
-    elif guest == "ported" and mode.startswith("viommu"):
+    elif machine and isinstance(mode, str) and mode.startswith("viommu"):
         yield (
-            f"{name}.disk.iommu must not be {mode} with guest ported: it knows machine addresses, "
-            "and its hypervisor maps by the types of pages; no IOMMU is emulated for it"
+            f"{name}.disk.iommu must not be {mode} with cpu {cpu}: its guest knows machine "
+            "addresses, and the hypervisor maps by the types of pages; no IOMMU is emulated for it"
         )
 
 
@@ -76,6 +80,15 @@ def _fields(name: str, disk: Mapping[str, Any]) -> Iterator[str]:
         if disk.get(field) is not None and disk["technique"] not in legal:
             one = " or ".join(legal)
             yield f"{name}.disk.{field} must be left out unless disk.technique is {one}"
+
+
+def _interrupts(name: str, vm: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where interrupts are to be posted to vCPUs that take none."""
+    cpu = vm["cpu"].get("technique") if _is_table(vm.get("cpu")) else None
+    known = cpu in matrix.cpu_techniques() and disk["technique"] in matrix.GIVEN
+    if disk.get("posted") is True and known and cpu not in matrix.TAKES_POSTED:
+        why = "its interrupts come from the hypervisor, in software"
+        yield f"{name}.disk.posted must be false or left out under cpu {cpu}: {why}"
 
 
 def _owners(devices: Mapping[str, Any], vms: list[Any]) -> Iterator[str]:

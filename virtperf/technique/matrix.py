@@ -20,6 +20,11 @@ HOSTLESS = ("direct",)
 
 DIRECT = ("native", "passthrough", "sriov")
 """Disk techniques under which the guest's own driver programs the device's DMA."""
+TAKES_POSTED = ("hardware",)
+"""CPU techniques whose vCPUs can take a device's interrupt without leaving the guest (APICv)."""
+KNOWS_MACHINE = ("paravirtual",)
+"""CPU techniques whose guests know machine addresses; all others have guest-physical ones."""
+
 GIVEN = ("passthrough", "sriov")
 """Those of them that give a guest a device, or a function of one: not every scenario has one."""
 

@@ -61,11 +61,8 @@ def _plan(guest: Guest, costs: Costs, limit: Path, stations: tuple[str, ...] = (
 
 def _irq(guest: Guest, costs: Costs) -> Bell:
     """Return the device's interrupt; what delivering it takes besides is the CPU technique's."""
-    posted = guest.dma.posted
-    if posted is None:
-        posted = bool(costs.count("interrupt_posting"))
     states: dict[ConsumerState, Ringing] = {}
-    if posted:
+    if guest.dma.posted:
         woken = work("handler", costs.ns("wakeup_interrupt"), WAKE_UP, masked=True)
         states["asleep"] = Ringing(target=(woken,))
     else:

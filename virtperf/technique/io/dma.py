@@ -42,8 +42,8 @@ class Dma:
         Unmaps that share a deferred flush.
     full : bool
         Whether the full queue flushes, in the request that fills it, or the timer.
-    posted : bool, optional
-        Whether the device's interrupts are posted; by default as the platform's are.
+    posted : bool
+        Whether the device's interrupts are posted.
     limit : float
         Time that a request's data take at the rate a virtual function is limited to, in ns; 0 if
         it is not.
@@ -54,7 +54,7 @@ class Dma:
     misses: float = 0.0
     per_flush: float = 1.0
     full: bool = False
-    posted: bool | None = None
+    posted: bool = False
     limit: float = 0.0
 
 
