@@ -144,3 +144,23 @@ def test_a_process_switch_is_not_interrupted_by_another_one():
     path = (work("h", 1e5, "h"), end())
     assembly.source("h", {"h": (1.0, path)}, to="h", outstanding=1)
     Machine(assembly.system(), seed=1, replication=0, requests=20).run()
+
+
+def test_a_task_that_has_nothing_left_asks_to_be_told_though_its_vcpu_goes_on():
+    """Kernel threads a and b share a vCPU: a is kicked at each of its requests, for b keeps it."""
+    assembly = Assembly("tasks", pcpus=2)
+    assembly.worker("g", "g")
+    assembly.worker("v", "v")
+    for n in "ab":
+        assembly.task(n, "v", batch=1)
+    kick = Bell(name="", to="", rule="event-index", costs={}, counts="kicks")
+    assembly.bell("kick", kick, to="a", sender="g")
+    path = (work("g", 4_000, "g"), ring("kick"), work("v", 1_000, "a"), end())
+    assembly.source("g", {"k": (1.0, path)}, to="g", gap=Deterministic(6_000))
+    assembly.source("b", {"j": (1.0, (work("v", 2_000, "b"), end()))}, to="b", outstanding=1)
+    machine = Machine(assembly.system(), seed=1, replication=0, requests=200)
+    result = machine.run()
+    system = assembly.system()
+    kicked, last = system.groups.index("k"), result.snapshots[-1]
+
+    assert last.counters[system.counters.index("kicks")] >= last.completed[kicked] > 40

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from virtperf.build import computing, on_iommu
-from virtperf.build.polling import for_all
+from virtperf.assembly.laying import Expand
+from virtperf.build import computing, dom0, on_iommu
+from virtperf.build.polling import delivered, for_all
 from virtperf.build.site import Site
 from virtperf.path import (
     Bell,
@@ -34,6 +35,7 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     """Add a VM."""
     disk, load = vm.on_disk
     plan = disk_plan(disk.technique, _guest(site, vm), site.costs)
+    expand = dom0.of(site).expanding(cpu) if plan.tasks else cpu.expand
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
     halts = load.lock is not None and load.lock.discipline == "paravirtual"
     kick = (KICK,) if halts else ()
@@ -46,11 +48,13 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     _add_threads(site, vm, name, plan, cpu)
     for called in plan.stations:
         site.assembly.station(f"{name}.{called}", 1, called=called)
+    for called in plan.spinlocks:
+        _add_spinlock(site, f"{name}.{called}", called)
     if load.lock is not None:
         _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
     most = on_iommu.most_queues(site, disk) or vm.vcpus
     queues = [
-        _add_queue(site, vm, name, number, plan, cpu)
+        _add_queue(site, vm, name, number, plan, cpu, expand)
         for number in range(min(most, disk.queues_on(vm.vcpus)))
     ]
     seen = [
@@ -61,7 +65,11 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
         site.assembly.task(job, vcpus[on])
         own = units.names(job, number) if units is not None else {}
         before = units.unit[:-1] if units is not None else ()
-        _add_job(site, vm, job, seen[on] | own, before, plan, cpu)
+        _add_job(site, vm, job, seen[on] | own, before, plan, expand)
+
+
+def _add_spinlock(site: Site, name: str, called: str) -> None:
+    site.assembly.lock(name, called=called, wake_ns=0.0, discipline="ticket")
 
 
 def _add_guest_lock(site: Site, name: str, discipline: str) -> None:
@@ -102,7 +110,7 @@ def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -
 
 
 def _add_queue(
-    site: Site, vm: Vm, name: str, number: int, plan: Plan, cpu: CpuTechnique
+    site: Site, vm: Vm, name: str, number: int, plan: Plan, cpu: CpuTechnique, expand: Expand
 ) -> dict[str, str]:
     """Add a queue of the disk, whose completion interrupts the vCPU of its number takes.
 
@@ -113,8 +121,14 @@ def _add_queue(
     names = {"handler": handler, "handler.interrupt": f"{handler}.interrupt", "vcpu": handler}
     names |= {"device": disk.device, "link": f"{disk.device}.link"}
     names |= {thread.name: f"{name}.{thread.of(number)}" for thread in plan.threads}
-    names |= {called: f"{name}.{called}" for called in (*plan.locks, *plan.stations, GUEST_LOCK)}
+    own = (*plan.locks, *plan.stations, *plan.spinlocks, GUEST_LOCK)
+    names |= {called: f"{name}.{called}" for called in own}
     names |= on_iommu.local_names(site, disk)
+    for called in plan.queue_locks:
+        names[called] = f"{handler}.{called}"
+        _add_spinlock(site, names[called], called)
+    if plan.tasks:
+        names |= dom0.of(site).place(handler, plan.tasks)
     if plan.slots is not None:
         names[plan.slots.name] = f"{handler}.{plan.slots.name}"
         site.assembly.credit(names[plan.slots.name], plan.slots.count, called=plan.slots.name)
@@ -122,7 +136,11 @@ def _add_queue(
     moderation = site.scenario.device[disk.device].moderation
     for bell in plan.bells:
         names[bell.name] = f"{handler}.{bell.name}"
-        priced = _delivered(bell, vm, cpu) if bell.to == "handler.interrupt" else bell
+        priced = bell
+        if bell.to == "handler.interrupt":
+            priced = delivered(bell, for_all(cpu.delivery(), vm), for_all(bell.costs, vm))
+        elif plan.tasks and bell.to != dom0.LOCAL:
+            priced = dom0.of(site).delivered(bell)
         sender = senders[bell.name]
         if sender == DEVICE and moderation is not None:
             priced = replace(
@@ -133,7 +151,7 @@ def _add_queue(
             priced,
             to=names[bell.to],
             sender=names.get(sender, ""),
-            expand=cpu.expand,
+            expand=expand,
         )
     return names
 
@@ -173,7 +191,7 @@ def _add_job(
     names: Mapping[str, str],
     before: Path,
     plan: Plan,
-    cpu: CpuTechnique,
+    expand: Expand,
 ) -> None:
     """Add the requests of a job, with what it does `before` each."""
     _, load = vm.on_disk
@@ -190,7 +208,7 @@ def _add_job(
         order=load.order,
         names=names,
         group=site.group(vm),
-        expand=cpu.expand,
+        expand=expand,
     )
 
 
@@ -215,21 +233,11 @@ def _guest(site: Site, vm: Vm) -> Guest:
         threads=disk.threads_for(vm.vcpus),
         section=_section(load.lock),
         dma=on_iommu.dma_of(site, vm),
+        size=load.size_bytes,
+        ring_pages=disk.ring_pages or 1,
+        grants=disk.grants or "persistent",
+        others=dom0.vcpus(site) - 1,
     )
-
-
-def _delivered(bell: Bell, vm: Vm, cpu: CpuTechnique) -> Bell:
-    """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's.
-
-    What the host does about it comes first; a guest that is left for that is not left again.
-    """
-    costs = {}
-    own = for_all(bell.costs, vm)
-    for state, cost in for_all(cpu.delivery(), vm).items():
-        host = own[state].target
-        more = tuple(part for part in cost.target if part not in host)
-        costs[state] = replace(cost, sender=own[state].sender, target=(*host, *more))
-    return replace(bell, costs=costs)
 
 
 def _section(held: Section | None) -> Path:
@@ -243,7 +251,8 @@ def _section(held: Section | None) -> Path:
 def _senders(plan: Plan) -> dict[str, str]:
     """Return who rings each doorbell: the thread that holds the request, or who is none."""
     senders: dict[str, str] = {}
-    to = {bell.name: bell.to.removesuffix(".interrupt") for bell in plan.bells}
+    tasks = {task.name: dom0.LOCAL for task in plan.tasks}
+    to = {bell.name: tasks.get(bell.to, bell.to.removesuffix(".interrupt")) for bell in plan.bells}
     for path in plan.paths.values():
         _follow(path, "vcpu", senders, to)
     return senders

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from virtperf.path import CONSUMER_STATES, ConsumerState, Path, Ringing, Transition
+from virtperf.path import CONSUMER_STATES, Bell, ConsumerState, Path, Ringing, Transition
 from virtperf.scenario import Vm
 from virtperf.technique.cpu import CpuTechnique
 
@@ -50,3 +50,19 @@ def for_all(costs: Mapping[ConsumerState, Ringing], vm: Vm) -> dict[ConsumerStat
     if vm.guest_poll is not None:
         every["polling"] = every["other"]
     return every
+
+
+def delivered(
+    bell: Bell, by: Mapping[ConsumerState, Ringing], own: Mapping[ConsumerState, Ringing]
+) -> Bell:
+    """Return an interrupt's doorbell: the sender's cost is the device's, the rest the CPU's, `by`.
+
+    What the host does about it, of the `own` costs, comes first; a guest that is left for that is
+    not left again.
+    """
+    costs = {}
+    for state, cost in by.items():
+        host = own[state].target
+        more = tuple(part for part in cost.target if part not in host)
+        costs[state] = replace(cost, sender=own[state].sender, target=(*host, *more))
+    return replace(bell, costs=costs)

@@ -7,7 +7,7 @@ from virtperf import catalog
 from virtperf.assembly.scheduling import Share
 from virtperf.params import ParameterSet, Quantity
 from virtperf.rules.policies import POLICIES
-from virtperf.scenario import Host, Vm
+from virtperf.scenario import Dom0, Host, Vm
 from virtperf.tables import Policy
 from virtperf.technique.costs import Costs
 from virtperf.units import ticks
@@ -39,11 +39,16 @@ class Scheduler:
 
         A cap is that of the vCPUs together; host threads are no part of it.
         """
-        weight = self.weight if vm.weight is None else vm.weight
         if thread:
+            weight = self.weight if vm.weight is None else vm.weight
             return Share(weight=weight, affinity=vm.thread_affinity or ())
-        cap = 0 if vm.cap is None else max(1, round(1000 * vm.cap))
-        return Share(domain=name, weight=weight, cap=cap, affinity=vm.affinity or ())
+        return self.share_of(vm, name)
+
+    def share_of(self, given: Vm | Dom0, name: str) -> Share:
+        """Return what a vCPU of the domain `name` may have."""
+        weight = self.weight if given.weight is None else given.weight
+        cap = 0 if given.cap is None else max(1, round(1000 * given.cap))
+        return Share(domain=name, weight=weight, cap=cap, affinity=given.affinity or ())
 
 
 def scheduler(host: Host, costs: Costs) -> Scheduler:

@@ -31,6 +31,7 @@ from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique
 
 if TYPE_CHECKING:
+    from virtperf.build.dom0 import DriverDomain
     from virtperf.build.memory_use import MemoryUse
 
 
@@ -51,12 +52,15 @@ class Site:
         What stands so far.
     memory : dict
         What is to be said of the memory of VMs that work, by name.
+    dom0 : DriverDomain, optional
+        The driver domain, once a split driver needs one.
     """
 
     def __init__(self, scenario: Scenario, numbers: ParameterSet) -> None:
         self.scenario = scenario
         self.costs = Costs(numbers, catalog.devices(), catalog.iommus())
         self.memory: dict[str, MemoryUse] = {}
+        self.dom0: DriverDomain | None = None
         self.scheduler = scheduler(scenario.host, self.costs)
         self.assembly = Assembly(
             scenario.name,

@@ -146,7 +146,7 @@ def _end(s: Any, w: Any, inbox: Any) -> None:
         inbox.told = 1
         if inbox.level == 0:
             add(s, w, inbox)
-    elif inbox.level:
+    elif inbox.index != w.inbox:  # a handler's, or a task's, which has nothing left to do
         publish(s, inbox)
 
 

@@ -20,12 +20,14 @@ from virtperf.scenario.parts import (
     Vm,
     WorkLoad,
 )
+from virtperf.scenario.split import Dom0
 
 __all__ = [
     "ClosedLoad",
     "Cpu",
     "Device",
     "Disk",
+    "Dom0",
     "GuestPoll",
     "HaltPoll",
     "Host",

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from virtperf.errors import UnknownNameError
-from virtperf.scenario import direct, profiles, whole
+from virtperf.scenario import direct, profiles, split, whole
 from virtperf.technique import matrix
 
 _PART = re.compile(r"([\w-]+)(?:\[(\d+)\])?")
@@ -109,6 +109,7 @@ def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
         if disk not in matrix.disks_where(field):
             vm["disk"].pop(field, None)
     direct.follow(vm["disk"])
+    split.follow(vm["disk"])
     if cpu_too and whole.forbidden(vm):
         vm["cpu"] = {"technique": matrix.default_cpu(disk)}
         if whole.forbidden(vm):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Item = TypeVar("Item")
 Tables = Annotated[tuple[Item, ...], Field(strict=False)]  # TOML has lists; a frozen model, tuples
 Count = Annotated[int, Field(ge=1)]
+Affinity = Annotated[Tables[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
 class Frozen(BaseModel):

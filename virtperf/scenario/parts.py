@@ -29,7 +29,8 @@ from virtperf.scenario.fields import (
     Size,
     Workers,
 )
-from virtperf.scenario.frozen import Count, Frozen, Tables
+from virtperf.scenario.frozen import Affinity, Count, Frozen, Tables
+from virtperf.scenario.split import Dom0, Grants, RingPages
 from virtperf.scenario.trace import TraceField
 from virtperf.technique import matrix
 from virtperf.units import MAX_TICKS
@@ -39,9 +40,6 @@ Direction = Literal["read", "write"]
 
 def _reads() -> dict[Direction, float]:
     return {"read": 1.0}
-
-
-Affinity: TypeAlias = Annotated[Tables[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
 class Host(Frozen):
@@ -65,6 +63,9 @@ class Host(Frozen):
     sees unused, or has the guests' balloons take it, upon which they page themselves."""
     swap: str | None = None
     """Name of the device that the host pages to."""
+    dom0: Dom0 | None = None
+    """Xen's driver domain, which split drivers (``xen-...``) go through; by default it is as Xen
+    makes it."""
 
     @property
     def slice_ns(self) -> float | None:
@@ -132,6 +133,12 @@ class Disk(Frozen):
     """Memory that the requests' data lie in; by default what is under way at a time."""
     vf_bandwidth: Bandwidth | None = None
     """Rate that the device limits a virtual function to (sriov); by default there is no limit."""
+    ring_pages: RingPages | None = None
+    """Pages of each ring of a split driver, a power of two; by default one."""
+    grants: Grants | None = None
+    """How the driver domain gets at the data (xen-blkfront): it maps and unmaps the pages of each
+    request, has the hypervisor copy them, or maps pages once, and the guest copies. By default
+    these are ``persistent``."""
 
     @property
     def poll_ns(self) -> float | None:
@@ -140,7 +147,7 @@ class Disk(Frozen):
 
     def queues_on(self, vcpus: int) -> int:
         """Return how many queues the disk has in a VM of so many vCPUs."""
-        return min(self.queues or matrix.queues(self.technique) or vcpus, vcpus)
+        return min(self.queues or matrix.default_queues(self.technique) or vcpus, vcpus)
 
     def threads_for(self, vcpus: int) -> int:
         """Return how many host threads share the queues, where that can be chosen."""

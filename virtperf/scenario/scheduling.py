@@ -35,9 +35,26 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
     for name, vm in _vms(data):
         for field in ("affinity", "thread_affinity"):
             yield from _affinity(f"{name}.{field}", vm.get(field), pcpus)
-        cap, vcpus = vm.get("cap"), vm.get("vcpus", 1)
-        if _is_number(cap) and _is_number(vcpus) and cap > vcpus:
-            yield f"{name}.cap must be at most vcpus ({vcpus}), which cannot use more, got {cap!r}"
+        yield from _cap(name, vm.get("cap"), vm.get("vcpus", 1))
+
+
+def domain(name: str, given: Mapping[str, Any], host: Any, vcpus: Any) -> Iterator[str]:
+    """Yield what is wrong with the share that a domain of the host's own may have."""
+    host = host if isinstance(host, Mapping) else {}
+    policy, pcpus = host.get("policy", "round-robin"), host.get("pcpus", 4)
+    if policy in catalog.policies():
+        yield from _shares(name, given, policy)
+        many = given.get("vcpus")
+        if policy == "gang" and _is_number(many) and _is_number(pcpus) and many > pcpus:
+            must = f"at most host.pcpus ({pcpus}) under gang, which runs them together"
+            yield f"{name}.vcpus must be {must}, got {many!r}"
+    yield from _affinity(f"{name}.affinity", given.get("affinity"), pcpus)
+    yield from _cap(name, given.get("cap"), vcpus)
+
+
+def _cap(name: str, cap: Any, vcpus: Any) -> Iterator[str]:
+    if _is_number(cap) and _is_number(vcpus) and cap > vcpus:
+        yield f"{name}.cap must be at most vcpus ({vcpus}), which cannot use more, got {cap!r}"
 
 
 def _constants(policy: str, given: Any) -> Iterator[str]:

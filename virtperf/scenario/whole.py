@@ -13,7 +13,7 @@ from virtperf import catalog
 from virtperf.errors import ParameterError
 from virtperf.mechanism import isa
 from virtperf.mechanism.privilege import deprivileged
-from virtperf.scenario import direct, scheduling, spinning
+from virtperf.scenario import direct, scheduling, spinning, split
 from virtperf.scenario.arrivals import OWN_RATE, PACED
 from virtperf.scenario.fields import choice_tail
 from virtperf.technique import matrix
@@ -39,6 +39,7 @@ def problems(data: Tables) -> list[str]:
         *scheduling.problems(data),
         *spinning.problems(data),
         *direct.problems(data),
+        *split.problems(data),
     ]
 
 

@@ -233,14 +233,18 @@ class Worker(Hands):
             yield from self.pay(inbox.prologue, request)
 
     def _end(self, inbox: Inbox) -> None:
-        """Leave the inbox: what is still in it waits for another turn."""
+        """Leave the inbox: what is still in it waits for another turn.
+
+        A thread asks to be told before it sleeps; a handler and a task of a vCPU do here, for
+        they have nothing left to do, though the vCPU may go on with others.
+        """
         inbox.in_turn = 0
         inbox.runnable = False
         if inbox.queue:
             inbox.told = 1
             if inbox.level == ORDINARY:
                 self.guest.add(inbox)
-        elif inbox.level != ORDINARY:
+        elif inbox.index != self.row.inbox:
             inbox.publish()
 
     def _perform(self, inbox: Inbox, request: Request) -> Steps:

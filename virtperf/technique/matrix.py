@@ -28,6 +28,9 @@ KNOWS_MACHINE = ("paravirtual",)
 GIVEN = ("passthrough", "sriov")
 """Those of them that give a guest a device, or a function of one: not every scenario has one."""
 
+SPLIT = ("xen-blkfront",)
+"""Disk techniques whose back end is in a driver domain."""
+
 
 @cache
 def _data() -> Mapping[str, Any]:
@@ -85,6 +88,12 @@ def queues(disk: str) -> int:
     """Return how many queues a disk technique has at most; 0 is no limit."""
     title("disk", disk)
     return int(_data()["disk"][disk].get("queues", 0))
+
+
+def default_queues(disk: str) -> int:
+    """Return how many queues a disk technique has unless told otherwise; 0: one per vCPU."""
+    title("disk", disk)
+    return int(_data()["disk"][disk].get("default_queues", 0)) or queues(disk)
 
 
 def polls(disk: str) -> bool:

@@ -229,7 +229,8 @@ class Walk:
         if bell.rule == Rule.MODERATED and not self._moderated(bell):
             return
         state = self._state_of(bell.inbox)
-        if bell.rule == Rule.EVENT_INDEX and not _asked(inbox.level, state):
+        own = self.system.workers[inbox.worker].inbox == bell.inbox
+        if bell.rule == Rule.EVENT_INDEX and not _asked(state, own=own):
             self._arrive(bell.inbox)
             return
         if self.hand is not None:
@@ -381,6 +382,9 @@ class Walk:
         self.lap.events += 1
 
 
-def _asked(level: int, state: int) -> bool:
-    """Whether the consumer asked to be told: before it sleeps, or after an interrupt turn."""
-    return state == ConsumerState.ASLEEP if level == ORDINARY else state != ConsumerState.ACTIVE
+def _asked(state: int, *, own: bool) -> bool:
+    """Whether the consumer asked to be told.
+
+    A thread does before it sleeps, in an inbox of its `own`; a handler and a task after a turn.
+    """
+    return state == ConsumerState.ASLEEP if own else state != ConsumerState.ACTIVE

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from virtperf.errors import UnknownNameError
 from virtperf.technique.costs import Costs
-from virtperf.technique.io import direct, emulated, native, nvme, virtio
+from virtperf.technique.io import direct, emulated, native, nvme, virtio, xen_block
 from virtperf.technique.io.plan import Guest, Plan, Thread
 
 __all__ = ["Guest", "Plan", "Thread", "disk_plan"]
@@ -23,6 +23,7 @@ _TECHNIQUES: Mapping[str, Callable[[Guest, Costs], Plan]] = {
     "vhost-user-blk": virtio.vhost_user,
     "passthrough": direct.passthrough,
     "sriov": direct.sriov,
+    "xen-blkfront": xen_block.plan,
 }
 
 

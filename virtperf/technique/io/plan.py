@@ -2,7 +2,9 @@
 
 Names are local to the VM: ``vcpu`` issues the request, ``handler`` is the vCPU that takes the
 completion interrupts of its queue (``handler.interrupt`` is its interrupt level), then ``device``,
-its ``link``, and what the plan itself adds. The path of a request begins on the vCPU.
+its ``link``, and what the plan itself adds. Where a plan has tasks, ``dom0`` is the vCPU of the
+driver domain that runs those of a queue, and its softirqs; ``dom0.interrupt`` is its interrupt
+level. The path of a request begins on the vCPU.
 """
 
 from collections.abc import Mapping
@@ -35,6 +37,14 @@ class Guest:
         What the kernel does under a lock that all of the guest's processes share.
     dma : Dma
         How the device's DMA is translated.
+    size : int
+        Bytes of a request.
+    ring_pages : int
+        Pages of each ring of a split driver.
+    grants : str
+        How a driver domain gets at the data.
+    others : int
+        Vcpus of the driver domain beside the one that serves a queue.
     """
 
     user: float
@@ -47,6 +57,10 @@ class Guest:
     threads: int = 1
     section: Path = ()
     dma: Dma = NO_IOMMU
+    size: int = 4096
+    ring_pages: int = 1
+    grants: str = "persistent"
+    others: int = 0
 
     def issue(self) -> Path:
         """Return the work on the vCPU before the driver touches the device."""
@@ -108,6 +122,21 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A kernel thread of the driver domain, one for each queue of the disk.
+
+    Attributes
+    ----------
+    name : str
+    batch : int
+        Requests it takes before others of its vCPU have their turn; 0 is no limit.
+    """
+
+    name: str
+    batch: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
     """What a request holds from its submission to its completion: a tag, an entry of a ring.
 
@@ -138,6 +167,12 @@ class Plan:
         What limits the requests that a queue has under way.
     stations : tuple of str
         Servers of the VM's own, one request at a time.
+    tasks : tuple of Task
+        Threads in the driver domain.
+    spinlocks : tuple of str
+        Locks of the VM's own whose waiters spin, first come first served.
+    queue_locks : tuple of str
+        The same, one for each queue.
     """
 
     paths: Mapping[str, Path]
@@ -146,3 +181,6 @@ class Plan:
     locks: tuple[str, ...] = ()
     slots: Slots | None = None
     stations: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    spinlocks: tuple[str, ...] = ()
+    queue_locks: tuple[str, ...] = ()
