@@ -58,20 +58,21 @@ def tlb_arrays(geometry: TlbGeometry) -> tuple[Ints, Ints, Ints]:
     """
     rows: list[list[int]] = []
     first = 0
-    route = np.zeros((len(geometry.levels), len(PageSize), 1 + CANDIDATES), np.int64)
-    for level, structures in enumerate(geometry.levels):
+    route = [[[0] * (1 + CANDIDATES) for _ in PageSize] for _ in geometry.levels]
+    for level, structures in zip(route, geometry.levels, strict=True):
         for one in structures:
             for size in one.pages:
-                if route[level, size, 0] == CANDIDATES:
+                holders = level[size]
+                if holders[0] == CANDIDATES:
                     rule = f"at most {CANDIDATES} of a level for one page size"
                     raise ParameterError(geometry.name, "levels", rule, size.label)
-                route[level, size, 0] += 1
-                route[level, size, route[level, size, 0]] = len(rows)
+                holders[0] += 1
+                holders[holders[0]] = len(rows)
             power = one.sets & (one.sets - 1) == 0
             mask = one.sets - 1 if power else -1
             rows.append([first, one.sets, one.ways, one.fold, mask, one.policy == "fifo"])
             first += one.entries
-    return np.full(first, EMPTY, np.int64), np.array(rows, np.int64), route
+    return np.full(first, EMPTY, np.int64), np.array(rows, np.int64), np.array(route, np.int64)
 
 
 def walk_arrays(caches: WalkCaches) -> tuple[Ints, Ints]:
