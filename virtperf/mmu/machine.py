@@ -21,6 +21,7 @@ from virtperf.mmu.sets import EMPTY
 from virtperf.mmu.walking import walk_misses
 
 _FEW_FRAMES = 64
+_TOGETHER = 1 << 10  # look-ups that go through the levels side by side
 _NO_TRACE = np.zeros(0, np.uint8)
 _NO_CYCLES = np.zeros(0, np.int64)
 _NO_FLUSH = np.array([NO_FLUSH], np.int64)
@@ -149,6 +150,7 @@ class Mmu:
         self._hits = np.zeros(len(tlb.levels) + 1, np.int64)
         self._evictions = np.zeros(len(self._shape), np.int64)
         self._misses = np.empty(CHUNK, np.int64)
+        self._wanted = np.empty(_TOGETHER, np.int64)
 
     def run(self, words: Any, who: Context | Schedule = NATIVE, *, trace: bool = False) -> Any:
         """Make accesses, one after the other.
@@ -245,7 +247,7 @@ class Mmu:
             missed, start = step(
                 words, start, self._bits, *plan, tlb_doomed,
                 self._keys, self._shape, self._route, self._hits, self._evictions,
-                traced.level, self._misses, stopped,
+                traced.level, self._misses, self._wanted, stopped,
             )  # fmt: skip
             flushed = self._walk(words, missed, flushed, plan, rest, traced)
             if stopped[0] >= 0:

@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 
 from virtperf.mmu.compiling import inlined
+from virtperf.mmu.vectors import put_first
 
 EMPTY = -1
-HIT, FILLED, EVICTED = -1, 0, 1
-"""What `touch` answers: there, taken in, taken in for another one."""
+HIT, EVICTED, FILLED = 0, 1, 3
+"""What `touch` answers: there, taken in for another one, taken in where there was room.
+
+The lowest bit is a miss, and the next one a miss that has replaced nothing.
+"""
 _SMALL = 8  # ways up to which one pass that moves what it looks at is quicker than two
 
 
@@ -40,33 +44,19 @@ def touch(keys: Any, first: int, ways: int, key: int, fifo: int) -> int:
 
 
 @inlined
-def touch_often(keys: Any, first: int, ways: int, key: int, fifo: int) -> int:
-    """Do what `touch` does, with code of their own for the ways that most TLBs have."""
+def touch_at_once(keys: Any, first: int, ways: int, key: int) -> Any:
+    """Do what `touch` does without a branch; `ways` is 4, 8 or 12, and a constant."""
     start = np.uint64(first)
-    if keys[start] == key:
-        return HIT
-    if not fifo:
-        if ways == 4:
-            return _without_a_branch(keys, start, key, 4)
-        if ways == 8:
-            return _without_a_branch(keys, start, key, 8)
-        if ways == 12:
-            return _without_a_branch(keys, start, key, 12)
-    return touch(keys, first, ways, key, fifo)
-
-
-@inlined
-def _without_a_branch(keys: Any, start: Any, key: int, ways: int) -> int:
-    """Move each key of a set or leave it, as one computation: `ways` is a constant."""
-    moving, behind = key, False
-    for way in range(np.uint64(ways)):
-        here = keys[start + way]
-        keys[start + way] = here if behind else moving
-        behind |= here == key
-        moving = here
-    if behind:
-        return HIT
-    return EVICTED if moving != EMPTY else FILLED
+    last = keys[start + np.uint64(ways - 1)]
+    if ways == 4:
+        found = put_first(keys, start, key, 4)
+    elif ways == 8:
+        found = put_first(keys, start, key, 8)
+    else:
+        found = put_first(keys, start, key, 12)
+    missed = np.int64(not found)
+    room = np.int64(np.uint64(last) >> np.uint64(63))  # EMPTY is negative, and nothing else is
+    return missed | (room & missed) << 1
 
 
 @inlined

@@ -3,7 +3,6 @@
 from typing import Any
 
 from virtperf.mmu.compiling import compiled, entry, inlined
-from virtperf.mmu.filtering import region_of
 from virtperf.mmu.forgetting import ANYWHERE, forget
 from virtperf.mmu.frames import table_frame
 from virtperf.mmu.layout import (
@@ -40,6 +39,7 @@ from virtperf.mmu.layout import (
     TAG_SHIFT,
     WAYS,
 )
+from virtperf.mmu.regions import region_of
 from virtperf.mmu.sets import HIT, touch
 
 GUEST, HOST = 0, 1
