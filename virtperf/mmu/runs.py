@@ -12,7 +12,7 @@ from virtperf.mmu.bits import lowest
 from virtperf.mmu.compiling import compiled, inlined
 from virtperf.mmu.layout import ENTRY_PAGE, REGIONS, REGIONS_END
 from virtperf.mmu.regions import first_key, region_of
-from virtperf.mmu.sifting import ask, ask_level, ask_usual, usual_ways
+from virtperf.mmu.sifting import ask, ask_level, ask_usual, usual_facts, usual_ways
 from virtperf.mmu.vectors import LANES, MANY, one_page, page_changes
 
 _ONE, _LANES, _MANY = np.uint64(1), np.uint64(LANES), np.uint64(MANY)
@@ -80,6 +80,7 @@ def _first_level(
 ) -> Any:  # fmt: skip
     low, high = context[REGIONS], context[REGIONS_END]
     base, code = first_key(context, regions[low]), regions[low, ENTRY_PAGE]
+    facts = usual_facts(shape, route[0, code, 1])
     one, small = route[0, code, 1], (1 << (bits - 12)) - 1
     shift, mask = 12 + 9 * code, small >> (9 * code)
     pages = -1 << (12 if several else shift)
@@ -107,7 +108,7 @@ def _first_level(
                 page = (word >> shift) & mask
                 key = base | (page << 2)
                 if usual:
-                    found = ask_usual(one, page, key, usual, keys, shape)
+                    found = ask_usual(facts, page, key, usual, keys)
                 else:
                     found = ask(one, page, key, keys, shape)
                 filled += found >> 1

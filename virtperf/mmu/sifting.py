@@ -20,11 +20,17 @@ def usual_ways(shape: Any, one: int) -> int:
 
 
 @inlined
-def ask_usual(one: int, page: int, key: int, ways: int, keys: Any, shape: Any) -> Any:
+def usual_facts(shape: Any, one: int) -> tuple[int, int, int]:
+    """Return what `ask_usual` has to know: they are kept in registers."""
+    fold = shape[one, FOLD]
+    return shape[one, FIRST], fold if fold > 0 else 63, shape[one, MASK]  # by 63: nothing is left
+
+
+@inlined
+def ask_usual(facts: tuple[int, int, int], page: int, key: int, ways: int, keys: Any) -> Any:
     """Look up a key in a structure of usual ways, which are a constant."""
-    fold = shape[one, FOLD] if shape[one, FOLD] > 0 else 63  # nothing is left of the page
-    row = (page ^ (page >> fold)) & shape[one, MASK]
-    return touch_at_once(keys, shape[one, FIRST] + row * ways, ways, key)
+    first, fold, mask = facts
+    return touch_at_once(keys, first + ((page ^ (page >> fold)) & mask) * ways, ways, key)
 
 
 @inlined
@@ -93,12 +99,13 @@ def _sift(
     one: int, misses: Any, missed: int, wanted: Any, count: int, keys: Any, shape: Any,
     evictions: Any, usual: int,
 ) -> Any:  # fmt: skip
+    facts = usual_facts(shape, one)
     left, start, filled = np.uint64(0), np.uint64(missed), 0
     for at in range(np.uint64(count)):
         key = wanted[at]
         page = (key >> 2) & _PAGES
         if usual:
-            found = ask_usual(one, page, key, usual, keys, shape)
+            found = ask_usual(facts, page, key, usual, keys)
         else:
             found = ask(one, page, key, keys, shape)
         filled += found >> 1
