@@ -14,7 +14,8 @@ numba = pytest.importorskip("numba")
 pytestmark = pytest.mark.property
 INTERLEAVINGS, STEPS = 1_000_000, 40
 ASLEEP, RUNNING, BETWEEN = 0, 2, 6  # of the worker: states as in the tables, and about to look
-BELL = [(name, np.int64) for name in ["rule", "produced", "event", "pending", "timer", "count"]]
+_OF_A_BELL = ["rule", "produced", "event", "batch", "rung", "pending", "timer", "count"]
+BELL = [(name, np.int64) for name in _OF_A_BELL]
 INBOX = [(name, np.int64) for name in ["in_turn", "told", "notified", "level", "queue"]]
 WORKER = [(name, np.int64) for name in ["state", "polling", "masked", "level"]]
 

@@ -137,7 +137,7 @@ class Host:
     def signature(self, now: int) -> tuple[object, ...]:
         """Return all that decides what happens next, in times relative to `now`."""
         polls = tuple(
-            (w, start - now, self.stood[w], max(self.held[w] - now, -1 - self.windows[w].window))
+            (w, start - now, self.stood[w], max(self.held[w], start - 1) - now)
             for w, start in sorted(self.polling.items())
         )
         adaptive = tuple(
