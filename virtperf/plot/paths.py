@@ -70,7 +70,7 @@ def latency_throughput(
                     str(level), (x, y), xytext=(3, -9), textcoords="offset points", fontsize=7.5
                 )
     ax.set_xlim(left=0)
-    ax.set_ylim(bottom=0)
+    ax.set_yscale("log")
     ax.set_xlabel("throughput [1,000/s]")
     ax.set_ylabel(f"{metric.replace('latency.', '')} of latency [us]")
     ax.set_title(f"small numbers: {along}", fontsize=8, loc="right", color="#555555")

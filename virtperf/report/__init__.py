@@ -38,7 +38,7 @@ def report(
     OutputError
         If the page cannot be written.
     """
-    from virtperf.report import scheduling
+    from virtperf.report import io, scheduling
     from virtperf.report.page import render
     from virtperf.report.study import DEFAULT, conduct
     from virtperf.scenario import Scenario
@@ -50,10 +50,11 @@ def report(
             raise ScenarioError(scenario.name, [says])
     study = conduct(loaded, progress)
     runs = None if scenarios else scheduling.conduct(progress)
+    paths = None if scenarios else io.conduct(progress)
     page = Path(out) / "index.html"
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(render(study, runs=runs), encoding="utf-8")
+        page.write_text(render(study, runs=runs, paths=paths), encoding="utf-8")
     except OSError as error:
         raise OutputError(page, f"cannot be written: {error.strerror}") from error
     return page

@@ -6,23 +6,27 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from virtperf import plot
-from virtperf.report import cpu, memory, scheduling, tables
+from virtperf.report import cpu, io, memory, scheduling, tables
 from virtperf.report.findings import findings
 from virtperf.report.picture import Picture, picture
 from virtperf.report.study import COUNTED, COUNTS, Study
 from virtperf.result import BAND, NOISE
 
 
-def render(study: Study, *, runs: scheduling.Runs | None = None) -> str:
-    """Return the page as HTML; that of the whole study has parts on CPUs, memory, scheduling."""
+def render(
+    study: Study, *, runs: scheduling.Runs | None = None, paths: io.Runs | None = None
+) -> str:
+    """Return the page as HTML; that of the whole study has more parts."""
     from jinja2 import Environment, StrictUndefined
 
     text = files("virtperf.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
     results = (study.alone, study.crowd)
     claims, missed = tables.validation()
-    parts = [] if runs is None else [cpu.part(), memory.part(), scheduling.part(runs)]
-    on_cpu, on_memory, scheduled = parts or (None, None, None)
+    parts: list[cpu.Part] = []
+    if runs is not None and paths is not None:
+        parts = [cpu.part(), memory.part(), io.part(paths), scheduling.part(runs)]
+    on_cpu, on_memory, on_io, scheduled = parts or (None, None, None, None)
     sources = [tables.combinations(), tables.protection(), tables.features()]
     sources.append(tables.sources(results))
     return template.render(
@@ -33,6 +37,7 @@ def render(study: Study, *, runs: scheduling.Runs | None = None) -> str:
         tables=_tables(study),
         cpu=on_cpu,
         memory=on_memory,
+        io=on_io,
         scheduling=scheduled,
         assumed=_assumed(study),
         flags=tables.flags(results),

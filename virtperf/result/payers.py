@@ -14,6 +14,7 @@ PAYERS = (
     "exits",
     "emulation on vCPUs",
     "host threads",
+    "driver domain",
     "polling, useful",
     "polling, wasted",
     "switching",
@@ -36,6 +37,8 @@ def payer(account: str) -> str:
     --------
     >>> payer("iothread: host I/O"), payer("polling core: polling"), payer("vcpu: exit kick")
     ('host threads', 'polling, wasted', 'exits')
+    >>> payer("dom0: blkback")
+    'driver domain'
     """
     role, _, what = account.partition(": ")
     if role == "idle":
@@ -48,6 +51,8 @@ def payer(account: str) -> str:
         return "exits"
     if account.startswith(_EMULATION):
         return "emulation on vCPUs"
+    if role == "dom0":
+        return "driver domain"
     if role == "host" or not what:  # a switch, or time that a sibling on the core has cost
         return "switching"
     return "guest" if role == "vcpu" else "host threads"
