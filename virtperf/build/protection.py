@@ -73,7 +73,10 @@ def says(one: Protected) -> list[str]:
             "the host's and every other guest's"
         )
     elif given:
-        lines.append(f"{name}, protected by the IOMMU: its device reaches {reach.own} of its own")
+        own = "all memory" if reach.own == "all" else f"{reach.own} in the memory"
+        lines.append(
+            f"{name}, protected by the IOMMU: its device reaches {own} of its guest, and no other"
+        )
     if one.exposure is not None:
         open_ = one.exposure
         lines.append(

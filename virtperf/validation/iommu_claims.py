@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SERVER = "x86-kvm-2020"
 Way = Literal["none", "strict", "strict+", "defer", "defer+"]
 WAYS: tuple[Way, ...] = ("strict", "strict+", "defer", "defer+", "none")
-PACKETS, READS = 20_000, 200_000
+PACKETS, READS = 20_000, 80_000
 DISKS = (
     "frequency iova_alloc iommu_map iommu_unmap iova_queue iotlb_invalidation iotlb_miss slice "
     "thread_switch submit_share"
