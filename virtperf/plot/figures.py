@@ -282,6 +282,8 @@ def _finish_lines(ax: Axes, ticks: Sequence[Any]) -> None:
 
 
 def _legend_above(ax: Axes) -> None:
+    if not ax.get_legend_handles_labels()[1]:
+        return  # a line alone needs no name
     ax.legend(frameon=False, fontsize=8.5, ncols=3, loc="lower left", bbox_to_anchor=(-0.1, 1.0))
 
 
