@@ -114,7 +114,7 @@ def _add_queue(
     moderation = site.scenario.device[disk.device].moderation
     for bell in plan.bells:
         names[bell.name] = f"{handler}.{bell.name}"
-        priced = _delivered(bell, vm, cpu) if bell.to == "handler.interrupt" else bell
+        priced = delivered(bell, vm, cpu) if bell.to == "handler.interrupt" else bell
         sender = senders[bell.name]
         if sender == DEVICE and moderation is not None:
             priced = replace(
@@ -203,7 +203,7 @@ def _guest(site: Site, vm: Vm) -> Guest:
     )
 
 
-def _delivered(bell: Bell, vm: Vm, cpu: CpuTechnique) -> Bell:
+def delivered(bell: Bell, vm: Vm, cpu: CpuTechnique) -> Bell:
     """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's.
 
     What the host does about it comes first; a guest that is left for that is not left again.

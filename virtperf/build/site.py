@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from virtperf import catalog
@@ -51,12 +52,18 @@ class Site:
         What stands so far.
     memory : dict
         What is to be said of the memory of VMs that work, by name.
+    interrupts : dict
+        The host's interrupt work on a pCPU, where there is any.
+    flows : Counter
+        Queues of the host's own that each NIC has so far.
     """
 
     def __init__(self, scenario: Scenario, numbers: ParameterSet) -> None:
         self.scenario = scenario
         self.costs = Costs(numbers, catalog.devices(), catalog.iommus())
         self.memory: dict[str, MemoryUse] = {}
+        self.interrupts: dict[int, str] = {}
+        self.flows: Counter[str] = Counter()
         self.scheduler = scheduler(scenario.host, self.costs)
         self.assembly = Assembly(
             scenario.name,

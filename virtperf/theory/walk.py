@@ -27,6 +27,7 @@ from virtperf.units import ticks
 
 ORDINARY = 0
 _TIMED = (Kind.WORK, Kind.SERVE)
+_INDEXED = (Rule.EVENT_INDEX, Rule.RE_ENABLED)
 SWITCHING_ROLE = "host"
 
 
@@ -229,7 +230,7 @@ class Walk:
         if bell.rule == Rule.MODERATED and not self._moderated(bell):
             return
         state = self._state_of(bell.inbox)
-        if bell.rule == Rule.EVENT_INDEX and not _asked(inbox.level, state):
+        if bell.rule in _INDEXED and not _asked(inbox.level, state, bell.rule):
             self._arrive(bell.inbox)
             return
         if self.hand is not None:
@@ -381,6 +382,8 @@ class Walk:
         self.lap.events += 1
 
 
-def _asked(level: int, state: int) -> bool:
+def _asked(level: int, state: int, rule: int) -> bool:
     """Whether the consumer asked to be told: before it sleeps, or after an interrupt turn."""
+    if level == ORDINARY and rule == Rule.RE_ENABLED and state == ConsumerState.POLLING:
+        return True
     return state == ConsumerState.ASLEEP if level == ORDINARY else state != ConsumerState.ACTIVE
