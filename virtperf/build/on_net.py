@@ -13,7 +13,7 @@ from virtperf.scenario import Vm
 from virtperf.technique import matrix
 from virtperf.technique.cpu import CpuTechnique
 from virtperf.technique.net import Plan, Port, Told, host, net_plan
-from virtperf.technique.net.loads import APP, PEER
+from virtperf.technique.net.loads import APP, PEER, SOCKET
 from virtperf.technique.net.plan import DMA, WIRE_IN, WIRE_OUT
 
 READS = 256  # of memory that a device has under way at most: PCIe tells so many apart
@@ -202,7 +202,10 @@ def _add_job(
 ) -> None:
     _, load = vm.on_nic
     vcpu, handler = queue["vcpu"], queue["handler"]
-    names = {**queue, APP: f"{job}.{APP}"}
+    names = {**queue, APP: f"{job}.{APP}", SOCKET: f"{job}.{SOCKET}"}
+    if use.kind == "packets-in":
+        count = site.costs.count("socket_queue")
+        site.assembly.credit(names[SOCKET], count, called=SOCKET)
     site.assembly.task(job, vcpu)
     site.assembly.bell(
         names[APP],

@@ -6,7 +6,19 @@ whoever reads it. On the way out the reader's own thread goes through the bridge
 driver; what it sent is cleaned up in an interrupt.
 """
 
-from virtperf.path import CONSUMER_STATES, Bell, Path, Ringing, Spawn, end, give, ring, take, work
+from virtperf.path import (
+    CONSUMER_STATES,
+    Bell,
+    ConsumerState,
+    Path,
+    Ringing,
+    Spawn,
+    end,
+    give,
+    ring,
+    take,
+    work,
+)
 from virtperf.technique.costs import Costs
 from virtperf.technique.net.message import Message
 from virtperf.technique.net.plan import DEVICE, Port, Told
@@ -21,8 +33,10 @@ SOFTIRQ = "host interrupts"
 def interrupt(costs: Costs) -> Told:
     """Return the physical NIC's interrupt of the host; it is off while packets are polled."""
     taken = work("softirq", costs.ns("net_interrupt"), f"{SOFTIRQ}: NIC", masked=True)
-    told = {state: Ringing(target=(taken,)) for state in CONSUMER_STATES if state != "active"}
-    bell = Bell(name=NIC_IRQ, to="softirq", rule="always", costs=told, counts="host_interrupts")
+    states: dict[ConsumerState, Ringing] = {
+        state: Ringing(target=(taken,)) for state in CONSUMER_STATES if state != "active"
+    }
+    bell = Bell(name=NIC_IRQ, to="softirq", rule="always", costs=states, counts="host_interrupts")
     return Told(bell=bell, sender=DEVICE, moderated=True)
 
 

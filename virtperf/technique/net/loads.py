@@ -1,17 +1,17 @@
 """What a guest does with its network, as one path: transactions, streams, packets.
 
 `ring(APP)` hands a message from the interrupt's handler to the process that waits for it; the
-names `peer` and `APP` are the builder's, as those of the plan are.
+names `PEER`, `SOCKET` and `APP` are the builder's, as those of the plan are.
 """
 
 from virtperf.dist import Distribution
-from virtperf.path import Path, end, ring, serve
+from virtperf.path import Path, end, give, ring, serve, take
 from virtperf.technique.costs import Costs
 from virtperf.technique.net import stack
 from virtperf.technique.net.message import Message
 from virtperf.technique.net.plan import Plan
 
-APP, PEER = "app", "peer"
+APP, PEER, SOCKET = "app", "peer", "socket buffer"
 ACK = Message(data=0)
 
 
@@ -63,8 +63,17 @@ def packet_out(plan: Plan, packet: Message, user: float, costs: Costs) -> Path:
 
 
 def packet_in(plan: Plan, packet: Message, user: float, costs: Costs) -> Path:
-    """Return a packet that comes in and is read."""
-    return (*_to_process(plan, packet, costs), *stack.application(user), end())
+    """Return a packet that comes in and is read, if the socket's buffer has room for it."""
+    return (
+        *plan.into(packet),
+        *stack.receive(packet, costs),
+        take(SOCKET, otherwise=(end("lost: socket buffer full"),)),
+        ring(APP),
+        *stack.read(packet, costs),
+        give(SOCKET),
+        *stack.application(user),
+        end(),
+    )
 
 
 def _to_process(plan: Plan, message: Message, costs: Costs) -> Path:
