@@ -13,14 +13,14 @@
 # %% [markdown]
 # # 5. How does a request get out of a guest?
 #
-# A device has registers and reads memory. A guest has neither: somebody stands between. Who that is,
-# on which thread, and how the two tell each other that there is something to do, is the *path*.
+# A device has registers and reads memory. A guest has neither: somebody stands between. Who that
+# is, on which thread, and how the two tell each other that there is something to do, is the *path*.
 # `docs/io.md` is the page to read beside this notebook.
 #
 # ## One request
 #
-# The way of one read through an idle system, natively and through a few paths: which leg is new, and
-# who pays for it?
+# The way of one read through an idle system, natively and through a few paths: which leg is new,
+# and who pays for it?
 
 # %%
 from virtperf import Scenario, compare, plot
@@ -43,8 +43,8 @@ plot.sequence(way(build(ONE.with_("vm.disk", "virtio"))), title="one read throug
 # ## Many requests
 #
 # Under load a path is a pipeline, and its slowest stage decides. One I/O thread serves all queues
-# of virtio unless there are more; a polling core does little for each request; a device of one's own
-# leaves the vCPUs alone.
+# of virtio unless there are more; a polling core does little for each request; a device of one's
+# own leaves the vCPUs alone.
 
 # %%
 BLOCK = Scenario.load("block-paths")

@@ -6,6 +6,7 @@ What depends on all devices behind an IOMMU together, the misses of its IOTLB, c
 
 from typing import cast
 
+from virtperf.build import net_dma
 from virtperf.build.site import Site
 from virtperf.errors import ParameterError
 from virtperf.mechanism.iommu.traffic import Exposure, Maps, Stream, exposure, misses
@@ -22,7 +23,8 @@ def mode_of(disk: Disk) -> Mode:
 
 def add_iommus(site: Site) -> None:
     """Add the stations of every IOMMU in use: its walkers, and its queue of invalidations."""
-    for name in dict.fromkeys(site.scenario.device[d.device].iommu for d in _translated(site)):
+    disks = [site.scenario.device[disk.device].iommu for disk in _translated(site)]
+    for name in dict.fromkeys((*disks, *net_dma.behind(site))):
         walkers = site.costs.count("iommu_walkers")
         site.assembly.station(f"{name} walks", max(1, walkers), called=WALKS)
         site.assembly.station(f"{name} invalidations", 1, called=INVALIDATIONS)
@@ -52,29 +54,29 @@ def dma_of(site: Site, vm: Vm) -> Dma:
         misses=_misses(site, vm) if _is_translated(vm) else 0.0,
         per_flush=1.0 if open_ is None else open_.per_flush,
         full=open_ is not None and not open_.by_timer,
-        posted=_posted(site, vm),
+        posted=posted(site, vm, disk.technique, disk.posted, "disk"),
         limit=0.0 if limit is None else 1e9 * load.size_bytes / limit,
     )
 
 
-def _posted(site: Site, vm: Vm) -> bool:
+def posted(site: Site, vm: Vm, technique: str, asked: bool | None, kind: str) -> bool:
     """Return whether a device's interrupts are posted: its vCPUs, and the IOMMU, must know how.
 
     Raises
     ------
     ParameterError
-        If the scenario says so, and the platform's processor cannot.
+        If the scenario has `asked` for it, of its disk or NIC, and the processor cannot.
     """
-    disk, costs = vm.on_disk[0], site.costs
-    if disk.technique not in matrix.GIVEN:
+    costs = site.costs
+    if technique not in matrix.GIVEN:
         return False
     able = vm.cpu.technique in matrix.TAKES_POSTED and bool(costs.count("apicv"))
-    if disk.posted is None:
+    if asked is None:
         return able and bool(costs.count("interrupt_posting"))
-    if disk.posted and not able:
+    if asked and not able:
         must = f"false or left out on {costs.sets[0].name}, whose vCPUs take none (apicv)"
-        raise ParameterError(f"{vm.name}.disk", "posted", must, True)
-    return disk.posted
+        raise ParameterError(f"{vm.name}.{kind}", "posted", must, True)
+    return asked
 
 
 def rate_of(site: Site, vm: Vm, device: Device) -> float:

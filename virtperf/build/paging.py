@@ -134,9 +134,9 @@ def _limits(site: Site, vm: Vm, pages: int) -> tuple[int | None, int | None]:
 
 def _wanted(vm: Vm) -> int:
     """Return the pages that all copies of a VM want of the host."""
-    if vm.load.workload is None:
+    if vm.computes is None:
         return 0
-    workload = catalog.workload(vm.load.workload)
+    workload = catalog.workload(vm.computes)
     if "data_footprint" not in workload:
         return 0
     pages = _pages(workload["data_footprint"].base)

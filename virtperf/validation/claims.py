@@ -16,6 +16,7 @@ from virtperf.validation.io_claims import IO_CLAIMS
 from virtperf.validation.iommu_claims import IOMMU_CLAIMS
 from virtperf.validation.memory_claims import MEMORY_CLAIMS
 from virtperf.validation.nested_claims import NESTED_CLAIMS
+from virtperf.validation.net_claims import NET_CLAIMS
 from virtperf.validation.paging_claims import PAGING_CLAIMS
 from virtperf.validation.scheduler_claims import SCHEDULER_CLAIMS
 
@@ -309,4 +310,5 @@ CLAIMS = (
     *NESTED_CLAIMS,
     *IO_CLAIMS,
     *IOMMU_CLAIMS,
+    *NET_CLAIMS,
 )

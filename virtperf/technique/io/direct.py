@@ -56,13 +56,15 @@ def _plan(guest: Guest, costs: Costs, limit: Path, stations: tuple[str, ...] = (
         )
         for kind in guest.service
     }
-    return Plan(paths=paths, bells=(_irq(guest, costs),), locks=dma.locks, stations=stations)
+    return Plan(
+        paths=paths, bells=(irq(guest.dma.posted, costs),), locks=dma.locks, stations=stations
+    )
 
 
-def _irq(guest: Guest, costs: Costs) -> Bell:
+def irq(posted: bool, costs: Costs) -> Bell:
     """Return the device's interrupt; what delivering it takes besides is the CPU technique's."""
     states: dict[ConsumerState, Ringing] = {}
-    if guest.dma.posted:
+    if posted:
         woken = work("handler", costs.ns("wakeup_interrupt"), WAKE_UP, masked=True)
         states["asleep"] = Ringing(target=(woken,))
     else:
