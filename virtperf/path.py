@@ -6,7 +6,7 @@ can price (an exit, a halt); building the system expands it into steps.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from virtperf.dist import Deterministic, Distribution
@@ -83,6 +83,13 @@ class Step:
         if self.hold in ("block", "spin") and self.kind != "serve":
             raise ParameterError("Step", "hold", f"async or defer for a {self.kind}", self.hold)
 
+    def repeated(self, number: int) -> "Step":
+        """Return what `number` of the same work are: between two of them interrupts come."""
+        times = self.times * number if self.counts else 1
+        masked = self.masked and number == 1
+        cost = Deterministic(self.cost.mean * number)
+        return replace(self, cost=cost, times=times, masked=masked)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
@@ -102,12 +109,15 @@ class Transition:
         its user space, or until somebody wakes the vCPU.
     where : str
         The vCPU that crosses; "" is the one that issued the request, or whose work it is.
+    times : int
+        How many of the same it stands for.
     """
 
     name: Crossing
     reason: str
     to: Target = "kernel"
     where: str = ""
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,9 +294,9 @@ def end(outcome: str = "", *, counts: str = "") -> Step:
     return Step(kind="end", outcome=outcome, counts=counts)
 
 
-def leave(reason: str, to: Target, *, where: str = "") -> Transition:
+def leave(reason: str, to: Target, *, where: str = "", times: int = 1) -> Transition:
     """Return an exit of the guest for `reason` that travels as far as `to`, and the way back."""
-    return Transition(name="exit", reason=reason, to=to, where=where)
+    return Transition(name="exit", reason=reason, to=to, where=where, times=times)
 
 
 def interprocessor(reason: str) -> Transition:

@@ -19,7 +19,8 @@ def expanded(path: Path, expand: Expand, where: str = "vcpu") -> Path:
     parts: list[Step | Choice | Spawn | Join] = []
     for part in path:
         if isinstance(part, Transition):
-            parts.extend(expand(part, part.where or where))
+            steps = expand(part, part.where or where)
+            parts.extend(steps if part.times == 1 else (s.repeated(part.times) for s in steps))
         elif isinstance(part, Choice):
             ways = tuple((w, expanded(way, expand, where)) for w, way in part.branches)
             parts.append(replace(part, branches=ways))

@@ -165,7 +165,9 @@ def _seen_from(
     that polls there sees what it is for in memory, and none is sent.
     """
     names = queue | {"vcpu": vcpu}
-    if queue["handler"] != vcpu:
+    if vm.on_disk[0].completion == "poll":  # who submits sees it himself
+        names |= {"handler": vcpu, "handler.interrupt": f"{vcpu}.interrupt"}
+    elif queue["handler"] != vcpu:
         names[WAKE_UP] = f"{vcpu}.{WAKE_UP}"
         costs = {
             state: replace(cost, sender=(interprocessor("ipi"),))
@@ -233,6 +235,9 @@ def _guest(site: Site, vm: Vm) -> Guest:
         threads=disk.threads_for(vm.vcpus),
         section=_section(load.lock),
         dma=on_iommu.dma_of(site, vm),
+        polled=disk.completion == "poll",
+        words=0 if disk.data in (None, "dma") else -(-load.size_bytes // 2),
+        strings=disk.data == "pio-string",
         size=load.size_bytes,
         ring_pages=disk.ring_pages or 1,
         grants=disk.grants or "persistent",

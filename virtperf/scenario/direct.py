@@ -11,7 +11,13 @@ from virtperf.mechanism.iommu.assignment import Assignments
 from virtperf.technique import matrix
 
 HOST = "the host"
-FIELDS = {"posted": matrix.GIVEN, "vf_bandwidth": ("sriov",), "buffers": matrix.DIRECT}
+FIELDS = {
+    "posted": matrix.GIVEN,
+    "vf_bandwidth": ("sriov",),
+    "buffers": matrix.DIRECT,
+    "completion": matrix.DIRECT,
+    "data": ("native", "emulated-ide"),
+}
 """Fields of a disk, and the techniques that know them."""
 
 
@@ -21,6 +27,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
     for name, vm, disk in vms:
         yield from _modes(name, vm, disk)
         yield from _fields(name, disk)
+        yield from _polled(name, vm, disk)
         yield from _interrupts(name, vm, disk)
     devices = data.get("device")
     if isinstance(devices, Mapping):
@@ -73,6 +80,16 @@ def _modes(name: str, vm: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterato
             f"{name}.disk.iommu must not be {mode} with cpu {cpu}: its guest knows machine "
             "addresses, and the hypervisor maps by the types of pages; no IOMMU is emulated for it"
         )
+
+
+def _polled(name: str, vm: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where a driver that looks for one request at a time shall have several under way."""
+    load = vm.get("load")
+    if disk.get("completion") != "poll" or not _is_table(load):
+        return
+    if load.get("kind") != "closed" or load.get("outstanding", 1) != 1:
+        why = "a vCPU that looks until a request is done submits no other meanwhile"
+        yield f"{name}.load must be closed with outstanding 1 under disk.completion poll: {why}"
 
 
 def _fields(name: str, disk: Mapping[str, Any]) -> Iterator[str]:

@@ -140,6 +140,12 @@ class Disk(Frozen):
     """Whether interrupts are posted (passthrough, sriov); by default as the platform's are."""
     buffers: Size | None = None
     """Memory that the requests' data lie in; by default what is under way at a time."""
+    completion: Literal["interrupt", "poll"] | None = None
+    """How the driver learns that a request is done (native, passthrough, sriov): by an interrupt,
+    the default, or by looking until it is, one request at a time on a vCPU."""
+    data: Literal["dma", "pio", "pio-string"] | None = None
+    """How data are moved (native, emulated-ide): by the device, the default, or by the CPU through
+    a register of 16 bits, each word or each string of them by an instruction."""
     vf_bandwidth: Bandwidth | None = None
     """Rate that the device limits a virtual function to (sriov); by default there is no limit."""
     ring_pages: RingPages | None = None

@@ -192,18 +192,11 @@ def _repeated(steps: list[Step], number: float, name: str) -> Iterator[Step | Ch
     """Yield what `number` times the steps are."""
     whole = int(number)
     if whole:
-        yield from (_times(step, whole) for step in steps)
+        yield from (step.repeated(whole) for step in steps)
     rest = number - whole
     if rest > 1e-9:
         ways: tuple[tuple[float, Path], ...] = ((rest, tuple(steps)), (1 - rest, ()))
         yield Choice(branches=ways, purpose=f"operation/{name}")
-
-
-def _times(step: Step, number: int) -> Step:
-    """Return what `number` of the same step are: between two of them interrupts have their turn."""
-    times = step.times * number if step.counts else 1
-    masked = step.masked and number == 1
-    return replace(step, cost=Deterministic(step.cost.mean * number), times=times, masked=masked)
 
 
 def _merged(parts: Sequence[Part]) -> Iterator[Part]:

@@ -16,7 +16,6 @@ from virtperf.path import (
     Path,
     Ringing,
     leave,
-    ring,
     serve,
     work,
 )
@@ -47,18 +46,14 @@ def _plan(guest: Guest, costs: Costs, limit: Path, stations: tuple[str, ...] = (
         kind: (
             *guest.issue(),
             *dma.before,
-            *limit,
-            *guest.device(kind),
-            *dma.walks,
-            ring("irq"),
+            *guest.served(kind, before=limit, walks=dma.walks),
             *dma.after,
             *guest.reap(),
         )
         for kind in guest.service
     }
-    return Plan(
-        paths=paths, bells=(irq(guest.dma.posted, costs),), locks=dma.locks, stations=stations
-    )
+    told = () if guest.polled else (irq(guest.dma.posted, costs),)
+    return Plan(paths=paths, bells=told, locks=dma.locks, stations=stations)
 
 
 def irq(posted: bool, costs: Costs) -> Bell:

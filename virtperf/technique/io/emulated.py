@@ -5,6 +5,10 @@ and goes back in. The last access of a submission starts the host's I/O there an
 completion is the main loop's: it holds the same lock whenever it does not sleep, sets the status,
 and raises the interrupt by an ioctl; the guest's handler then touches more registers. A driver
 keeps at most as many commands under way as the device has slots: IDE one, AHCI 32.
+
+Data come by DMA, which is the host's copy into the guest's memory, or by programmed I/O through a
+register of 16 bits: each word is then an access, or so many of them an exit as the hypervisor takes
+of a string instruction at a time.
 """
 
 from virtperf.path import Path, Step, give, leave, lock, ring, take, unlock, work
@@ -16,7 +20,7 @@ COMMANDS = "command slots"
 
 
 def ide(guest: Guest, costs: Costs) -> Plan:
-    """Return the plan of a PIIX3 IDE disk with bus-master DMA."""
+    """Return the plan of a PIIX3 IDE disk, with bus-master DMA or programmed I/O."""
     return _plan("ide", guest, costs)
 
 
@@ -33,6 +37,9 @@ def nvme(guest: Guest, costs: Costs) -> Plan:
 def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
     in_handler = costs.count(f"{device}_interrupt_accesses")
     before = costs.count(f"{device}_accesses") - in_handler
+    if guest.words:  # nobody programs a bus master
+        in_handler -= costs.count(f"{device}_bus_master_interrupt_accesses")
+        before = costs.count(f"{device}_pio_accesses") - in_handler
     thread = main_loop(costs)
     submit = work("vcpu", costs.ns("host_submit"), "vcpu: host I/O", masked=True)
     paths: dict[str, Path] = {}
@@ -40,6 +47,7 @@ def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
         paths[kind] = (
             *guest.issue(),
             take(COMMANDS),
+            *(_words(guest, costs, "vcpu") if kind == "write" else ()),
             *_access(costs, "vcpu") * (before - 1),
             *_access(costs, "vcpu", submit),
             *guest.device(kind),
@@ -48,6 +56,7 @@ def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
             work("main-loop", costs.ns("device_model"), "main loop: device model"),
             ring(IRQ),
             *_access(costs, "handler") * in_handler,
+            *(_words(guest, costs, "handler") if kind == "read" else ()),
             give(COMMANDS),
             *guest.reap(),
         )
@@ -64,3 +73,22 @@ def _access(costs: Costs, on: str, *more: Step) -> Path:
     """Return one register access; `more` is done by the device model under the lock."""
     model = work(on, costs.ns("device_model"), "vcpu: device model", masked=True)
     return (leave("io", "user", where=on), lock(BIG_LOCK), model, *more, unlock(BIG_LOCK))
+
+
+def _words(guest: Guest, costs: Costs, on: str) -> Path:
+    """Return the accesses of the data register, under the lock once for all that is one's own."""
+    if not guest.words:
+        return ()
+    exits, each = guest.words, costs.ns("device_model")
+    if guest.strings:
+        exits = -(-2 * guest.words // costs.count("pio_string_bytes"))
+        each += guest.words / exits * costs.ns("pio_word_model")
+    model = work(on, exits * each, "vcpu: device model")
+    words = work(on, 0.0, "vcpu: device model", counts="port_words", times=guest.words)
+    return (
+        leave("io", "user", where=on, times=exits),
+        lock(BIG_LOCK),
+        model,
+        words,
+        unlock(BIG_LOCK),
+    )

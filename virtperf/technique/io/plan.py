@@ -8,10 +8,10 @@ level. The path of a request begins on the vCPU.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from virtperf.dist import Deterministic, Distribution
-from virtperf.path import Bell, Hold, Path, end, serve, work
+from virtperf.path import Bell, Hold, Path, Step, end, ring, serve, work
 from virtperf.technique.io.dma import NO_IOMMU, Dma
 
 
@@ -37,6 +37,12 @@ class Guest:
         What the kernel does under a lock that all of the guest's processes share.
     dma : Dma
         How the device's DMA is translated.
+    polled : bool
+        Whether the driver looks at the device until it is done, and asks for no interrupt.
+    words : int
+        Words of 16 bits that are moved by programmed I/O, each by an instruction; 0: by DMA.
+    strings : bool
+        Whether it moves them by string instructions.
     size : int
         Bytes of a request.
     ring_pages : int
@@ -57,6 +63,9 @@ class Guest:
     threads: int = 1
     section: Path = ()
     dma: Dma = NO_IOMMU
+    polled: bool = False
+    words: int = 0
+    strings: bool = False
     size: int = 4096
     ring_pages: int = 1
     grants: str = "persistent"
@@ -76,6 +85,16 @@ class Guest:
         if not self.transfer:
             return (served,)
         return (served, serve("link", Deterministic(self.transfer), "device link"))
+
+    def served(self, kind: str, *, before: Path = (), walks: Path = ()) -> Path:
+        """Return the stay at the device, to its interrupt or until a driver that polls sees it.
+
+        A driver that polls keeps its CPU, so whoever submits also handles the completion.
+        """
+        way = (*before, *self.device(kind), *walks)
+        if not self.polled:
+            return (*way, ring("irq"))
+        return tuple(replace(step, hold="spin") for step in way if isinstance(step, Step))
 
     def reap(self) -> Path:
         """Return the work of the interrupt's handler, and the end."""
