@@ -84,7 +84,7 @@ def _modes(name: str, vm: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterato
 
 def _polled(name: str, vm: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterator[str]:
     """Yield where a driver that looks for one request at a time shall have several under way."""
-    load = vm.get("load")
+    load: Any = vm.get("load")
     if disk.get("completion") != "poll" or not _is_table(load):
         return
     if load.get("kind") != "closed" or load.get("outstanding", 1) != 1:
