@@ -181,7 +181,7 @@ def _add_job(
 ) -> None:
     (_, load), paths = vm.on_disk, plan.paths
     if WAKE_UP in names:
-        paths = {kind: (*path[:-1], ring(WAKE_UP), end()) for kind, path in paths.items()}
+        paths = {kind: _told(path) for kind, path in paths.items()}
     site.assembly.task(job, vcpu)
     site.assembly.source(
         job,
@@ -195,6 +195,17 @@ def _add_job(
         group=site.group(vm),
         expand=expand,
     )
+
+
+def _told(path: Path) -> Path:
+    """Return a path whose every way ends on the issuer's vCPU, which is told."""
+    ways = tuple(
+        replace(part, otherwise=_told(part.otherwise))
+        if isinstance(part, Step) and part.otherwise
+        else part
+        for part in path[:-1]
+    )
+    return (*ways, ring(WAKE_UP), end())
 
 
 def _guest(site: Site, vm: Vm) -> Guest:
