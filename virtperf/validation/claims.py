@@ -16,6 +16,7 @@ from virtperf.validation.memory_claims import MEMORY_CLAIMS
 from virtperf.validation.nested_claims import NESTED_CLAIMS
 from virtperf.validation.paging_claims import PAGING_CLAIMS
 from virtperf.validation.scheduler_claims import SCHEDULER_CLAIMS
+from virtperf.validation.xen_io_claims import XEN_IO_CLAIMS
 
 if TYPE_CHECKING:
     from virtperf.result import Result
@@ -305,4 +306,5 @@ CLAIMS = (
     *MEMORY_CLAIMS,
     *PAGING_CLAIMS,
     *NESTED_CLAIMS,
+    *XEN_IO_CLAIMS,
 )
