@@ -18,7 +18,9 @@ Target = Literal["fast", "kernel", "user", "blocking"]
 Crossing = Literal[
     "exit", "ipi", "timer", "switch", "reflect", "trace", "hypercall", "multicall", "kernel"
 ]
-Rule = Literal["always", "event-index", "moderated", "unless-idle", "unless-absent", "batch"]
+Rule = Literal[
+    "always", "event-index", "moderated", "unless-idle", "unless-absent", "batch", "re-enabled"
+]
 ConsumerState = Literal["active", "asleep", "polling", "other", "pending"]
 CONSUMER_STATES: tuple[ConsumerState, ...] = ("active", "asleep", "polling", "other", "pending")
 
@@ -198,11 +200,13 @@ class Bell:
     name : str
     to : str
         Consumer: a worker, or ``"vcpu.interrupt"`` for its interrupt level.
-    rule : {'always', 'event-index', 'moderated', 'unless-idle', 'unless-absent', 'batch'}
+    rule : {'always', 'event-index', 'moderated', 'unless-idle', 'unless-absent', 'batch',
+            're-enabled'}
         Whether it rings: always, when the index the consumer published is crossed, or `timer`
         after the first entry it has not told of and at the latest with the `count`-th. The calls
         of a `Join` may spare a vCPU that idles, or has no pCPU: it flushes when it runs again.
         Once for all that is handed over together at the end of a batch (its rings are deferred).
+        As by event index, of a consumer that publishes it anew when it begins to poll.
     costs : mapping of consumer state to Ringing
         States that are not named cost nothing.
     counts : str

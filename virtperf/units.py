@@ -30,6 +30,8 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "MiB/s": ("bandwidth", 2.0**20),
         "GiB/s": ("bandwidth", 2.0**30),
         "bit/s": ("bandwidth", 1 / 8),
+        "Mbit/s": ("bandwidth", 1e6 / 8),
+        "Gbit/s": ("bandwidth", 1e9 / 8),
         "1/s": ("rate", 1.0),
         "1": ("number", 1.0),
     }

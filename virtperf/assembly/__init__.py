@@ -39,6 +39,7 @@ RULES = {
     "unless-idle": Rule.UNLESS_IDLE,
     "unless-absent": Rule.UNLESS_ABSENT,
     "batch": Rule.BATCH,
+    "re-enabled": Rule.RE_ENABLED,
 }
 DISCIPLINES = {kind.name.lower().replace("_", "-"): kind for kind in Discipline}
 

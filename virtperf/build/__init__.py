@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from virtperf import catalog
-from virtperf.build import on_cpu, on_disk, on_iommu
+from virtperf.build import on_cpu, on_disk, on_iommu, on_net
 from virtperf.build.on_cpu import memory_of
 from virtperf.build.site import Site
 from virtperf.params import ParameterSet, Quantity
@@ -51,11 +51,16 @@ def _site(scenario: Scenario, platform: ParameterSet | None) -> Site:
     numbers = catalog.platform(scenario.platform) if platform is None else platform
     site = Site(scenario, numbers)
     on_iommu.add_iommus(site)
+    on_net.add_nics(site)
     for vm in scenario.vm:
         for copy in range(vm.count):
             name = f"{vm.name}[{copy}]"
             if isinstance(vm.load, WorkLoad):
                 on_cpu.add(site, vm, vm.load, name)
+                continue
+            cpu = cpu_technique(vm.cpu.technique, site.costs_of(vm))
+            if vm.nic is None:
+                on_disk.add(site, vm, name, cpu)
             else:
-                on_disk.add(site, vm, name, cpu_technique(vm.cpu.technique, site.costs_of(vm)))
+                on_net.add(site, vm, name, cpu)
     return site

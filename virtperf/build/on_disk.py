@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from virtperf.assembly.laying import Expand
 from virtperf.build import dom0, on_iommu
-from virtperf.build.polling import delivered, for_all
+from virtperf.build.polling import at_cost, for_all
 from virtperf.build.site import Site
 from virtperf.path import (
     Bell,
@@ -130,7 +130,7 @@ def _add_queue(
         names[bell.name] = f"{handler}.{bell.name}"
         priced = bell
         if bell.to == "handler.interrupt":
-            priced = delivered(bell, for_all(cpu.delivery(), vm), for_all(bell.costs, vm))
+            priced = delivered(bell, vm, cpu)
         elif plan.tasks and bell.to != dom0.LOCAL:
             priced = dom0.of(site).delivered(bell)
         sender = senders[bell.name]
@@ -234,6 +234,11 @@ def _guest(site: Site, vm: Vm) -> Guest:
         grants=disk.grants or "persistent",
         others=dom0.vcpus(site) - 1,
     )
+
+
+def delivered(bell: Bell, vm: Vm, cpu: CpuTechnique) -> Bell:
+    """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's."""
+    return at_cost(bell, for_all(cpu.delivery(), vm), for_all(bell.costs, vm))
 
 
 def _section(held: Section | None) -> Path:

@@ -6,6 +6,7 @@ What depends on all devices behind an IOMMU together, the misses of its IOTLB, c
 
 from typing import cast
 
+from virtperf.build import net_dma
 from virtperf.build.site import Site
 from virtperf.mechanism.iommu.traffic import Maps, Stream, misses
 from virtperf.mechanism.memory.pages import PAGE_SHIFT, PageSize
@@ -21,7 +22,8 @@ def mode_of(disk: Disk) -> Mode:
 
 def add_iommus(site: Site) -> None:
     """Add the stations of every IOMMU in use: its walkers, and its queue of invalidations."""
-    for name in dict.fromkeys(site.scenario.device[d.device].iommu for d in _translated(site)):
+    disks = [site.scenario.device[disk.device].iommu for disk in _translated(site)]
+    for name in dict.fromkeys((*disks, *net_dma.behind(site))):
         walkers = site.costs.count("iommu_walkers")
         site.assembly.station(f"{name} walks", max(1, walkers), called=WALKS)
         site.assembly.station(f"{name} invalidations", 1, called=INVALIDATIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from virtperf import catalog
@@ -54,6 +55,10 @@ class Site:
         What is to be said of the memory of VMs that work, by name.
     dom0 : DriverDomain, optional
         The driver domain, once a split driver needs one.
+    interrupts : dict
+        The host's interrupt work on a pCPU, where there is any.
+    flows : Counter
+        Queues of the host's own that each NIC has so far.
     """
 
     def __init__(self, scenario: Scenario, numbers: ParameterSet) -> None:
@@ -61,6 +66,8 @@ class Site:
         self.costs = Costs(numbers, catalog.devices(), catalog.iommus())
         self.memory: dict[str, MemoryUse] = {}
         self.dom0: DriverDomain | None = None
+        self.interrupts: dict[int, str] = {}
+        self.flows: Counter[str] = Counter()
         self.scheduler = scheduler(scenario.host, self.costs)
         self.assembly = Assembly(
             scenario.name,

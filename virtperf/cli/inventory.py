@@ -39,6 +39,7 @@ def _rows(kind: str) -> Iterator[tuple[str, str]]:
             ("cpu", techniques.cpu_techniques()),
             ("memory", techniques.memory_techniques()),
             ("disk", techniques.disk_techniques()),
+            ("nic", techniques.nic_techniques()),
         ):
             yield from ((f"{family} {name}", techniques.title(family, name)) for name in names)
     elif kind == "isas":
@@ -57,7 +58,7 @@ def _rows(kind: str) -> Iterator[tuple[str, str]]:
 
 def matrix() -> str:
     """Return which techniques go together, with a reason where they do not."""
-    return "\n\n".join(_matrix(kind) for kind in ("memory", "disk"))
+    return "\n\n".join(_matrix(kind) for kind in ("memory", "disk", "nic"))
 
 
 def _matrix(kind: str) -> str:

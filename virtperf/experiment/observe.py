@@ -100,6 +100,7 @@ def metrics(seen: Window) -> Iterator[Metric]:
     yield "throughput", seen.completed / seen.time * TICKS_PER_NS * 1e9, "1/s"
     yield from _utilization(seen)
     yield from _per_request(seen)
+    yield from _on_the_network(seen)
     yield from scheduling(seen)
 
 
@@ -147,6 +148,18 @@ def _per_request(seen: Window) -> Iterator[Metric]:
     for index, name in enumerate(seen.system.sides):
         ended = seen.end.sides[index] - seen.start.sides[index]
         yield f"side_paths_per_request.{name}", ended / count if count else None, "1"
+
+
+def _on_the_network(seen: Window) -> Iterator[Metric]:
+    """Yield packets and bits of data a second, each way, as the guests' stacks count them."""
+    for index, name in enumerate(seen.system.counters):
+        moved = seen.end.counters[index] - seen.start.counters[index]
+        kind, _, way = name.partition(".")
+        per_s = moved / seen.time * TICKS_PER_NS * 1e9
+        if kind == "packets":
+            yield f"packets.{way}", per_s, "1/s"
+        elif kind == "bytes":
+            yield f"goodput.{way}", 8 * per_s, "bit/s"
 
 
 def _counter_metric(name: str) -> str:

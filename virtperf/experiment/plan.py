@@ -40,6 +40,7 @@ class Pace:
 
 
 _DISK = (".disk", ".disk.technique")
+_NIC = (".nic", ".nic.technique")
 PACE = {
     "sim": Pace(event_us=14.0, least=400, most=20_000, budget_s=25.0, single_s=8.0),
     "fast": Pace(event_us=0.3, least=4_000, most=400_000, budget_s=15.0, single_s=5.0),
@@ -88,7 +89,7 @@ def _refused(
     from virtperf.technique import matrix
 
     found: dict[tuple[str, str], str] = {}
-    for address in (a for a in asked if a.endswith(_DISK) and not asked[a]):
+    for address in (a for a in asked if a.endswith(_DISK + _NIC) and not asked[a]):
         others = grid({a: tried for a, tried in levels.items() if a != address})
         for name in (name for name in levels[address] if name in matrix.GIVEN):
             for other in others:
@@ -105,6 +106,8 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
 
     if address.endswith(_DISK):
         return matrix.disk_techniques()
+    if address.endswith(_NIC):
+        return matrix.nic_techniques()
     for kind, names in (("cpu", matrix.cpu_techniques()), ("memory", matrix.memory_techniques())):
         if address.endswith((f".{kind}", f".{kind}.technique")):
             return [name for name in names if _possible(scenario, address, name)] or names
@@ -191,7 +194,7 @@ _OTHER = {"low": "high", "high": "low"}
 
 
 def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
-    """Say where a disk technique took its own CPU technique along, and why."""
+    """Say where a disk or network technique took its own CPU technique along, and why."""
     from virtperf.technique import matrix
 
     notes = []
@@ -201,12 +204,11 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
             notes.append(f"vm.cpu={now} runs with guest={new.guest}: {matrix.requires(now)}")
         if now == "trap-emulate":
             notes.append(_holes(new, catalog.platform(after.platform)))
-        if new.disk is None:
-            continue
-        disk = new.disk.technique
-        reason = matrix.why_forbidden(was, new.guest, disk=disk)
-        if was != now and reason is not None:
-            notes.append(f"vm.disk={disk} runs with cpu={now}: {reason}")
+        used = {"disk": new.disk, "nic": new.nic}
+        for kind, name in ((k, u.technique) for k, u in used.items() if u is not None):
+            reason = matrix.why_forbidden(was, new.guest, **{kind: name})
+            if was != now and reason is not None:
+                notes.append(f"vm.{kind}={name} runs with cpu={now}: {reason}")
     return list(dict.fromkeys(notes))
 
 
@@ -244,9 +246,10 @@ def _gaps(scenario: "Scenario") -> list[str]:
     from virtperf.technique.costs import Costs
 
     used = dict.fromkeys(("disk", vm.disk.technique) for vm in scenario.vm if vm.disk is not None)
+    used |= dict.fromkeys(("nic", vm.nic.technique) for vm in scenario.vm if vm.nic is not None)
     used |= dict.fromkeys(("cpu", vm.cpu.technique) for vm in scenario.vm if vm.disk is not None)
     for vm in scenario.vm:
-        if vm.disk is None:
+        if vm.disk is None and vm.nic is None:
             used["memory", memory_of(vm, Costs(catalog.platform(scenario.platform)))] = None
     said = {name: matrix.not_modelled(kind, name) for kind, name in used}
     return [f"{name}, not modelled: {says}" for name, says in said.items() if says]

@@ -12,6 +12,7 @@ The numbers are those of `tables.rows`.
 from typing import Any
 
 ALWAYS, EVENT_INDEX, MODERATED, UNLESS_IDLE, UNLESS_ABSENT, BATCH = 0, 1, 2, 3, 4, 5
+RE_ENABLED = 6
 ACTIVE, ASLEEP, POLLING, OTHER, PENDING = 0, 1, 2, 3, 4
 WORKER_ASLEEP, WORKER_RUNNING, WORKER_BLOCKED = 0, 2, 4
 
@@ -25,7 +26,7 @@ def rings(bell: Any) -> int:
     """
     if bell.rule == BATCH:
         return int(bell.rung != bell.batch)
-    if bell.rule != EVENT_INDEX:
+    if bell.rule != EVENT_INDEX and bell.rule != RE_ENABLED:
         return 1
     if bell.event == bell.produced:
         return 1
@@ -39,7 +40,7 @@ def spares(bell: Any, worker: Any) -> int:
     again (lazy TLB mode of Linux). With its hypervisor's help it need not interrupt a vCPU either
     that has no pCPU, halted or preempted: that is flushed as it enters the guest.
     """
-    if bell.rule < UNLESS_IDLE:
+    if bell.rule != UNLESS_IDLE and bell.rule != UNLESS_ABSENT:
         return 0
     if worker.polling or worker.state == WORKER_ASLEEP:
         return 1
@@ -69,9 +70,14 @@ def publish(bell: Any) -> None:
 def withdraw(bell: Any) -> None:
     """Let the consumer ask not to be told, as it does when it begins to poll.
 
-    It may have asked before it slept and been woken through another doorbell since.
+    It may have asked before it slept and been woken through another doorbell since. Who asks anew
+    whenever its ring is empty, and then thinks better of it, has asked: with an event index there
+    is no taking it back but by moving on, and the next entry rings.
     """
-    bell.event = -1
+    if bell.rule == RE_ENABLED:
+        bell.event = bell.produced
+    else:
+        bell.event = -1
 
 
 def consumer_state(inbox: Any, worker: Any) -> int:

@@ -1,6 +1,15 @@
 """Scenario files: platform, techniques, guests and load as frozen, validated data."""
 
 from virtperf.scenario.model import Scenario
+from virtperf.scenario.network import (
+    Interface,
+    NetLoad,
+    Nic,
+    PacketLoad,
+    RrLoad,
+    ServerLoad,
+    StreamLoad,
+)
 from virtperf.scenario.parts import (
     ClosedLoad,
     Cpu,
@@ -31,13 +40,20 @@ __all__ = [
     "GuestPoll",
     "HaltPoll",
     "Host",
+    "Interface",
     "Memory",
     "Moderation",
+    "NetLoad",
+    "Nic",
     "OpenLoad",
+    "PacketLoad",
     "PauseExits",
+    "RrLoad",
     "RunPlan",
     "Scenario",
     "Section",
+    "ServerLoad",
+    "StreamLoad",
     "Tick",
     "TraceLoad",
     "Vm",

@@ -8,12 +8,12 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from virtperf.errors import UnknownNameError
-from virtperf.scenario import direct, split, whole
+from virtperf.scenario import direct, net_checks, split, whole
 from virtperf.technique import matrix
 
 _PART = re.compile(r"([\w-]+)(?:\[(\d+)\])?")
-_SHORT = re.compile(r"(vm(?:\[\d+\])?\.(?:cpu|memory|disk))")
-_TECHNIQUE = re.compile(r"vm(?:\[\d+\])?\.(cpu|memory|disk)(?:\.technique)?")
+_SHORT = re.compile(r"(vm(?:\[\d+\])?\.(?:cpu|memory|disk|nic))")
+_TECHNIQUE = re.compile(r"vm(?:\[\d+\])?\.(cpu|memory|disk|nic)(?:\.technique)?")
 
 Part = tuple[str, int | None]
 
@@ -65,7 +65,9 @@ def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object
     for vm in data["vm"]:
         if "disk" in touched and "disk" in vm:
             _follow_disk(vm, cpu_too="cpu" not in touched)
-        if "cpu" in touched and "disk" not in touched:
+        if "nic" in touched and "nic" in vm:
+            _follow_nic(vm, cpu_too="cpu" not in touched)
+        if "cpu" in touched and not touched & {"disk", "nic"}:
             _follow_cpu(vm, memory_too="memory" not in touched)
         if touched and vm["cpu"].get("technique") in matrix.HOSTLESS:
             vm.pop("halt_poll", None)
@@ -111,6 +113,16 @@ def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
     split.follow(vm["disk"])
     if cpu_too and whole.forbidden(vm):
         vm["cpu"] = {"technique": matrix.default_cpu(disk)}
+
+
+def _follow_nic(vm: dict[str, Any], *, cpu_too: bool) -> None:
+    """Let what hangs on the network technique follow it: fields, queues, CPU technique."""
+    nic = vm["nic"].get("technique")
+    if nic not in matrix.nic_techniques():
+        return
+    net_checks.follow(vm["nic"])
+    if cpu_too and whole.forbidden(vm):
+        vm["cpu"] = {"technique": matrix.default_cpu(nic, "nic")}
 
 
 def _follow_cpu(vm: dict[str, Any], *, memory_too: bool) -> None:

@@ -76,7 +76,8 @@ def _constant(value: object) -> float:
     return _number(value, "duration", "1ms or 1")
 
 
-def _size(value: object) -> int:
+def read_size(value: object) -> int:
+    """Read a whole number of bytes; raise `RefusalError` if it is none."""
     size = _number(value, "size", "4KiB")
     if size < 1 or size != int(size):
         raise RefusalError(f" must be a whole number of bytes, at least 1, got {value!r}")
@@ -256,6 +257,7 @@ CpuTechnique = Annotated[str, _among(matrix.cpu_techniques), _enum(matrix.cpu_te
 IsaName = Annotated[str, _among(isa.names), _enum(isa.names)]
 MemoryTechnique = Annotated[str, _among(matrix.memory_techniques), _enum(matrix.memory_techniques)]
 DiskTechnique = Annotated[str, _among(matrix.disk_techniques), _enum(matrix.disk_techniques)]
+NicTechnique = Annotated[str, _among(matrix.nic_techniques), _enum(matrix.nic_techniques)]
 PolicyName = Annotated[str, _among(catalog.policies), _enum(catalog.policies)]
 Constant = Annotated[
     float,
@@ -276,7 +278,7 @@ Pause = Annotated[
 ]
 Size = Annotated[
     int,
-    PlainValidator(_size),
+    PlainValidator(read_size),
     PlainSerializer(lambda size: _shortest(float(size), "size")),
     _schema("string", "integer", says="a size such as 4KiB; a plain number is in bytes"),
 ]

@@ -12,6 +12,7 @@ from virtperf import catalog
 from virtperf.errors import ScenarioError
 from virtperf.scenario import address, emit, whole, wording
 from virtperf.scenario.frozen import Frozen, Tables
+from virtperf.scenario.network import Nic
 from virtperf.scenario.parts import Device, Host, RunPlan, TraceLoad, Vm
 
 
@@ -32,6 +33,8 @@ class Scenario(Frozen):
     """The virtual machines."""
     device: dict[str, Device] = Field(default_factory=dict)
     """The devices behind the disks, by name."""
+    nic: dict[str, Nic] = Field(default_factory=dict)
+    """The physical network interfaces, by name."""
     run: RunPlan = RunPlan()
     """Length of the simulation."""
 
@@ -107,7 +110,7 @@ class Scenario(Frozen):
         ----------
         address_ : str
             ``vm.count`` is that of all VMs, ``vm[0].count`` of one; ``vm.disk`` is short for
-            ``vm.disk.technique``, likewise ``vm.cpu``.
+            ``vm.disk.technique``, likewise ``vm.cpu`` and ``vm.nic``.
         value : object
             As the file would give it.
 
@@ -150,6 +153,8 @@ class Scenario(Frozen):
     def canonical(self) -> str:
         """Return what decides the outcome as sorted JSON: no seed, no run length, no prose."""
         data = self.model_dump(exclude_none=True, exclude={"run", "title"})
+        if not self.nic:
+            del data["nic"]
         for device in data["device"].values():
             del device["origin"], device["assumed"]
         for vm, table in zip(self.vm, data["vm"], strict=True):

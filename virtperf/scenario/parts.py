@@ -29,6 +29,15 @@ from virtperf.scenario.fields import (
     Size,
 )
 from virtperf.scenario.frozen import Affinity, Count, Frozen, Tables
+from virtperf.scenario.network import (
+    KINDS,
+    Interface,
+    NetLoad,
+    PacketLoad,
+    RrLoad,
+    ServerLoad,
+    StreamLoad,
+)
 from virtperf.scenario.split import Dom0, Grants, RingPages
 from virtperf.scenario.trace import TraceField
 from virtperf.technique import matrix
@@ -385,9 +394,21 @@ class Vm(Frozen):
     memory: Memory | None = None
     """How memory is mapped; by default as goes with the CPU technique."""
     disk: Disk | None = None
-    """How the disk is reached; left out where the load is work alone."""
-    load: Annotated[ClosedLoad | OpenLoad | TraceLoad | WorkLoad, Field(discriminator="kind")]
-    """What the guest asks of its disk, or of its CPU."""
+    """How the disk is reached; left out where the load is work alone, or the network's."""
+    nic: Interface | None = None
+    """How the network is reached; left out where the load is not the network's."""
+    load: Annotated[
+        ClosedLoad
+        | OpenLoad
+        | TraceLoad
+        | WorkLoad
+        | RrLoad
+        | ServerLoad
+        | StreamLoad
+        | PacketLoad,
+        Field(discriminator="kind"),
+    ]
+    """What the guest asks of its disk, of its CPU or of its network."""
 
     @property
     def on_disk(self) -> "tuple[Disk, DiskLoad]":
@@ -396,11 +417,26 @@ class Vm(Frozen):
         Raises
         ------
         ParameterError
-            If its load is work alone.
+            If its load is not a disk's.
         """
-        if self.disk is None or isinstance(self.load, WorkLoad):
+        if self.disk is None or not isinstance(self.load, DiskLoad):
             raise ParameterError(self.name, "load.kind", "closed, open or trace", self.load.kind)
         return self.disk, self.load
+
+    @property
+    def on_nic(self) -> "tuple[Interface, NetLoad]":
+        """The network interface and its load, of a VM that has them.
+
+        Raises
+        ------
+        ParameterError
+            If its load is not the network's.
+        """
+        if self.nic is None or not isinstance(self.load, NetLoad):
+            raise ParameterError(
+                self.name, "load.kind", f"one of {', '.join(KINDS)}", self.load.kind
+            )
+        return self.nic, self.load
 
 
 class ServiceScale(Frozen):

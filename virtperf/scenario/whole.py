@@ -13,7 +13,7 @@ from virtperf import catalog
 from virtperf.errors import ParameterError
 from virtperf.mechanism import isa
 from virtperf.mechanism.privilege import deprivileged
-from virtperf.scenario import direct, scheduling, spinning, split
+from virtperf.scenario import direct, net_checks, network, scheduling, spinning, split
 from virtperf.scenario.arrivals import OWN_RATE, PACED
 from virtperf.scenario.fields import choice_tail
 from virtperf.technique import matrix
@@ -40,6 +40,7 @@ def problems(data: Tables) -> list[str]:
         *spinning.problems(data),
         *direct.problems(data),
         *split.problems(data),
+        *net_checks.problems(data),
     ]
 
 
@@ -77,15 +78,17 @@ def forbidden(vm: Tables) -> str | None:
     """Return why a VM's techniques do not go together; None also where some are unreadable."""
     cpu, guest = _at(vm, "cpu", "technique"), vm.get("guest", "unmodified")
     disk, memory = _at(vm, "disk", "technique"), _at(vm, "memory", "technique")
+    nic = _at(vm, "nic", "technique")
     known = (
         (cpu, matrix.cpu_techniques()),
         (guest, matrix.GUESTS),
         (disk, (*matrix.disk_techniques(), None)),
+        (nic, (*matrix.nic_techniques(), None)),
         (memory, (*matrix.memory_techniques(), None)),
     )
     if any(choice not in legal for choice, legal in known):
         return None
-    return matrix.why_forbidden(cpu, guest, disk=disk, memory=memory)
+    return matrix.why_forbidden(cpu, guest, disk=disk, nic=nic, memory=memory)
 
 
 def _platform(data: Tables) -> Iterator[str]:
@@ -100,13 +103,18 @@ def _platform(data: Tables) -> Iterator[str]:
 
 
 def _loads(data: Tables) -> Iterator[str]:
-    """Yield where a VM has a disk but no use for it, or the other way round."""
+    """Yield where a VM has a disk or a NIC but no use for it, or the other way round."""
     for index, vm in _vms(data):
-        work = _at(vm, "load", "kind") == "work"
-        if work and "disk" in vm:
-            yield f"vm[{index}].disk must be left out where load.kind is work"
-        elif not work and "load" in vm and "disk" not in vm:
+        kind = _at(vm, "load", "kind")
+        work, net = kind == "work", kind in network.KINDS
+        if (work or net) and "disk" in vm:
+            yield f"vm[{index}].disk must be left out where load.kind is {kind}"
+        elif not work and not net and "load" in vm and "disk" not in vm and "nic" not in vm:
             yield f"vm[{index}].disk must be given unless load.kind is work"
+        if net and "nic" not in vm:
+            yield f"vm[{index}].nic must be given where load.kind is {kind}"
+        elif not net and "nic" in vm:
+            yield f"vm[{index}].nic must be left out unless load.kind is {_any(network.KINDS)}"
         workload = _at(vm, "load", "workload")
         if not isinstance(workload, str) or not work:
             continue
@@ -158,6 +166,7 @@ def _combinations(data: Tables) -> Iterator[str]:
         cpu, disk = _at(vm, "cpu", "technique"), _at(vm, "disk", "technique")
         if reason := forbidden(vm):
             others = {"memory": _at(vm, "memory", "technique"), "disk": disk}
+            others["nic"] = _at(vm, "nic", "technique")
             named = "".join(f"{kind} {name}, " for kind, name in others.items() if name)
             guest = vm.get("guest", "unmodified")
             yield f"vm[{index}] cannot combine cpu {cpu}, {named}guest {guest}: {reason}"

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from virtperf.scenario.fields import RefusalError, choice_tail
 
 _KINDS = {
-    "load": ("closed", "open", "trace"),
+    "load": ("closed", "open", "trace", "rr", "server", "stream", "packets"),
     "arrivals": ("poisson", "deterministic", "gamma", "mmpp", "empirical"),
 }
 """Tables that are of a kind; pydantic puts the kind into locations."""
@@ -92,7 +92,9 @@ def _unknown_key(location: Location, root: type[BaseModel]) -> str:
     """Say whose field it is not, and offer the nearest one."""
     *parents, key = location
     tables = [part for part in parents if isinstance(part, str)]
-    owner = "device" if tables[:1] == ["device"] else tables[-1] if tables else "a scenario"
+    owner = tables[-1] if tables else "a scenario"
+    if tables[:1] in (["device"], ["nic"]):
+        owner = tables[0]
     if len(tables) > 1 and owner in _KINDS.get(tables[-2], ()):
         owner = f"{owner} {tables[-2]}"
     near = get_close_matches(str(key), _fields_at(parents, root), n=1)
@@ -107,7 +109,7 @@ def _fields_at(location: Location, root: type[BaseModel]) -> list[str]:
         fields = models[0].model_fields
         if part in _KINDS.get(str(before), ()):
             models = [m for m in models if part in get_args(m.model_fields["kind"].annotation)]
-        elif before != "device" and part in fields:
+        elif before not in ("device", "nic") and part in fields:
             models = list(_models_in(fields[str(part)].annotation))
     return list(models[0].model_fields) if models else []
 

@@ -66,6 +66,7 @@ class Rule(IntEnum):
     UNLESS_IDLE = 3
     UNLESS_ABSENT = 4
     BATCH = 5
+    RE_ENABLED = 6
 
 
 SPARING = (Rule.UNLESS_IDLE, Rule.UNLESS_ABSENT)

@@ -19,7 +19,7 @@ HOSTLESS = ("direct",)
 """CPU techniques under which a guest that halts has no host to exit to."""
 
 DIRECT = ("native", "passthrough", "sriov")
-"""Disk techniques under which the guest's own driver programs the device's DMA."""
+"""Disk and network techniques under which the guest's own driver programs the device's DMA."""
 GIVEN = ("passthrough", "sriov")
 """Those of them that give a guest a device, or a function of one: not every scenario has one."""
 
@@ -42,13 +42,18 @@ def disk_techniques() -> tuple[str, ...]:
     return tuple(_data()["disk"])
 
 
+def nic_techniques() -> tuple[str, ...]:
+    """Return the network techniques, in the order of the table."""
+    return tuple(_data()["nic"])
+
+
 def memory_techniques() -> tuple[str, ...]:
     """Return the memory techniques, in the order of the table."""
     return tuple(_data()["memory"])
 
 
 def title(kind: str, name: str) -> str:
-    """Return what `name` is, in words; `kind` is ``"cpu"``, ``"memory"`` or ``"disk"``."""
+    """Return what `name` is, in words; `kind` is ``cpu``, ``memory``, ``disk`` or ``nic``."""
     try:
         return str(_data()[kind][name]["title"])
     except KeyError:
@@ -79,10 +84,16 @@ def default_guest(cpu: str) -> str:
     return ported if why_forbidden(cpu, unmodified) else unmodified
 
 
-def queues(disk: str) -> int:
-    """Return how many queues a disk technique has at most; 0 is no limit."""
-    title("disk", disk)
-    return int(_data()["disk"][disk].get("queues", 0))
+def queues(name: str, kind: str = "disk") -> int:
+    """Return how many queues a disk or network technique has at most; 0 is no limit."""
+    title(kind, name)
+    return int(_data()[kind][name].get("queues", 0))
+
+
+def ring(nic: str) -> str:
+    """Return whose the rings of a network technique are: ``virtqueue``, ``e1000`` or ``nic``."""
+    title("nic", nic)
+    return str(_data()["nic"][nic]["ring"])
 
 
 def default_queues(disk: str) -> int:
@@ -111,14 +122,14 @@ def disks_where(field: str) -> tuple[str, ...]:
     return tuple(name for name in named if threads(name) == field)
 
 
-def default_iommu(disk: str) -> str:
-    """Return how an IOMMU is used under a disk technique unless told otherwise."""
-    title("disk", disk)
-    return str(_data()["disk"][disk].get("iommu", "none"))
+def default_iommu(name: str, kind: str = "disk") -> str:
+    """Return how an IOMMU is used under a disk or network technique unless told otherwise."""
+    title(kind, name)
+    return str(_data()[kind][name].get("iommu", "none"))
 
 
-def iommu_modes(disk: str) -> tuple[str, ...]:
-    """Return how an IOMMU may be used under a disk technique; none is a choice of those with any.
+def iommu_modes(name: str, kind: str = "disk") -> tuple[str, ...]:
+    """Return how an IOMMU may be used under a technique; none is a choice of those with any.
 
     Examples
     --------
@@ -127,18 +138,23 @@ def iommu_modes(disk: str) -> tuple[str, ...]:
     >>> iommu_modes("virtio")
     ()
     """
-    title("disk", disk)
-    return tuple(_data()["disk"][disk].get("iommu_modes", ()))
+    title(kind, name)
+    return tuple(_data()[kind][name].get("iommu_modes", ()))
 
 
-def default_cpu(disk: str) -> str:
-    """Return the CPU technique that a disk technique runs with unless told otherwise."""
-    title("disk", disk)
-    return str(_data()["disk"][disk]["default_cpu"])
+def default_cpu(name: str, kind: str = "disk") -> str:
+    """Return the CPU technique that a disk or network technique runs with by default."""
+    title(kind, name)
+    return str(_data()[kind][name]["default_cpu"])
 
 
 def why_forbidden(
-    cpu: str, guest: str, *, disk: str | None = None, memory: str | None = None
+    cpu: str,
+    guest: str,
+    *,
+    disk: str | None = None,
+    nic: str | None = None,
+    memory: str | None = None,
 ) -> str | None:
     """Return why techniques do not go together, or None where they do.
 
@@ -146,10 +162,11 @@ def why_forbidden(
     ----------
     cpu, guest : str
         CPU technique and kind of guest (``unmodified`` or ``ported``).
-    disk, memory : str, optional
-        Disk and memory technique; None where there is no disk, or its choice is open.
+    disk, nic, memory : str, optional
+        Disk, network and memory technique; None where there is no disk or interface, or its choice
+        is open.
     """
-    chosen = {"cpu": cpu, "guest": guest, "disk": disk, "memory": memory}
+    chosen = {"cpu": cpu, "guest": guest, "disk": disk, "nic": nic, "memory": memory}
     for row in _data()["forbidden"]:
         named: Mapping[str, Sequence[str]] = {k: v for k, v in row.items() if k in chosen}
         if all(chosen[key] in legal for key, legal in named.items()):
@@ -162,7 +179,7 @@ def table(kind: str = "disk") -> list[dict[str, str]]:
 
     Parameters
     ----------
-    kind : {'disk', 'memory'}
+    kind : {'disk', 'nic', 'memory'}
 
     Returns
     -------

@@ -27,6 +27,7 @@ from virtperf.units import ticks
 
 ORDINARY = 0
 _TIMED = (Kind.WORK, Kind.SERVE)
+_INDEXED = (Rule.EVENT_INDEX, Rule.RE_ENABLED)
 SWITCHING_ROLE = "host"
 
 
@@ -230,7 +231,7 @@ class Walk:
             return
         state = self._state_of(bell.inbox)
         own = self.system.workers[inbox.worker].inbox == bell.inbox
-        if bell.rule == Rule.EVENT_INDEX and not _asked(state, own=own):
+        if bell.rule in _INDEXED and not _asked(state, bell.rule, own=own):
             self._arrive(bell.inbox)
             return
         if self.hand is not None:
@@ -382,9 +383,11 @@ class Walk:
         self.lap.events += 1
 
 
-def _asked(state: int, *, own: bool) -> bool:
+def _asked(state: int, rule: int, *, own: bool) -> bool:
     """Whether the consumer asked to be told.
 
     A thread does before it sleeps, in an inbox of its `own`; a handler and a task after a turn.
     """
+    if own and rule == Rule.RE_ENABLED and state == ConsumerState.POLLING:
+        return True
     return state == ConsumerState.ASLEEP if own else state != ConsumerState.ACTIVE

@@ -14,6 +14,7 @@ from virtperf.validation.cpu_claims import CPU_CLAIMS
 from virtperf.validation.given import Given
 from virtperf.validation.memory_claims import MEMORY_CLAIMS
 from virtperf.validation.nested_claims import NESTED_CLAIMS
+from virtperf.validation.net_claims import NET_CLAIMS
 from virtperf.validation.paging_claims import PAGING_CLAIMS
 from virtperf.validation.scheduler_claims import SCHEDULER_CLAIMS
 from virtperf.validation.xen_io_claims import XEN_IO_CLAIMS
@@ -307,4 +308,5 @@ CLAIMS = (
     *PAGING_CLAIMS,
     *NESTED_CLAIMS,
     *XEN_IO_CLAIMS,
+    *NET_CLAIMS,
 )

@@ -56,12 +56,16 @@ def _plan(guest: Guest, costs: Costs, limit: Path, stations: tuple[str, ...] = (
         )
         for kind in guest.service
     }
-    return Plan(paths=paths, bells=(_irq(guest, costs),), locks=dma.locks, stations=stations)
+    return Plan(
+        paths=paths, bells=(irq(guest.dma.posted, costs),), locks=dma.locks, stations=stations
+    )
 
 
-def _irq(guest: Guest, costs: Costs) -> Bell:
-    """Return the device's interrupt; what delivering it takes besides is the CPU technique's."""
-    posted = guest.dma.posted
+def irq(posted: bool | None, costs: Costs) -> Bell:
+    """Return the device's interrupt; what delivering it takes besides is the CPU technique's.
+
+    Whether it is `posted` is the platform's, if nobody says so.
+    """
     if posted is None:
         posted = bool(costs.count("interrupt_posting"))
     states: dict[ConsumerState, Ringing] = {}
