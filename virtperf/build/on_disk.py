@@ -44,7 +44,7 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     for called in plan.stations:
         site.assembly.station(f"{name}.{called}", 1, called=called)
     for called in plan.spinlocks:
-        _add_spinlock(site, f"{name}.{called}", called)
+        add_spinlock(site, f"{name}.{called}", called)
     if load.lock is not None:
         _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
     most = on_iommu.most_queues(site, disk) or vm.vcpus
@@ -60,7 +60,8 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
         _add_job(site, vm, f"{name}.job{number}", vcpus[on], seen[on], plan, expand)
 
 
-def _add_spinlock(site: Site, name: str, called: str) -> None:
+def add_spinlock(site: Site, name: str, called: str) -> None:
+    """Add a lock of the guest's kernel, or of a hypervisor, whose waiters spin."""
     site.assembly.lock(name, called=called, wake_ns=0.0, discipline="ticket")
 
 
@@ -118,7 +119,7 @@ def _add_queue(
     names |= on_iommu.local_names(site, disk)
     for called in plan.queue_locks:
         names[called] = f"{handler}.{called}"
-        _add_spinlock(site, names[called], called)
+        add_spinlock(site, names[called], called)
     if plan.tasks:
         names |= dom0.of(site).place(handler, plan.tasks)
     if plan.slots is not None:
