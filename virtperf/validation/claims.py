@@ -18,6 +18,7 @@ from virtperf.validation.net_claims import NET_CLAIMS
 from virtperf.validation.paging_claims import PAGING_CLAIMS
 from virtperf.validation.scheduler_claims import SCHEDULER_CLAIMS
 from virtperf.validation.xen_io_claims import XEN_IO_CLAIMS
+from virtperf.validation.xen_net_claims import XEN_NET_CLAIMS
 
 if TYPE_CHECKING:
     from virtperf.result import Result
@@ -308,5 +309,6 @@ CLAIMS = (
     *PAGING_CLAIMS,
     *NESTED_CLAIMS,
     *XEN_IO_CLAIMS,
+    *XEN_NET_CLAIMS,
     *NET_CLAIMS,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from virtperf import catalog
@@ -154,7 +155,11 @@ class Given:
         )
 
     def throughput(
-        self, scenario: Scenario, requests: int, instead: Mapping[str, str]
+        self,
+        scenario: Scenario,
+        requests: int,
+        instead: Mapping[str, str],
+        times: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[float, float]:
         """Simulate a scenario whose platform has other numbers.
 
@@ -164,7 +169,9 @@ class Given:
         requests : int
             In each of a few replications, the first quarter of which is left out.
         instead : mapping of str to str
-            Numbers of the platform, and the inputs, times, that take their places.
+            Numbers of the platform, and the inputs, durations, that take their places.
+        times : mapping of str to str
+            Numbers of the platform, and the inputs that they are multiplied by.
 
         Returns
         -------
@@ -183,6 +190,7 @@ class Given:
             key: replace(numbers[key], value=self[name], unit="ns", low=None, high=None)
             for key, name in instead.items()
         }
+        changes |= {key: numbers[key].scaled(self[name]) for key, name in times.items()}
         built = build(scenario, numbers.replace(**changes))
         found = []
         for replication in range(REPLICATIONS):
