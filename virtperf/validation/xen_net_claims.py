@@ -18,7 +18,7 @@ CROSSING = (
     "hypercall trap_reflect event_handler xen_interrupt front_end back_end_pop back_end_push "
     "grant_copy grant_flip flip_remap flush_handler flush_send kthread_wake_cpu thread_switch "
     "host_forward host_receive exit_blocking"
-).split()
+)
 """What a message takes because it crosses between guest and Dom0; pages are apart."""
 
 
@@ -49,7 +49,7 @@ def stream(given: Given, technique: str, direction: str, size: int, **more: Any)
         "net_receive": "menon06.receive",
         "net_read": "menon06.receive",
     }
-    times = {} if technique == "native" else dict.fromkeys(CROSSING, "menon06.crossing")
+    times = {} if technique == "native" else dict.fromkeys(CROSSING.split(), "menon06.crossing")
     value, noise = given.throughput(scenario, RUN, instead, times)
     return Estimate(value * size, noise * size)
 
@@ -120,7 +120,7 @@ _INPUTS = (
         "net_read net_acknowledge net_interrupt nic_descriptor dma_read copy_bandwidth "
         "grant_entry grant_map grant_unmap apicv",
     ),
-    *_of(SERVER, " ".join(CROSSING)),
+    *_of(SERVER, CROSSING),
 )
 _TCP_RR = _of(
     "dall16",
