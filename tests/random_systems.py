@@ -402,6 +402,15 @@ def polling_for_ever(system: System, seed: int) -> System:
     return replace(system, workers=workers, bells=bells)
 
 
+def asking_again(system: System) -> System:
+    """Return a system whose consumers move their event index when they begin to poll."""
+    bells = tuple(
+        replace(bell, rule=Rule.RE_ENABLED) if bell.rule == Rule.EVENT_INDEX else bell
+        for bell in system.bells
+    )
+    return replace(system, bells=bells)
+
+
 def translating(system: System, seed: int) -> System:
     """Return a system whose workers find the TLB entries of others in the place of theirs."""
     rng = Random(seed)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.engines import both
 from tests.random_systems import (
     RandomSystem,
+    asking_again,
     on_shared_cores,
     polling_for_ever,
     sparing,
@@ -66,6 +67,14 @@ def test_where_joins_spare_who_is_absent(seed):
 @given(seed=SEEDS, depth=st.sampled_from([4, 32]))
 def test_where_threads_poll_for_ever_and_doorbells_tell_of_batches(seed, depth):
     system = polling_for_ever(RandomSystem(seed, depth=depth).system(), seed)
+    compiled, reference = both(system, seed=1, requests=200)
+    assert compiled == reference
+
+
+@settings(max_examples=25, derandomize=True)
+@given(seed=SEEDS)
+def test_where_consumers_that_poll_ask_again(seed):
+    system = asking_again(RandomSystem(seed, depth=4).system())
     compiled, reference = both(system, seed=1, requests=200)
     assert compiled == reference
 

@@ -217,6 +217,15 @@ def test_a_withdrawn_index_never_rings():
     assert doorbell.rings(bell)
 
 
+def test_an_index_that_was_asked_for_again_cannot_be_taken_back():
+    bell = SimpleNamespace(rule=doorbell.RE_ENABLED, produced=7, event=3)
+    assert not doorbell.rings(bell)  # one entry has passed the index since
+    doorbell.withdraw(bell)
+    assert doorbell.rings(bell)
+    bell.produced += 1
+    assert not doorbell.rings(bell)
+
+
 def test_a_consumer_under_way_is_active_whatever_its_worker_does():
     worker = SimpleNamespace(state=doorbell.WORKER_ASLEEP, polling=0, masked=0, level=0)
     inbox = SimpleNamespace(in_turn=0, told=0, notified=0, level=0)

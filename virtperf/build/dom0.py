@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from virtperf.assembly.laying import Expand
-from virtperf.build.polling import delivered
+from virtperf.build.polling import at_cost
 from virtperf.build.shootdown import others
 from virtperf.build.site import Site
 from virtperf.path import CONSUMER_STATES, Bell, Ringing, Step, Transition, work
@@ -91,7 +91,7 @@ class DriverDomain:
         by = self._cpu.delivery()
         every = {state: by.get(state, Ringing()) for state in CONSUMER_STATES}
         own = {state: bell.costs.get(state, Ringing()) for state in CONSUMER_STATES}
-        return delivered(bell, every, own)
+        return at_cost(bell, every, own)
 
     def expanding(self, cpu: CpuTechnique) -> Expand:
         """Return what expands transitions of Dom0's by its technique, a guest's by `cpu`."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from virtperf.assembly.laying import Expand
 from virtperf.build import computing, dom0, on_iommu
-from virtperf.build.polling import delivered, for_all
+from virtperf.build.polling import at_cost, for_all
 from virtperf.build.site import Site
 from virtperf.path import (
     Bell,
@@ -49,7 +49,7 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     for called in plan.stations:
         site.assembly.station(f"{name}.{called}", 1, called=called)
     for called in plan.spinlocks:
-        _add_spinlock(site, f"{name}.{called}", called)
+        add_spinlock(site, f"{name}.{called}", called)
     if load.lock is not None:
         _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
     most = on_iommu.most_queues(site, disk) or vm.vcpus
@@ -68,7 +68,8 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
         _add_job(site, vm, job, seen[on] | own, before, plan, expand)
 
 
-def _add_spinlock(site: Site, name: str, called: str) -> None:
+def add_spinlock(site: Site, name: str, called: str) -> None:
+    """Add a lock of the guest's kernel, or of a hypervisor, whose waiters spin."""
     site.assembly.lock(name, called=called, wake_ns=0.0, discipline="ticket")
 
 
@@ -126,7 +127,7 @@ def _add_queue(
     names |= on_iommu.local_names(site, disk)
     for called in plan.queue_locks:
         names[called] = f"{handler}.{called}"
-        _add_spinlock(site, names[called], called)
+        add_spinlock(site, names[called], called)
     if plan.tasks:
         names |= dom0.of(site).place(handler, plan.tasks)
     if plan.slots is not None:
@@ -138,7 +139,7 @@ def _add_queue(
         names[bell.name] = f"{handler}.{bell.name}"
         priced = bell
         if bell.to == "handler.interrupt":
-            priced = delivered(bell, for_all(cpu.delivery(), vm), for_all(bell.costs, vm))
+            priced = delivered(bell, vm, cpu)
         elif plan.tasks and bell.to != dom0.LOCAL:
             priced = dom0.of(site).delivered(bell)
         sender = senders[bell.name]
@@ -199,7 +200,7 @@ def _add_job(
     _, load = vm.on_disk
     paths = {kind: (*before, *path) for kind, path in plan.paths.items()}
     if WAKE_UP in names:
-        paths = {kind: (*path[:-1], ring(WAKE_UP), end()) for kind, path in paths.items()}
+        paths = {kind: _told(path) for kind, path in paths.items()}
     site.assembly.source(
         job,
         {kind: (share, paths[kind]) for kind, share in load.shares.items()},
@@ -212,6 +213,17 @@ def _add_job(
         group=site.group(vm),
         expand=expand,
     )
+
+
+def _told(path: Path) -> Path:
+    """Return a path whose every way ends on the issuer's vCPU, which is told."""
+    ways = tuple(
+        replace(part, otherwise=_told(part.otherwise))
+        if isinstance(part, Step) and part.otherwise
+        else part
+        for part in path[:-1]
+    )
+    return (*ways, ring(WAKE_UP), end())
 
 
 def _guest(site: Site, vm: Vm) -> Guest:
@@ -243,6 +255,11 @@ def _guest(site: Site, vm: Vm) -> Guest:
         grants=disk.grants or "persistent",
         others=dom0.vcpus(site) - 1,
     )
+
+
+def delivered(bell: Bell, vm: Vm, cpu: CpuTechnique) -> Bell:
+    """Return an interrupt's doorbell: the sender's cost is the disk's, the rest the CPU's."""
+    return at_cost(bell, for_all(cpu.delivery(), vm), for_all(bell.costs, vm))
 
 
 def _section(held: Section | None) -> Path:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from virtperf.build import net_dma
+from virtperf.assembly.laying import Expand
+from virtperf.build import dom0, net_dma
 from virtperf.build.net_load import Use, offered, use_of
-from virtperf.build.polling import delivered, for_all
+from virtperf.build.on_disk import add_spinlock, delivered
+from virtperf.build.polling import for_all
 from virtperf.build.site import Site
 from virtperf.path import Bell, Ringing, interprocessor, switch_process, work
 from virtperf.scenario import Vm
@@ -33,20 +35,24 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     nic, load = vm.on_nic
     use = use_of(vm, _user(site, vm), site.costs)
     plan = net_plan(nic.technique, _port(site, vm, use), site.costs)
+    expand = dom0.of(site).expanding(cpu) if plan.dom0 else cpu.expand
     vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
     for vcpu in vcpus:
         site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),))
+    for called in plan.spinlocks:
+        add_spinlock(site, f"{name}.{called}", called)
     _add_threads(site, vm, name, plan, cpu)
     for called in plan.stations:
         site.assembly.station(f"{name}.{called}", 1, called=called)
     site.assembly.station(f"{name}.{PEER}", ANY, called=PEER)
     queues = [
-        _add_queue(site, vm, name, number, plan, cpu, use) for number in range(queues_of(site, vm))
+        _add_queue(site, vm, name, number, plan, cpu, use, expand)
+        for number in range(queues_of(site, vm))
     ]
     for number in range(load.jobs):
         at = number % vm.vcpus
         names = queues[at % len(queues)] | {"vcpu": vcpus[at]}
-        _add_job(site, vm, f"{name}.job{number}", names, plan, use, cpu)
+        _add_job(site, vm, f"{name}.job{number}", names, plan, use, cpu, expand)
 
 
 def queues_of(site: Site, vm: Vm) -> int:
@@ -85,6 +91,8 @@ def _port(site: Site, vm: Vm, use: Use) -> Port:
         suppress=nic.suppress,
         dma=net_dma.dma_of(site, vm, use),
         limit=1e9 / nic.vf_bandwidth if nic.vf_bandwidth else 0.0,
+        others=dom0.vcpus(site) - 1,
+        flip=nic.receive == "flip",
     )
 
 
@@ -118,7 +126,14 @@ def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -
 
 
 def _add_queue(
-    site: Site, vm: Vm, name: str, number: int, plan: Plan, cpu: CpuTechnique, use: Use
+    site: Site,
+    vm: Vm,
+    name: str,
+    number: int,
+    plan: Plan,
+    cpu: CpuTechnique,
+    use: Use,
+    expand: Expand,
 ) -> dict[str, str]:
     """Add a queue pair, whose interrupts the vCPU of its number takes.
 
@@ -131,7 +146,10 @@ def _add_queue(
     names |= {thread.name: f"{name}.{thread.of(number)}" for thread in plan.threads}
     for task in plan.tasks:
         names[task.name] = f"{names[task.thread]}.{task.name.rpartition('.')[2]}"
-    names |= {called: f"{name}.{called}" for called in (*plan.locks, *plan.stations, PEER)}
+    own = (*plan.locks, *plan.stations, *plan.spinlocks, PEER)
+    names |= {called: f"{name}.{called}" for called in own}
+    if plan.dom0:
+        names |= dom0.of(site).place(handler, plan.dom0)
     names |= net_dma.local_names(site, vm)
     if plan.host:
         names["softirq"] = _softirq(site, vm)
@@ -145,7 +163,7 @@ def _add_queue(
             _priced(site, vm, told, cpu, use),
             to=names[told.bell.to],
             sender=names.get(told.sender, ""),
-            expand=cpu.expand,
+            expand=expand,
         )
     return names
 
@@ -166,10 +184,12 @@ def _priced(site: Site, vm: Vm, told: Told, cpu: CpuTechnique, use: Use) -> Bell
     """Return a doorbell with what its CPU technique, its driver and the NIC add to it."""
     bell = told.bell
     if told.interrupts:
-        bell = delivered(bell, for_all(cpu.delivery(), vm), for_all(bell.costs, vm))
+        bell = delivered(bell, vm, cpu)
         entry = work("handler", site.costs.ns("net_interrupt"), ENTRY, masked=True)
         costs = {s: replace(c, target=(*c.target, entry)) for s, c in bell.costs.items()}
         bell = replace(bell, costs=costs | {"active": bell.costs["active"]})
+    if told.event:
+        bell = dom0.of(site).delivered(bell)
     if told.moderated:
         bell = _moderated(site, vm, bell, use)
     return bell
@@ -198,6 +218,7 @@ def _add_job(
     plan: Plan,
     use: Use,
     cpu: CpuTechnique,
+    expand: Expand,
 ) -> None:
     _, load = vm.on_nic
     vcpu, handler = queue["vcpu"], queue["handler"]
@@ -222,7 +243,7 @@ def _add_job(
         gap=load.gap(),
         names=names,
         group=site.group(vm),
-        expand=cpu.expand,
+        expand=expand,
     )
 
 

@@ -52,7 +52,7 @@ def for_all(costs: Mapping[ConsumerState, Ringing], vm: Vm) -> dict[ConsumerStat
     return every
 
 
-def delivered(
+def at_cost(
     bell: Bell, by: Mapping[ConsumerState, Ringing], own: Mapping[ConsumerState, Ringing]
 ) -> Bell:
     """Return an interrupt's doorbell: the sender's cost is the device's, the rest the CPU's, `by`.

@@ -15,6 +15,7 @@ FIELDS = {
     "vf_bandwidth": ("sriov",),
     "poll": ("vhost-net",),
     "suppress": ("vhost-net",),
+    "receive": ("xen-netfront",),
 }
 """Fields of an interface, and the techniques that know them."""
 MOST_ENTRIES = 32_768  # of a virtqueue, as the specification has it
@@ -91,7 +92,10 @@ def _ring(name: str, entries: Any, kind: str) -> Iterator[str]:
     """Yield where a ring is of a size that its specification forbids."""
     if not isinstance(entries, int) or entries < 1:
         return
-    if kind == "virtqueue" and (entries > MOST_ENTRIES or entries & (entries - 1)):
+    if kind == "netif":
+        why = "its rings are a page each"
+        yield f"{name} must be left out under xen-netfront: {why}, got {entries}"
+    elif kind == "virtqueue" and (entries > MOST_ENTRIES or entries & (entries - 1)):
         must = f"a power of 2, at most {MOST_ENTRIES}"
         yield f"{name} must be {must}, as a split virtqueue has it, got {entries}"
     elif kind == "e1000" and (entries > MOST_DESCRIPTORS or entries % 8 or entries < 80):

@@ -26,6 +26,9 @@ IommuMode: TypeAlias = Literal[
 ]
 
 
+Receive: TypeAlias = Literal["copy", "flip"]
+
+
 class PacketModeration(Frozen):
     """Interrupts that wait for a time, or for a number of packets."""
 
@@ -103,6 +106,9 @@ class Interface(Frozen):
     """Whether interrupts are posted (passthrough, sriov); by default as the platform's are."""
     vf_bandwidth: Bandwidth | None = None
     """Rate that the NIC limits a virtual function's sending to (sriov); by default none."""
+    receive: Receive | None = None
+    """How a driver domain hands received pages on (xen-netfront): has them copied, or gives the
+    guest the page itself, as Xen 2 did; by default they are copied."""
 
 
 class _NetLoad(Frozen):

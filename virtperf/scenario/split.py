@@ -12,7 +12,7 @@ from virtperf.technique import matrix
 
 MOST_PAGES = 64
 PAGE, SEGMENTS = 4096, 32  # pages that a request of a ring carries at most, by indirect descriptors
-FIELDS = {"ring_pages": matrix.SPLIT, "grants": ("xen-blkfront",)}
+FIELDS = {"ring_pages": ("xen-blkfront",), "grants": ("xen-blkfront",)}
 """Fields of a disk, and the techniques that know them."""
 
 Grants: TypeAlias = Literal["map", "copy", "persistent"]

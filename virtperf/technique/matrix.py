@@ -28,8 +28,8 @@ KNOWS_MACHINE = ("paravirtual",)
 GIVEN = ("passthrough", "sriov")
 """Those of them that give a guest a device, or a function of one: not every scenario has one."""
 
-SPLIT = ("xen-blkfront",)
-"""Disk techniques whose back end is in a driver domain."""
+SPLIT = ("xen-blkfront", "xen-netfront")
+"""Disk and network techniques whose back end is in a driver domain."""
 
 
 @cache

@@ -19,6 +19,8 @@ from virtperf.validation.nested_claims import NESTED_CLAIMS
 from virtperf.validation.net_claims import NET_CLAIMS
 from virtperf.validation.paging_claims import PAGING_CLAIMS
 from virtperf.validation.scheduler_claims import SCHEDULER_CLAIMS
+from virtperf.validation.xen_io_claims import XEN_IO_CLAIMS
+from virtperf.validation.xen_net_claims import XEN_NET_CLAIMS
 
 if TYPE_CHECKING:
     from virtperf.result import Result
@@ -310,5 +312,7 @@ CLAIMS = (
     *NESTED_CLAIMS,
     *IO_CLAIMS,
     *IOMMU_CLAIMS,
+    *XEN_IO_CLAIMS,
+    *XEN_NET_CLAIMS,
     *NET_CLAIMS,
 )

@@ -186,6 +186,51 @@ class Given:
             band=False,
         )
 
+    def throughput(
+        self,
+        scenario: Scenario,
+        requests: int,
+        instead: Mapping[str, str],
+        times: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[float, float]:
+        """Simulate a scenario whose platform has other numbers.
+
+        Parameters
+        ----------
+        scenario : Scenario
+        requests : int
+            In each of a few replications, the first quarter of which is left out.
+        instead : mapping of str to str
+            Numbers of the platform, and the inputs, durations, that take their places.
+        times : mapping of str to str
+            Numbers of the platform, and the inputs that they are multiplied by.
+
+        Returns
+        -------
+        tuple of float
+            Requests per second, and the half-width of its noise.
+        """
+        from dataclasses import replace
+
+        from virtperf import fast
+        from virtperf.build import build
+        from virtperf.stats import interval
+
+        self.system(scenario)
+        numbers = catalog.platform(scenario.platform)
+        changes = {
+            key: replace(numbers[key], value=self[name], unit="ns", low=None, high=None)
+            for key, name in instead.items()
+        }
+        changes |= {key: numbers[key].scaled(self[name]) for key, name in times.items()}
+        built = build(scenario, numbers.replace(**changes))
+        found = []
+        for replication in range(REPLICATIONS):
+            run = fast.run(built, seed=SEED, replication=replication, requests=requests)
+            ends = run.ends[len(run.ends) // 4 :]
+            found.append((len(ends) - 1) * run.batch * 1e12 / (ends[-1] - ends[0]))
+        return interval(found)
+
     def _declared(self, name: str) -> None:
         if name not in self._inputs:
             raise UnknownNameError("input of this claim", name, self._inputs)

@@ -66,7 +66,7 @@ class Grants:
         """Return what the back end does when the device is done."""
         if self.kind == "map":
             unmapped = self._call(self.named * self.costs.ns("grant_unmap"), GRANT)
-            return (*unmapped, *self._flushed())
+            return (*unmapped, *flushed(self.costs, self.others))
         return self._copied() if self.kind == "copy" and kind == "read" else ()
 
     def _copied(self) -> Path:
@@ -77,15 +77,16 @@ class Grants:
         """Return one hypercall for all pages, under the lock of the guest's grant table."""
         return (CALL, lock(TABLE, masked=False), work("dom0", ns, account), unlock(TABLE))
 
-    def _flushed(self) -> Path:
-        """Return the flush of all TLBs of the driver domain: its own, and, by interrupt, others."""
-        ns = self.costs.ns("flush_handler")
-        own: Step = work("dom0", ns, "dom0: TLB flush")
-        if not self.others:
-            return (own,)
-        paths = tuple(
-            (ring(f"flush{n}"), work(f"other{n}", ns, "dom0: TLB flush", masked=True), end())
-            for n in range(1, self.others + 1)
-        )
-        join = Join(name="grant flush", paths=paths, account=WAIT)
-        return (own, lock(FLUSH, masked=False), join, unlock(FLUSH))
+
+def flushed(costs: Costs, others: int) -> Path:
+    """Return the flush of all TLBs of the driver domain: its own, and, by interrupt, others."""
+    ns = costs.ns("flush_handler")
+    own: Step = work("dom0", ns, "dom0: TLB flush")
+    if not others:
+        return (own,)
+    paths = tuple(
+        (ring(f"flush{n}"), work(f"other{n}", ns, "dom0: TLB flush", masked=True), end())
+        for n in range(1, others + 1)
+    )
+    join = Join(name="grant flush", paths=paths, account=WAIT)
+    return (own, lock(FLUSH, masked=False), join, unlock(FLUSH))

@@ -8,7 +8,8 @@ handler ends the grants, writes the response, and tells the guest, if that asked
 Dom0 runs on vCPUs: where these have no pCPU, they must be scheduled first.
 
 Native costs of the guest are those before and behind the driver. A request has an entry of the ring
-until the guest has seen its response; when none is left, others wait.
+until the guest has seen its response; when none is left, the process that has another one sleeps,
+which takes a switch away from it and one back.
 """
 
 from virtperf.path import (
@@ -71,9 +72,7 @@ def _path(guest: Guest, costs: Costs, kind: str, grants: Grants) -> Path:
     front = costs.ns("front_end")
     before = grants.copied_by_guest("vcpu") if kind == "write" else ()
     after = grants.copied_by_guest("handler") if kind == "read" else ()
-    return (
-        *guest.issue(),
-        take(RING),
+    rest: Path = (
         lock(RING_LOCK),
         work("vcpu", front, FRONT, masked=True),
         *grants.granted("vcpu"),
@@ -97,6 +96,9 @@ def _path(guest: Guest, costs: Costs, kind: str, grants: Grants) -> Path:
         give(RING),
         *guest.reap(),
     )
+    slept = work("vcpu", 2 * costs.ns("process_switch"), "vcpu: sleeps for a ring entry")
+    waits: Path = (slept, take(RING), *rest)
+    return (*guest.issue(), take(RING, otherwise=waits), *rest)
 
 
 def _kick(costs: Costs) -> Bell:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from virtperf.errors import UnknownNameError
 from virtperf.technique.costs import Costs
-from virtperf.technique.net import direct, emulated, native, virtio
+from virtperf.technique.net import direct, emulated, native, virtio, xen
 from virtperf.technique.net.message import Message
 from virtperf.technique.net.plan import Plan, Port, Task, Told
 
@@ -18,6 +18,7 @@ _TECHNIQUES: Mapping[str, Callable[[Port, Costs], Plan]] = {
     "vhost-user-net": virtio.vhost_user,
     "passthrough": direct.passthrough,
     "sriov": direct.sriov,
+    "xen-netfront": xen.netfront,
 }
 
 

@@ -50,16 +50,20 @@ def wakes(to: str, costs: Costs) -> Told:
 
 def arrive(message: Message, port: Port, costs: Costs) -> Path:
     """Return the way from the wire into the tap device's queue, and the wake-up."""
-    ns = costs.ns("host_receive") + _further(message, costs)
     return (
         *port.received(message, costs),
         take(NIC_RX, otherwise=(end("lost: NIC ring full"),)),
         ring(NIC_IRQ),
-        work("softirq", ns, f"{SOFTIRQ}: network stack"),
+        work("softirq", received_ns(message, costs), f"{SOFTIRQ}: network stack"),
         give(NIC_RX),
         take(TAP_QUEUE, otherwise=(end("lost: tap queue full"),)),
         ring(TAP),
     )
+
+
+def received_ns(message: Message, costs: Costs) -> float:
+    """Return how long an interrupt's handler is on its way from the NIC over the bridge."""
+    return costs.ns("host_receive") + _further(message, costs)
 
 
 def forward_ns(message: Message, costs: Costs) -> float:

@@ -15,6 +15,7 @@ from virtperf.dist import Deterministic
 from virtperf.path import Bell, Path, serve
 from virtperf.technique.costs import Costs
 from virtperf.technique.io.dma import NO_IOMMU, Dma
+from virtperf.technique.io.plan import Task as DomainTask
 from virtperf.technique.io.plan import Thread
 from virtperf.technique.net.message import Message
 
@@ -48,6 +49,10 @@ class Port:
         How the device's DMA is translated; `pages` and `limit` are of each message, not of this.
     limit : float
         Time of a byte at the rate that a virtual function is limited to, in ns; 0 if it is not.
+    others : int
+        vCPUs of a driver domain beside the one that serves a queue.
+    flip : bool
+        Whether a driver domain gives received pages to the guest, in place of a copy.
     """
 
     line: float
@@ -60,6 +65,8 @@ class Port:
     suppress: bool = True
     dma: Dma = NO_IOMMU
     limit: float = 0.0
+    others: int = 0
+    flip: bool = False
 
     def on_wire(self, message: Message) -> float:
         """Return how long a message keeps a direction of the NIC busy, in ns.
@@ -121,12 +128,15 @@ class Told:
         Whether the physical NIC's moderation of interrupts is about it.
     interrupts : bool
         Whether it interrupts the guest, and its CPU technique says what that takes besides.
+    event : bool
+        Whether it is an event for Dom0, whose vCPU must be called up.
     """
 
     bell: Bell
     sender: str = DEVICE
     moderated: bool = False
     interrupts: bool = False
+    event: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +158,10 @@ class Plan:
         Servers of the VM's own, one message at a time.
     host : bool
         Whether the host's interrupt work has a part in it.
+    spinlocks : tuple of str
+        Locks of the VM's own whose waiters spin, first come first served.
+    dom0 : tuple of DomainTask
+        Threads and polls in the driver domain, of each queue; see `io.plan`.
     """
 
     out: Callable[[Message], Path]
@@ -159,3 +173,5 @@ class Plan:
     credits: Mapping[str, int] = field(default_factory=dict)
     stations: tuple[str, ...] = ()
     host: bool = False
+    spinlocks: tuple[str, ...] = ()
+    dom0: tuple[DomainTask, ...] = ()
