@@ -287,8 +287,8 @@ MISTAKES = [
     ({"vm0_load": {"mix": {"read": 0}}}, "vm[0].load.mix.read must be above 0, got 0"),
     (
         {"vm0_load": {"kind": "clsoed"}},
-        "vm[0].load.kind must be one of closed, open, trace, work, got 'clsoed'; "
-        "did you mean closed?",
+        "vm[0].load.kind must be one of closed, open, trace, work, rr, server, stream, packets, "
+        "got 'clsoed'; did you mean closed?",
     ),
     (
         {

@@ -42,7 +42,7 @@ def _tables(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
 def _stands_alone(key: str, value: Any, path: tuple[str, ...]) -> bool:
     """Tables at the root, and those that hold long lists, get a header of their own."""
     if isinstance(value, Mapping):
-        return not path or len(_value(value)) > 160 or (path == ("device",))
+        return not path or len(_value(value)) > 160 or path in (("device",), ("nic",))
     return not path and isinstance(value, Sequence) and any(isinstance(i, Mapping) for i in value)
 
 

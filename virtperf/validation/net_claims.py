@@ -41,6 +41,7 @@ _FUNCTIONS = (
         ).split()
     ),
 )
+_PLAIN = tuple(f"{SERVER}.{name}" for name in ("slice", "apicv", "vpid", "copy_bandwidth"))
 _SEGMENTS = ("out", "in", "inside", "inward", "outward", "between")
 _FITTED = "every part of the path was given, and they add up: that the model has these parts, and "
 _BY_RULE = "it follows from the event index and from who is quicker, worker or guest; "
@@ -92,7 +93,7 @@ NET_CLAIMS = (
     Claim(
         says="transactions of a byte each way, native",
         outcome="dall16.rr.native",
-        inputs=("dall16.line", "dall16.between.native", "dall16.inside.native"),
+        inputs=("dall16.line", "dall16.between.native", "dall16.inside.native", *_PLAIN),
         predict=native,
         tolerance=0.02,
         why=_FITTED + "no other, is the claim",
@@ -105,6 +106,7 @@ NET_CLAIMS = (
             "dall16.line",
             "dall16.frequency",
             *(f"dall16.{part}.kvm" for part in _SEGMENTS),
+            *_PLAIN,
         ),
         predict=kvm,
         tolerance=0.02,
