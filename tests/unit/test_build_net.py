@@ -74,7 +74,8 @@ def test_all_numbers_have_sources(technique):
     used = sources(Scenario.from_dict(data(technique)))
     assert {"net_send", "net_receive", "dma_read"} <= used.keys()
     assert all(quantity.source for quantity in used.values())
-    assert ("host_forward" in used) == (technique in ("emulated-e1000", "virtio-net", "vhost-net"))
+    bridged = ("emulated-e1000", "virtio-net", "vhost-net", "xen-netfront")
+    assert ("host_forward" in used) == (technique in bridged)
 
 
 def test_results_tell_packets_goodput_and_kicks():

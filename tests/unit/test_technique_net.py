@@ -64,7 +64,7 @@ def test_the_slower_of_line_and_nic_sets_the_pace():
 
 
 @pytest.mark.parametrize("name", NICS)
-def test_only_the_two_that_trap_or_kick_leave_the_guest_on_the_way_out(name):
+def test_only_those_that_trap_kick_or_call_leave_the_guest_on_the_way_out(name):
     plan = net_plan(name, port(), costs())
     bells = {told.bell.name: told.bell for told in plan.bells}
     out = plan.out(SMALL)
