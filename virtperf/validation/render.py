@@ -117,8 +117,8 @@ def _number(value: float) -> str:
 
 
 def _noise(outcome: Outcome) -> str:
-    share = outcome.predicted.half_width / outcome.predicted.value
-    return f"{share:.1%}" if share else "none"
+    value, half_width = outcome.predicted
+    return f"{half_width / value:.1%}" if half_width and value else "none"
 
 
 def _accepted(outcome: Outcome) -> str:
