@@ -108,7 +108,8 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
     if address.endswith(_DISK):
         return matrix.disk_techniques()
     if _VM.fullmatch(address):
-        return [name for name in profiles.names() if _possible(scenario, address, name)]
+        known = profiles.names()
+        return [name for name in known if _possible(scenario, address, name)] or known
     for kind, names in (("cpu", matrix.cpu_techniques()), ("memory", matrix.memory_techniques())):
         if address.endswith((f".{kind}", f".{kind}.technique")):
             return [name for name in names if _possible(scenario, address, name)] or names
@@ -136,7 +137,7 @@ def _possible(scenario: "Scenario", address: str, technique: str) -> bool:
 
     try:
         return bool(sources(scenario.with_(address, technique)))
-    except (ScenarioError, UnknownNameError):
+    except (ParameterError, ScenarioError, UnknownNameError):
         return False
 
 
