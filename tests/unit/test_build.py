@@ -134,6 +134,7 @@ def test_steps_of_one_purpose_share_one_stream():
 
 @pytest.mark.parametrize("disk", DISKS)
 def test_every_vm_gets_workers_doorbells_and_a_source_of_its_own(disk):
+    """The driver domain is there once for all."""
     one, three = system(disk), system(disk, vms=3)
     for table in ("workers", "inboxes", "bells", "sources", "classes"):
         many, few = (

@@ -9,6 +9,7 @@ from virtperf.build import build, memory_use
 from virtperf.build.site import Site
 from virtperf.errors import ParameterError, ScenarioError
 from virtperf.experiment import simulate
+from virtperf.params import ParameterSet
 from virtperf.scenario import Scenario
 from virtperf.theory import zero_load
 from virtperf.units import TICKS_PER_NS
@@ -167,7 +168,7 @@ def test_tags_may_be_turned_off_but_not_on():
 REFUSED = [
     ({"host.memory": "192MiB", "vm.memory.host_page": "2MiB"}, "host_page must be 4KiB where"),
     ({"vm.memory.size": "192MiB", "vm.memory.guest_page": "2MiB"}, "guest_page must be 4KiB"),
-    ({"host.memory": "16KiB"}, "at least the 6 pages"),
+    ({"host.memory": "16KiB"}, "the 6 pages"),
 ]
 
 
@@ -219,3 +220,67 @@ def test_a_swap_device_that_is_none_is_refused_with_the_nearest():
     assert "host.swap must be one of" in says
     assert "did you mean host-nvme?" in says
     assert "vm[0].memory.swap must be one of" in says
+
+
+def test_another_cpu_technique_leaves_a_guest_the_memory_it_has():
+    short = scenario(**{"vm.memory.size": "128MiB"})
+    moved = short.with_("vm.cpu", "binary-translation")
+
+    assert moved.vm[0].memory.technique is None
+    assert (moved.vm[0].memory.size, moved.vm[0].memory.swap) == (128 * MIB, "guest-nvme")
+    assert use(moved)["memory of a process, as its guest has it"] == 128 * MIB
+
+
+def test_memory_may_be_short_without_a_technique_being_named():
+    short = scenario(**{"vm.memory.size": "128MiB"})
+    table = short.to_dict()
+    del table["vm"][0]["memory"]["technique"]
+
+    assert build(Scenario.from_dict(table, name=short.name)) == build(short)
+
+
+def test_memory_of_a_workload_without_data_is_refused():
+    with pytest.raises(ParameterError, match=r"store\.memory\.size must be left out: heap-growth"):
+        build(scenario(**{"vm.load.workload": "heap-growth"}))
+
+
+@pytest.mark.parametrize(
+    "field, reclaim, named",
+    [
+        ("vm.memory.size", "swap", "store.memory.size"),
+        ("host.memory", "swap", "host.memory"),
+        ("host.memory", "balloon", "host.memory"),
+    ],
+)
+def test_less_memory_than_an_instruction_needs_is_refused_under_its_own_name(field, reclaim, named):
+    with pytest.raises(ParameterError, match=f"^{named} must be enough that a process has the 6"):
+        build(scenario(**{field: "12KiB", "host.reclaim": reclaim}))
+
+
+@pytest.mark.parametrize(
+    "field, value, says",
+    [
+        ("write_share", 1.5, r"write_share must be in \[0, 1\]"),
+        ("write_share", -0.5, r"write_share must be in \[0, 1\]"),
+        ("write_share", None, "write_share must be given where memory is short"),
+        ("skew", 400, "skew must be from 0 to 20"),
+        ("skew", -1, "skew must be from 0 to 20"),
+        ("page_visits", 0, "page_visits must be above 0"),
+        ("page_visits", None, "page_visits must be given where data_footprint is"),
+        ("data_footprint", 0, "data_footprint must be at least 64 B"),
+    ],
+)
+@pytest.mark.parametrize("cpu", ["hardware", "dbt"])
+def test_a_number_of_the_data_that_cannot_be_is_refused_by_its_name(
+    field, value, says, cpu, monkeypatch
+):
+    """Also where no hardware walks, and nothing else would look at it."""
+    shipped = catalog.workload("key-value")
+    numbers = {key: quantity for key, quantity in shipped.items() if key != field}
+    if value is not None:
+        numbers[field] = replace(shipped[field], value=value, low=None, high=None)
+    changed = ParameterSet("key-value", numbers)
+    monkeypatch.setattr(catalog, "workload", lambda _: changed)
+
+    with pytest.raises(ParameterError, match=f"workload.{says}"):
+        build(scenario(**{"host.memory": "192MiB"}).with_("vm.cpu", cpu))

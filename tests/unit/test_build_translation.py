@@ -8,6 +8,8 @@ from virtperf.build import translation as built
 from virtperf.errors import ParameterError
 from virtperf.mechanism.memory.pages import PageSize
 from virtperf.params import Quantity
+from virtperf.technique.costs import Costs
+from virtperf.technique.cpu.workload import Workload
 
 K4, M2 = PageSize.K4, PageSize.M2
 MIB = 1 << 20
@@ -121,10 +123,5 @@ def test_a_platform_must_say_whose_tlbs_it_has():
 def test_visits_must_be_some():
     numbers = catalog.workload("table-lookup")
     none = Quantity(value=0, unit="1", source="a test", evidence="assumed", checked="own")
-    from virtperf.technique.costs import Costs
-    from virtperf.technique.memory import memory_technique
-
-    costs = Costs(catalog.platform("toy"), numbers.replace(page_visits=none))
-    memory = scenario().vm[0].memory
     with pytest.raises(ParameterError, match=r"workload.page_visits must be above 0"):
-        built.translation(costs, memory, memory_technique("nested", costs))
+        Workload(Costs(catalog.platform("toy"), numbers.replace(page_visits=none)))

@@ -59,3 +59,8 @@ def test_nobody_polls_on_the_main_loop():
 )
 def test_an_account_has_a_payer(account, who):
     assert payer(account) == who
+
+
+@pytest.mark.parametrize("what", ["shadow paging", "host paging", "callout"])
+def test_what_the_hypervisor_does_in_an_exit_is_not_the_guests(what):
+    assert payer(f"vcpu: {what}") == "exits"

@@ -37,10 +37,40 @@ def test_one_of_several_vms_may_take_a_profile():
     assert (first.cpu.technique, second.cpu.technique) == ("hardware", "direct")
 
 
-def test_what_is_named_beside_a_profile_wins():
-    changed = Scenario.load("whole-vm").with_all({"vm": "hvm", "vm.memory": "shadow"})
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_named_beside_a_profile_wins_in_any_order(order):
+    changes = [("vm", "hvm"), ("vm.memory", "shadow")][::order]
+    changed = Scenario.load("whole-vm").with_all(dict(changes))
 
     assert changed.vm[0].memory.technique == "shadow"
+
+
+def test_a_vm_that_is_not_there_takes_no_profile():
+    with pytest.raises(UnknownNameError, match=r"vm\[3\]"):
+        Scenario.load("whole-vm").with_("vm[3]", "hvm")
+
+
+@pytest.mark.parametrize("address, without", [("vm", "xen-pv"), ("vm.cpu", "paravirtual")])
+def test_levels_that_the_rest_of_a_scenario_rules_out_are_left_out(address, without):
+    """No hypervisor pages out what direct page tables name."""
+    levels = all_levels(address, Scenario.load("memory-overcommit"))
+
+    assert "hvm" in levels or "hardware" in levels
+    assert without not in levels
+
+
+def test_where_no_profile_goes_all_are_tried_and_the_reason_is_told():
+    none = {"host.swap": None, "vm.memory.swap": None}
+    short = Scenario.load("memory-overcommit").with_all(none)
+
+    assert all_levels("vm", short) == profiles.names()
+
+
+def test_a_profile_that_was_added_comes_after_the_others(monkeypatch):
+    known = profiles.names()
+    monkeypatch.setattr(profiles.catalog, "names", lambda _: ["another", *known])
+
+    assert profiles.names() == (*known, "another")
 
 
 def test_all_profiles_are_the_levels_of_a_vm():

@@ -65,3 +65,15 @@ def test_the_verb_prints_every_point_and_draws_it(tmp_path):
         "path-vm.disk=native.png",
         "path-vm.disk=virtio.png",
     ]
+
+
+def test_a_job_that_is_not_there_is_refused_in_one_line():
+    said = CliRunner().invoke(app, ["path", "toy", "--job", "7"])
+    assert said.exit_code == 1
+    assert "path.job must be below 1, the number of jobs, got 7" in said.output
+
+
+@pytest.mark.parametrize("name, told", [("toy", False), ("memory-overcommit", True)])
+def test_legs_that_are_means_over_several_ways_are_told_to_be(name, told):
+    said = CliRunner().invoke(app, ["path", name])
+    assert ("mean over all of them" in said.output) is told

@@ -26,7 +26,7 @@ from virtperf.technique.memory import MemoryTechnique, default_memory, memory_te
 
 def memory_of(vm: Vm, costs: Costs) -> str:
     """Return the memory technique of a VM: its own, or what goes with its CPU technique."""
-    if vm.memory is not None:
+    if vm.memory is not None and vm.memory.technique is not None:
         return vm.memory.technique
     return default_memory(vm.cpu.technique, costs)
 
@@ -78,7 +78,7 @@ def add(site: Site, vm: Vm, name: str, workload_name: str, *, kick: Path = ()) -
     workload = _workload(vm, workload_name, costs)
     technique = memory_of(vm, site.costs)
     memory = memory_technique(technique, costs)
-    kind = vm.memory or Memory(technique=technique)
+    kind = vm.memory or Memory()
     addresses = translation(costs, kind, memory)
     short = paging.shortage(site, vm, costs, technique)
     vcpus = tuple(f"{name}.vcpu{number}" for number in range(vm.vcpus))
@@ -96,6 +96,7 @@ def add(site: Site, vm: Vm, name: str, workload_name: str, *, kick: Path = ()) -
     site.memory[vm.name] = MemoryUse(
         vm=vm,
         memory=kind,
+        called=technique,
         technique=memory,
         workload=workload,
         footprint=costs.quantity("data_footprint").base if "data_footprint" in costs else 0.0,

@@ -31,7 +31,9 @@ class MemoryUse:
     ----------
     vm : Vm
     memory : Memory
-        Its own table, or what its technique goes with.
+        Its own table, or the default.
+    called : str
+        Name of its technique.
     technique : MemoryTechnique
     workload : Workload
     footprint : float
@@ -42,6 +44,7 @@ class MemoryUse:
 
     vm: Vm
     memory: Memory
+    called: str
     technique: MemoryTechnique
     workload: Workload
     footprint: float
@@ -83,7 +86,7 @@ class MemoryUse:
             yield "second dimension's tables", _bytes(processes * self.footprint, host), "B"
         elif self.technique.follows_host:
             one = _bytes(self.footprint, min(guest, host))
-            per_process = self.memory.technique == "shadow"
+            per_process = self.called == "shadow"
             yield "hypervisor's tables", one * (processes if per_process else 1), "B"
 
 

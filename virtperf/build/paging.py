@@ -16,6 +16,7 @@ from virtperf.dist import Deterministic
 from virtperf.errors import ParameterError
 from virtperf.mechanism.memory import short_memory
 from virtperf.mechanism.memory.pages import PageSize
+from virtperf.mechanism.memory.resident import LEAST_PAGES
 from virtperf.mechanism.memory.short_memory import NOTHING_MOVES, Moves
 from virtperf.path import Bell, Choice, Hold, Path, Spawn, end, ring, serve, work
 from virtperf.scenario import Vm
@@ -62,12 +63,18 @@ def shortage(site: Site, vm: Vm, costs: Costs, memory: str) -> Shortage | None:
         If memory is short and something that paging needs is missing or cannot be.
     """
     if "data_footprint" not in costs:
+        if vm.memory is not None and vm.memory.size is not None:
+            must = f"left out: {vm.load.workload} does not say what data it works on"
+            raise ParameterError(vm.name, "memory.size", must, f"{vm.memory.size / MIB:,.4g} MiB")
         return None
     pages = _pages(costs.quantity("data_footprint").base)
     guest, host = _limits(site, vm, pages)
     if guest is None and host is None:
         return None
     _check(site, vm, memory, guest, host)
+    if "write_share" not in costs:
+        must = "given where memory is short: what was written must be written out"
+        raise ParameterError("workload", "write_share", must, None)
     skew = costs.share("skew") if "skew" in costs else 0.0
     moved = short_memory.moves(pages, skew, costs.share("write_share"), guest=guest, host=host)
     visits = costs.share("page_visits")
@@ -161,6 +168,12 @@ def _guest_disk(site: Site, vm: Vm) -> str:
 
 def _check(site: Site, vm: Vm, memory: str, guest: int | None, host: int | None) -> None:
     """Refuse a shortage that cannot be, or lacks a disk."""
+    least = min(pages for pages in (guest, host) if pages is not None)
+    if least < LEAST_PAGES:
+        must = f"enough that a process has the {LEAST_PAGES} pages that one instruction may need"
+        own = _own(vm, LEAST_PAGES) < LEAST_PAGES
+        owner, field = (vm.name, "memory.size") if own else ("host", "memory")
+        raise ParameterError(owner, field, must, f"{least} of 4 KiB for one of {vm.name}")
     if host is not None and memory == "direct":
         must = "balloon for direct tables: what they name, the hypervisor cannot take away"
         raise ParameterError("host", "reclaim", must, site.scenario.host.reclaim)

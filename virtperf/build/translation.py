@@ -27,7 +27,6 @@ from virtperf.technique.costs import Costs
 from virtperf.technique.memory import MemoryTechnique
 
 SECOND, WALKS = "vcpu: second-level TLB", "vcpu: page walks"
-LINE = 64
 WARM, MEASURED = 4, 400_000  # rounds of the pages at most, and visits
 MOST_WARM = 2_000_000
 ROUNDS = 16  # of as many visits as there are entries, until an emptied TLB counts as warm
@@ -150,8 +149,6 @@ def translation(costs: Costs, memory: Memory, technique: MemoryTechnique) -> Tra
         must = "one that says whose TLBs it has, for the workload says what data it works on"
         raise ParameterError("scenario", "platform", must, costs.sets[0].name)
     footprint, visits = costs.quantity("data_footprint").base, costs.share("page_visits")
-    if footprint < LINE or visits <= 0:
-        raise ParameterError("workload", "page_visits", "above 0, on data of some size", visits)
     hardware, cycle_ns = processor(name), 1e9 / costs.quantity("frequency").base
     guest, host = PageSize.of(memory.guest_page), PageSize.of(memory.host_page)
     two = technique.dimensions == 2

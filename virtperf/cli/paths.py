@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from virtperf.cli.options import ScenarioArg, guarded, writable
+from virtperf.errors import ParameterError
 
 if TYPE_CHECKING:
     from virtperf.scenario import Scenario
@@ -28,11 +29,15 @@ def path(
     from virtperf.cli.text import table
     from virtperf.result.words import quantity
     from virtperf.scenario import Scenario
-    from virtperf.theory.way import way
+    from virtperf.theory.way import several, way
 
     writable(out)
     for name, chosen in _points(Scenario.load(scenario), over):
-        legs = way(build(chosen), job)
+        system = build(chosen)
+        jobs = len(system.sources)
+        if job >= jobs:
+            raise ParameterError("path", "job", f"below {jobs}, the number of jobs", job)
+        legs = way(system, job)
         total = legs[-1].start + legs[-1].ns if legs else 0.0
         where, what = (max(len(getattr(leg, a)) for leg in legs) for a in ("where", "what"))
         rows = [
@@ -46,7 +51,10 @@ def path(
         ]
         typer.echo(f"{name}: {quantity(total, 'ns')}")
         lines = table(("at", "takes", "where".ljust(where), "what".ljust(what)), rows).splitlines()
-        typer.echo("\n".join(f"  {line}" for line in lines) + "\n")
+        typer.echo("\n".join(f"  {line}" for line in lines))
+        if several(system, job):
+            typer.echo("  Requests go several ways: a leg stands for its mean over all of them.")
+        typer.echo("")
         if out is not None:
             _draw(legs, name, out)
 

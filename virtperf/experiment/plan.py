@@ -109,7 +109,8 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
     if address.endswith(_DISK):
         return matrix.disk_techniques()
     if _VM.fullmatch(address):
-        return [name for name in profiles.names() if _possible(scenario, address, name)]
+        known = profiles.names()
+        return [name for name in known if _possible(scenario, address, name)] or known
     if address.endswith(_NIC):
         return matrix.nic_techniques()
     for kind, names in (("cpu", matrix.cpu_techniques()), ("memory", matrix.memory_techniques())):
@@ -139,7 +140,7 @@ def _possible(scenario: "Scenario", address: str, technique: str) -> bool:
 
     try:
         return bool(sources(scenario.with_(address, technique)))
-    except (ScenarioError, UnknownNameError):
+    except (ParameterError, ScenarioError, UnknownNameError):
         return False
 
 

@@ -23,6 +23,7 @@ PAYERS = (
 _EXITS = (
     *("vcpu: exit ", "vcpu: trap ", "vcpu: monitor ", "vcpu: hypercall ", "vcpu: reflected "),
     *("vcpu: eventfd", "vcpu: event injection"),
+    *("vcpu: shadow paging", "vcpu: host paging", "vcpu: callout"),  # what such an exit is for
 )
 _EMULATION = ("vcpu: device model", "vcpu: host I/O")
 

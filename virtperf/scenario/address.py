@@ -115,7 +115,7 @@ def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
     if cpu_too and whole.forbidden(vm):
         vm["cpu"] = {"technique": matrix.default_cpu(disk)}
         if whole.forbidden(vm):
-            vm.pop("memory", None)
+            _forget_memory(vm)
 
 
 def _follow_nic(vm: dict[str, Any], *, cpu_too: bool) -> None:
@@ -135,4 +135,11 @@ def _follow_cpu(vm: dict[str, Any], *, memory_too: bool) -> None:
         return
     vm["guest"] = matrix.default_guest(cpu)
     if memory_too and whole.forbidden(vm):
-        vm.pop("memory", None)
+        _forget_memory(vm)
+
+
+def _forget_memory(vm: dict[str, Any]) -> None:
+    """Take out the memory technique; how much memory there is, and in what pages, stays."""
+    kept = {field: value for field, value in vm.pop("memory", {}).items() if field != "technique"}
+    if kept:
+        vm["memory"] = kept

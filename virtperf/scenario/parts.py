@@ -99,8 +99,9 @@ PageName: TypeAlias = Literal["4KiB", "2MiB", "1GiB"]
 class Memory(Frozen):
     """How the guest's memory is mapped to the machine's."""
 
-    technique: MemoryTechnique
-    """Memory technique; ``virtperf list techniques`` names them."""
+    technique: MemoryTechnique | None = None
+    """Memory technique; ``virtperf list techniques`` names them. By default it is the one that goes
+    with the CPU technique."""
     guest_page: PageName = "4KiB"
     """Pages of the guest's data: ``4KiB``, ``2MiB`` or ``1GiB``."""
     host_page: PageName = "4KiB"

@@ -23,6 +23,8 @@ _TAILS = {
     "int_from_float": " must be a whole number, got {input!r}",
     "float_type": " must be a number, got {input!r}",
     "finite_number": " must be a finite number, got {input!r}",
+    "bool_type": " must be true or false, got {input!r}",
+    "bool_parsing": " must be true or false, got {input!r}",
     "string_type": " must be a string, got {input!r}",
     "tuple_type": " must be a list, got {input!r}",
     "dict_type": " must be a table, got {input!r}",

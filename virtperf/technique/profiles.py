@@ -45,7 +45,8 @@ def names() -> tuple[str, ...]:
     ('container', 'full-software', 'xen-pv', 'hvm', 'hvm-sriov')
     """
     order = ("container", "full-software", "xen-pv", "hvm", "hvm-sriov")
-    return tuple(sorted(catalog.names("profiles"), key=order.index))
+    rank = {name: number for number, name in enumerate(order)}
+    return tuple(sorted(catalog.names("profiles"), key=lambda name: (rank.get(name, 99), name)))
 
 
 @cache

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from virtperf.theory.itinerary import classes_of, ways
 from virtperf.theory.zero_load import zero_load
 from virtperf.units import TICKS_PER_NS
 
@@ -69,6 +70,12 @@ def way(system: "System", source: int = 0) -> list[Leg]:
             legs.append(Leg(where=where, what=what, account=stretch.account, start=now, ns=ns))
         now += ns
     return legs
+
+
+def several(system: "System", source: int = 0) -> bool:
+    """Return whether requests of a source go several ways, so that legs are means over these."""
+    row = system.sources[source]
+    return sum(len(ways(system, row, one)) for one, _ in classes_of(system, row)) > 1
 
 
 def _place(system: "System", label: str) -> str:

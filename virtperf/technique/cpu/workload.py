@@ -28,6 +28,8 @@ DATA = ("data_footprint", "page_visits", "skew", "write_share")
 TURN = "turn_pages"  # that a process touches between two switches of address space
 HOST_PAGES = "host_pages"  # of 4 KiB, in one of the host's
 OPTIONAL = (REGION, FLOATS, TURN, *DATA)
+LINE = 64  # bytes that the smallest data take
+MOST_SKEW = 20  # beyond it, all but one page are never visited
 MOST_SENT = 1_000  # interrupts that one unit sends to other vCPUs
 
 
@@ -52,7 +54,7 @@ class Workload:
     ScenarioError
         If the workload has numbers that no workload has, all at once.
     ParameterError
-        If a number is negative, or a share above 1.
+        If a number is negative, a share above 1, or one is missing that another needs.
     """
 
     def __init__(self, costs: Costs) -> None:
@@ -70,6 +72,7 @@ class Workload:
             self._number(FLOATS, share=True)
         for operation in OPERATIONS.values():
             self.events(operation)
+        self._check_data()
         if not 1 <= self._number("footprint") <= self._number("image"):
             must = f"from 1 to image, {self._number('image'):g}"
             raise ParameterError("workload", "footprint", must, self._number("footprint"))
@@ -81,6 +84,22 @@ class Workload:
         if value < 0 or (share and key != "memory_share" and value > 1):
             raise ParameterError("workload", key, "in [0, 1]" if share else "at least 0", value)
         return value
+
+    def _check_data(self) -> None:
+        """Refuse data of no size, no visits of it, and shares and skews that cannot be."""
+        if "data_footprint" not in self._costs:
+            return
+        if "page_visits" not in self._costs:
+            raise ParameterError("workload", "page_visits", "given where data_footprint is", None)
+        for key, least in (("data_footprint", LINE), ("page_visits", 0)):
+            if self._number(key) < least or not self._number(key):
+                must = f"at least {least} B" if least else "above 0"
+                raise ParameterError("workload", key, must, self._number(key))
+        if "write_share" in self._costs:
+            self._number("write_share", share=True)
+        if "skew" in self._costs and not 0 <= self._costs.share("skew") <= MOST_SKEW:
+            must = f"from 0 to {MOST_SKEW}"
+            raise ParameterError("workload", "skew", must, self._costs.share("skew"))
 
     def events(self, operation: Operation) -> float:
         """Return how many operations of a kind there are per unit.
