@@ -4,7 +4,7 @@ import pytest
 
 from virtperf.validation import Given, published
 from virtperf.validation.net_claims import NET_CLAIMS
-from virtperf.validation.net_runs import functions, kvm, native, only_crossings
+from virtperf.validation.net_runs import KEPT, SERVER, functions, kvm, native, only_crossings
 
 pytestmark = pytest.mark.validation
 INPUTS, OUTCOMES = published.inputs(), published.outcomes()
@@ -12,7 +12,7 @@ INPUTS, OUTCOMES = published.inputs(), published.outcomes()
 
 @pytest.fixture
 def given():
-    return Given(tuple(INPUTS), INPUTS)
+    return Given((*INPUTS, *(f"{SERVER}.{key}" for key in KEPT)), INPUTS)
 
 
 def test_transitions_alone_do_not_make_a_path(given):

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
     from virtperf.result import Result
     from virtperf.scenario import Scenario
+    from virtperf.tables import Snapshot, System
     from virtperf.validation.given import Given
 
 SERVER, NO_APICV = "x86-kvm-2020", "zen1-kvm-guest"
 PACKETS = 20_000  # of a sender that never thinks: nothing is drawn, so one run says it all
 ALL_PACKETS = 150_000  # of all virtual functions together
 NS_PER_S = 1e9
+KEPT = ("slice", "apicv", "vpid", "copy_bandwidth")
+"""Numbers of the platform that are there where nothing else takes time."""
 
 
 def network(
@@ -61,40 +64,55 @@ def _sender(given: Given, suppress: bool) -> Scenario:
 
 def kicks(suppress: bool, given: Given) -> Estimate:
     """Return the kicks per packet."""
-    result = given.simulate(_sender(given, suppress), PACKETS, replications=1)
-    return Estimate(_metric(result, "kicks_per_request").value)
+    system = given.system(_sender(given, suppress))
+    last = _ran(system)
+    counts = dict(zip(system.counters, last.counters, strict=True))
+    return Estimate(counts["kicks"] / sum(last.completed))
 
 
 def sent(suppress: bool, given: Given) -> Estimate:
     """Return what is sent, in B/s."""
-    result = given.simulate(_sender(given, suppress), PACKETS, replications=1)
-    return Estimate(_metric(result, "throughput").value * given.count("makita18.size"))
+    return _rate(given, given.system(_sender(given, suppress)))
 
 
 def fitted(given: Given) -> Estimate:
     """Return what is sent where a kick takes what the published figures imply, in B/s."""
     from virtperf.build import build
-    from virtperf.fast import run
 
-    scenario, size = _sender(given, suppress=False), given.count("makita18.size")
+    scenario = _sender(given, suppress=False)
     given.system(scenario)
     own = catalog.platform(SERVER)
     kick = _ns(given["makita18.kick"] - own.ns("eventfd_signal") - own.ns("exit_hardware"))
-    system = build(scenario, own.replace(exit_kernel=kick))
-    last = run(system, seed=1, replication=0, requests=PACKETS).snapshots[-1]
-    return Estimate(sum(last.completed) * size / last.time * 1e12)
+    return _rate(given, build(scenario, own.replace(exit_kernel=kick)))
+
+
+def _rate(given: Given, system: System) -> Estimate:
+    from virtperf.units import TICKS_PER_NS
+
+    last = _ran(system)
+    sent = sum(last.completed) * given.count("makita18.size")
+    return Estimate(sent / last.time * TICKS_PER_NS * NS_PER_S)
+
+
+def _ran(system: System) -> Snapshot:
+    """Return what a run of the whole has seen, its first packets included."""
+    from virtperf.fast import run
+
+    return run(system, seed=1, replication=0, requests=PACKETS).snapshots[-1]
 
 
 # -- transactions -------------------------------------------------------------------------------
 
 
-def only(platform: str, **ns: float) -> ParameterSet:
+def only(given: Given, **ns: float) -> ParameterSet:
     """Return a platform on which nothing takes time but what is named."""
-    numbers = catalog.platform(platform)
+    numbers = catalog.platform(SERVER)
+    for key in KEPT:
+        given[f"{SERVER}.{key}"]  # which the claim declares
     free = {
         key: replace(quantity, value=0.0, low=None, high=None)
         for key, quantity in numbers.items()
-        if quantity.dimension in ("duration", "cycles") and key != "slice"
+        if quantity.dimension in ("duration", "cycles") and key not in KEPT
     }
     return numbers.replace(**free | {key: _ns(value) for key, value in ns.items()})
 
@@ -111,7 +129,7 @@ def transactions(given: Given, technique: str, think: float, **ns: float) -> Est
 
     load = {"kind": "rr", "request": 1, "reply": 1, "think": think}
     scenario = network(SERVER, {"technique": technique}, load, rate=given["dall16.line"], cpus=[3])
-    latency = zero_load(build(scenario, only(SERVER, **ns))).latency / TICKS_PER_NS
+    latency = zero_load(build(scenario, only(given, **ns))).latency / TICKS_PER_NS
     return Estimate(NS_PER_S / (think + latency))
 
 
@@ -180,6 +198,12 @@ def functions(given: Given, vms: int) -> Result:
         moderation={"timer": NS_PER_S / given["dong10.throttle"]},
     )
     return given.simulate(scenario, ALL_PACKETS)
+
+
+def carried(given: Given) -> Estimate:
+    """Return what goes through the most functions, in B/s."""
+    rate, noise = _metric(functions(given, given.count("dong10.many")), "goodput.in")
+    return Estimate(rate / 8, noise / 8)
 
 
 def slope(given: Given) -> Estimate:
