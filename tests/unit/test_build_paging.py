@@ -284,3 +284,22 @@ def test_a_number_of_the_data_that_cannot_be_is_refused_by_its_name(
 
     with pytest.raises(ParameterError, match=f"workload.{says}"):
         build(scenario(**{"host.memory": "192MiB"}).with_("vm.cpu", cpu))
+
+
+def test_each_page_that_a_unit_waits_for_has_a_time_of_its_own(monkeypatch):
+    """The sum of n exponential times varies by 1 / sqrt(n) of itself, not by 1 as one n times."""
+    shipped = catalog.workload("key-value")
+    many = {
+        **shipped,
+        "page_visits": replace(shipped["page_visits"], value=400, low=None, high=None),
+    }
+    monkeypatch.setattr(catalog, "workload", lambda _: ParameterSet("key-value", many))
+    disk = {"device.host-nvme.service": {"kind": "exponential", "mean": "90us"}}
+    short = scenario(**disk, **{"host.memory": "192MiB"})
+    run = simulate(short, requests=2_000, replications=2, band=False)
+    p50, p95 = (run.value(run.labels[0], f"latency.{name}")[0] for name in ("p50", "p95"))
+
+    reads = use(short)["pages read by the host"]
+    assert reads > 10
+    spread = 1 + 1.645 / reads**0.5  # of the 95th of a hundred, were the sum normal
+    assert p95 / p50 == pytest.approx(spread, rel=0.1)  # skewed, and with the CPU's time; one: 4.3

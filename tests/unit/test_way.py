@@ -10,6 +10,7 @@ from virtperf.cli import app
 from virtperf.errors import ParameterError
 from virtperf.plot import sequence
 from virtperf.scenario import Scenario
+from virtperf.technique import matrix
 from virtperf.theory import zero_load
 from virtperf.theory.way import way
 from virtperf.units import TICKS_PER_NS
@@ -50,7 +51,7 @@ def test_the_diagram_has_a_column_for_each_place_and_an_arrow_where_it_changes()
 
 
 def test_a_way_without_legs_is_refused():
-    with pytest.raises(ParameterError, match="1 to 60 legs"):
+    with pytest.raises(ParameterError, match="1 to 120 legs"):
         sequence([])
 
 
@@ -77,3 +78,10 @@ def test_a_job_that_is_not_there_is_refused_in_one_line():
 def test_legs_that_are_means_over_several_ways_are_told_to_be(name, told):
     said = CliRunner().invoke(app, ["path", name])
     assert ("mean over all of them" in said.output) is told
+
+
+@pytest.mark.parametrize("disk", matrix.disk_techniques())
+def test_the_way_through_every_disk_technique_can_be_drawn(disk):
+    if disk in matrix.GIVEN:
+        return  # these need a device that can be given
+    sequence(way(build(Scenario.load("block-paths").with_("vm.disk", disk))))

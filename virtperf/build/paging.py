@@ -6,7 +6,7 @@ has taken it, lets its other processes run meanwhile. How often that happens com
 (`mechanism.memory.short_memory`); what it costs, from the VM's techniques.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from virtperf import catalog
@@ -89,21 +89,24 @@ def path(site: Site, vm: Vm, short: Shortage, memory: MemoryTechnique, costs: Co
         must = f"so that a unit reads at most {MOST:,} pages back: choose a smaller unit"
         raise ParameterError("workload", "page_visits", must, f"{total:,.0f} of them")
     host_disk, guest_disk = site.scenario.host.swap or "", _guest_disk(site, vm)
-    parts: Path = ()
-    if moved.host_faults:
-        fault = (*memory.host_page_in(), *_disk(site, host_disk, "read", "host", "block"))
-        parts += _often(visits * moved.host_faults, fault, "paging/host")
-    if moved.host_writes:
-        parts += _page_out(site, visits * moved.host_writes, host_disk, "host")
-    if moved.guest_reads:
-        kernel = work("vcpu", costs.ns("native_kernel"), "vcpu: guest paging", counts="guest_major")
-        first = _disk(site, host_disk, "read", "host") if short.host is not None else ()
-        fault = (*memory.page_in(), kernel, *first, *_disk(site, guest_disk, "read", "guest"))
-        fault = (*fault, ring(PAGED_IN), ring(RESUME))
-        parts += _often(visits * moved.guest_reads, fault, "paging/guest")
-    if moved.guest_writes:
-        parts += _page_out(site, visits * moved.guest_writes, guest_disk, "guest")
-    return parts
+    kernel = work("vcpu", costs.ns("native_kernel"), "vcpu: guest paging", counts="guest_major")
+
+    def host_fault(number: int) -> Path:
+        read = _disk(site, host_disk, "read", "host", f"read/{number}", hold="block")
+        return (*memory.host_page_in(), *read)
+
+    def guest_fault(number: int) -> Path:
+        read = _disk(site, guest_disk, "read", "guest", f"read/{number}")
+        if short.host is not None:  # what the page is read into lies on the host's disk
+            read = (*_disk(site, host_disk, "read", "host", f"transfer/{number}"), *read)
+        return (*memory.page_in(), kernel, *read, ring(PAGED_IN), ring(RESUME))
+
+    return (
+        *_often(visits * moved.host_faults, host_fault, "paging/host"),
+        *_page_out(site, visits * moved.host_writes, host_disk, "host"),
+        *_often(visits * moved.guest_reads, guest_fault, "paging/guest"),
+        *_page_out(site, visits * moved.guest_writes, guest_disk, "guest"),
+    )
 
 
 def add_interrupts(
@@ -191,11 +194,13 @@ def _check(site: Site, vm: Vm, memory: str, guest: int | None, host: int | None)
         raise ParameterError(vm.name, "memory.swap", must, None)
 
 
-def _disk(site: Site, name: str, direction: str, whose: str, hold: Hold = "async") -> Path:
-    """Return the transfer of a page; all techniques meet the same draws."""
+def _disk(
+    site: Site, name: str, direction: str, whose: str, which: str, *, hold: Hold = "async"
+) -> Path:
+    """Return one transfer of a page, by a draw of its own; all techniques meet the same draws."""
     device = site.scenario.device[name]
     site.costs.used[f"device.{name}.channels"] = device.channels_quantity
-    account, purpose = f"{whose} paging disk", f"paging/{whose}/{direction}"
+    account, purpose = f"{whose} paging disk", f"paging/{whose}/{which}"
     served = serve(name, device.service_of(direction), account, purpose=purpose, hold=hold)
     if device.bandwidth is None:
         return (served,)
@@ -205,15 +210,19 @@ def _disk(site: Site, name: str, direction: str, whose: str, hold: Hold = "async
 
 def _page_out(site: Site, number: float, disk: str, whose: str) -> Path:
     """Return writes that nobody waits for: they only keep the disk busy."""
-    write = (*_disk(site, disk, "write", whose), end())
-    spawned = Spawn(name=f"{whose} page-out", path=write)
-    return _often(number, (spawned,), f"paging/{whose}-out")
+
+    def write(number: int) -> Path:
+        written = (*_disk(site, disk, "write", whose, f"write/{number}"), end())
+        return (Spawn(name=f"{whose} page-out", path=written),)
+
+    return _often(number, write, f"paging/{whose}-out")
 
 
-def _often(number: float, each: Path, purpose: str) -> Path:
-    """Return `number` times the same; what is left of a number that is not whole, by chance."""
+def _often(number: float, each: Callable[[int], Path], purpose: str) -> Path:
+    """Return each of `number` events; what is left of a number that is not whole, by chance."""
     whole = int(number)
     rest = number - whole
+    always = tuple(part for index in range(whole) for part in each(index))
     if rest < 1e-9:
-        return each * whole
-    return (*each * whole, Choice(branches=((rest, each), (1 - rest, ())), purpose=purpose))
+        return always
+    return (*always, Choice(branches=((rest, each(whole)), (1 - rest, ())), purpose=purpose))

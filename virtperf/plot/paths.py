@@ -53,7 +53,8 @@ def latency_throughput(
     """
     factors = list(result.provenance.get("factors", []))
     if along not in factors:
-        raise ParameterError("plot", "along", f"one of {', '.join(factors)}", along)
+        must = f"one of {', '.join(factors)}" if factors else "a factor; this result varies none"
+        raise ParameterError("plot", "along", must, along)
     ax = ax if ax is not None else _axes(5.0, 3.6)
     lines: dict[str, list[tuple[Any, float, float, float, float]]] = {}
     for row in result.points.to_dict("records"):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from virtperf.theory.way import Leg
 
 _LANE, _ROW, _BOX = 1.9, 0.24, 0.8  # inches; share of a row that a box fills
-_MOST = 60  # legs that can be read
+_MOST = 120  # legs that can be read; two register accesses of a disk are four
 
 
 def sequence(way: Sequence[Leg], ax: Axes | None = None, *, title: str = "") -> Axes:

@@ -114,9 +114,8 @@ def _paths(
             if ways_out and step.kind == Kind.TAKE and step.other != NONE:
                 open_.append((taken, step.other, chance))
         if len(done) + len(open_) > MOST_WAYS:
-            raise ParameterError(
-                f"class {row.name}", "path", f"of at most {MOST_WAYS} ways", "more"
-            )
+            must = f"of at most {MOST_WAYS} ways: each number that is not whole doubles them"
+            raise ParameterError(f"class {row.name}", "path", must, "more")
     return done
 
 
