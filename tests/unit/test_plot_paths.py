@@ -49,8 +49,8 @@ def test_bars_are_as_long_as_what_is_paid(result):
 def test_the_reports_part_has_its_sentences_figures_and_tables():
     part = io.part(io.conduct())
 
-    assert len(part.sentences) == 3
-    assert len(part.figures) == 2 + len(io.DRAWN)
+    assert len(part.sentences) == 4
+    assert len(part.figures) == 3 + len(io.DRAWN)
     by_payer, whole = part.tables
     assert [row[0] for row in by_payer.rows] == list(io.PATHS)
     assert [row[0] for row in whole.rows] == list(profiles.names())

@@ -11,6 +11,7 @@ from virtperf.dist import (
     Gamma,
     LogNormal,
     Mmpp,
+    Rotating,
 )
 from virtperf.errors import ParameterError
 from virtperf.tables import DrawKind, DrawRow, Sequence
@@ -36,6 +37,7 @@ _KINDS: Mapping[type, DrawKind] = {
     LogNormal: DrawKind.LOGNORMAL,
     Gamma: DrawKind.GAMMA,
     Empirical: DrawKind.EMPIRICAL,
+    Rotating: DrawKind.EMPIRICAL,
     Cycle: DrawKind.CYCLE,
     Mmpp: DrawKind.MMPP,
 }

@@ -64,7 +64,7 @@ def shortage(site: Site, vm: Vm, costs: Costs, memory: str) -> Shortage | None:
     """
     if "data_footprint" not in costs:
         if vm.memory is not None and vm.memory.size is not None:
-            must = f"left out: {vm.load.workload} does not say what data it works on"
+            must = f"left out: {vm.computes} does not say what data it works on"
             raise ParameterError(vm.name, "memory.size", must, f"{vm.memory.size / MIB:,.4g} MiB")
         return None
     pages = _pages(costs.quantity("data_footprint").base)

@@ -7,6 +7,7 @@ from virtperf.dist.empirical import Empirical
 from virtperf.dist.process import Cycle, Mmpp
 from virtperf.dist.protocol import Distribution, Independent
 from virtperf.dist.reading import distribution
+from virtperf.dist.rotating import Rotating
 from virtperf.dist.shapes import Deterministic, Exponential, Gamma, LogNormal
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Independent",
     "LogNormal",
     "Mmpp",
+    "Rotating",
     "distribution",
 ]

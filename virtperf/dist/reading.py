@@ -7,6 +7,7 @@ from virtperf.dist.checks import at_least_0
 from virtperf.dist.empirical import Empirical
 from virtperf.dist.process import Cycle, Mmpp
 from virtperf.dist.protocol import Distribution
+from virtperf.dist.rotating import Rotating
 from virtperf.dist.shapes import Deterministic, Exponential, Gamma, LogNormal
 from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.units import parse
@@ -17,6 +18,7 @@ _FIELDS = {
     "lognormal": ("mean", "cv"),
     "gamma": ("mean", "cv"),
     "empirical": ("values", "weights"),
+    "rotating": ("track", "stroke", "rpm", "transfer"),
     "cycle": ("values",),
     "mmpp": ("rates_per_s", "sojourns"),
 }
@@ -30,7 +32,8 @@ def distribution(mapping: Mapping[str, Any]) -> Distribution:
     mapping : mapping
         ``kind`` and the fields of that kind: deterministic has ``value``; exponential ``mean``;
         lognormal and gamma ``mean`` and ``cv``; empirical ``values`` and ``weights`` (default: all
-        equal, any order); cycle ``values``; mmpp ``rates_per_s`` and ``sojourns``. A time is a
+        equal, any order); rotating ``track``, ``stroke``, ``rpm`` and perhaps ``transfer``; cycle
+        ``values``; mmpp ``rates_per_s`` and ``sojourns``. A time is a
         number in ns or a string with a unit.
 
     Raises
@@ -51,6 +54,8 @@ def distribution(mapping: Mapping[str, Any]) -> Distribution:
         raise UnknownNameError("kind of distribution", str(kind), _FIELDS)
     if kind == "empirical" and isinstance(given.get("values"), list | tuple):
         given.setdefault("weights", [1.0] * len(given["values"]))
+    if kind == "rotating":
+        given.setdefault("transfer", 0.0)
     for field in _FIELDS[kind]:
         if field not in given:
             raise ParameterError(kind, field, "given", None)
@@ -68,6 +73,9 @@ def _build(kind: str, given: Mapping[str, Any]) -> Distribution:
     if kind in ("lognormal", "gamma"):
         shape = LogNormal if kind == "lognormal" else Gamma
         return shape(_time(kind, "mean", given["mean"]), given["cv"])
+    if kind == "rotating":
+        times = {f: _time(kind, f, given[f]) for f in ("track", "stroke", "transfer")}
+        return Rotating.of(rpm=at_least_0(kind, "rpm", given["rpm"]), **times)
     if kind == "cycle":
         return Cycle(_times(kind, "values", given["values"]))
     if kind == "mmpp":

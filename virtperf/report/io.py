@@ -40,6 +40,8 @@ class Runs:
     ----------
     paths : Result
         `block-paths`, by disk technique and requests in flight.
+    net : Result
+        `net-rr`, by network technique.
     whole : Result
         `whole-vm`, by profile.
     one : Scenario
@@ -47,6 +49,7 @@ class Runs:
     """
 
     paths: Result
+    net: Result
     whole: Result
     one: Scenario
 
@@ -60,6 +63,12 @@ def conduct(progress: Callable[[float, int, str], None] | None = None) -> Runs:
     asked: dict[str, Any] = {"replications": REPLICATIONS, "band": False, "progress": progress}
     return Runs(
         paths=compare(Scenario.load("block-paths"), over, requests=20_000, **asked),
+        net=compare(
+            Scenario.load("net-rr"),
+            {"vm.nic": list(matrix.nic_techniques())},
+            requests=6_000,
+            **asked,
+        ),
         whole=compare(
             Scenario.load("whole-vm"), {"vm": list(profiles.names())}, requests=16_000, **asked
         ),
@@ -101,6 +110,13 @@ def _sentences(runs: Runs) -> Iterator[str]:
         f"{digits(host['exits'] / 1e3)} in exits. A polling core needs none to be told; with one "
         f"request in flight it wastes {digits(core['polling, wasted'] / 1e3)} us of polling on it."
     )
+    names = matrix.nic_techniques()
+    trip = {name: runs.net.value(f"vm.nic={name}", "latency.mean")[0] / 1e3 for name in names}
+    told = ", ".join(f"{name} {digits(trip[name] - trip['native'])} us" for name in names[1:])
+    yield (
+        "Networks: to the host's and the guest's part of a transaction, natively "
+        f"{digits(trip['native'])} us, add: {told}."
+    )
     means = {
         name: runs.whole.value(f"vm={name}", "latency.mean")[0] / 1e3 for name in profiles.names()
     }
@@ -126,6 +142,11 @@ def _figures(runs: Runs) -> Iterator[Picture]:
     yield picture(
         plot.payer_stack(_deepest(runs.paths)),
         f"Who pays for a read with {DEPTHS[-1]} of each of four jobs in flight.",
+        wide=True,
+    )
+    yield picture(
+        plot.payer_stack(runs.net),
+        "Who pays for a transaction: a request comes by the NIC and is answered.",
         wide=True,
     )
     for disk in DRAWN:

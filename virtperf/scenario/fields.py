@@ -21,7 +21,7 @@ from virtperf.technique import matrix
 from virtperf.units import UNITS, parse
 
 DIRECTIONS = ("read", "write")
-_KINDS = ("deterministic", "exponential", "lognormal", "gamma", "empirical")
+_KINDS = ("deterministic", "exponential", "lognormal", "gamma", "empirical", "rotating")
 PER_QUEUE = "per-queue"
 _UNSOURCED = "given in the scenario without a source"
 
