@@ -73,7 +73,7 @@ def forward_ns(message: Message, costs: Costs) -> float:
 
 def depart(message: Message, port: Port, costs: Costs) -> Path:
     """Return the way from the NIC's driver over the wire; a full ring stops who comes to it."""
-    cleaned = message.packets * costs.ns("nic_descriptor")
+    cleaned = message.descriptors * costs.ns("nic_descriptor")
     cleanup = Spawn(
         name="TX cleanup",
         path=(

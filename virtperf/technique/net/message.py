@@ -12,6 +12,7 @@ from virtperf.errors import ParameterError
 Protocol = Literal["tcp", "udp"]
 HEADERS = {"tcp": 52, "udp": 28}  # bytes of IP and transport headers in each packet
 FRAMING, SHORTEST, SILENCE = 18, 64, 20
+PIECE = 4096  # bytes of a fragment that a descriptor names
 LARGEST_SEGMENT = 65_536  # bytes that TSO and GSO carry at most
 
 
@@ -55,6 +56,11 @@ class Message:
     def frame_bytes(self) -> int:
         """Bytes of all its frames in memory: headers included, silence not."""
         return self.wire_bytes - SILENCE * self.packets
+
+    @property
+    def descriptors(self) -> int:
+        """Pieces of memory that the NIC is told of to send it: a burst is cut behind them."""
+        return max(1, -(-self.frame_bytes // PIECE))
 
     @property
     def wire_bytes(self) -> int:

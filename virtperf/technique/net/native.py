@@ -54,7 +54,7 @@ def own_driver(port: Port, costs: Costs, irq: Bell) -> Plan:
 
 def _out(message: Message, port: Port, costs: Costs) -> Path:
     dma = _maps(message.frame_bytes, port, costs)
-    cleaned = message.packets * costs.ns("nic_descriptor")
+    cleaned = message.descriptors * costs.ns("nic_descriptor")
     cleanup = Spawn(
         name="TX cleanup",
         path=(ring(IRQ), work("handler", cleaned, CLEANUP), *dma.after, give(TX_RING), end()),
