@@ -278,7 +278,7 @@ MISTAKES = [
     (
         {"device_ssd0": {"service": {"kind": "cycle", "values": [1]}}},
         "device.ssd0.service.kind must be one of deterministic, exponential, lognormal, gamma, "
-        "empirical, got 'cycle'",
+        "empirical, rotating, got 'cycle'",
     ),
     (
         {"vm0_load": {"mix": {"raed": 1}}},
@@ -333,7 +333,7 @@ MISTAKES = [
     (
         {"device_ssd0": {"service": {"kind": "exponentil", "mean": 1}}},
         "device.ssd0.service.kind must be one of deterministic, exponential, lognormal, gamma, "
-        "empirical, got 'exponentil'; did you mean exponential?",
+        "empirical, rotating, got 'exponentil'; did you mean exponential?",
     ),
     (
         {"device_ssd0": {"service": {"kind": "exponential", "mean": -1}}},
