@@ -28,9 +28,9 @@ CAUSES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
             ("exit ", "trap ", "event injection", "reflected "),
         ),
         "hypercalls": ("#CC79A7", ("hypercall", "shared mask")),
-        "monitor, shadow paging": (
+        "monitor, shadow and host paging": (
             "#E69F00",
-            ("monitor", "callout", "in-cache sequence", "shadow paging"),
+            ("monitor", "callout", "in-cache sequence", "shadow paging", "host paging"),
         ),
         "look-ups, translation": (
             "#F0E442",
@@ -53,13 +53,15 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "callouts": "callout",
         "helpers": "helper",
         "violations": "VIOLATION",
+        "host_faults": "host fault",
     }
 )
 """What is counted, by the first word of its name, and what is written beside the reason."""
 LEAVES = ("exits", "hypercalls", "bounced", "reflected")
 """What of these goes to the hypervisor: callouts and helpers stay with the translator."""
-NO_STOPS = ("violations", "batched")
-"""What of these stops nothing: an update in a batch is no call of its own."""
+NO_STOPS = ("violations", "batched", "host_faults")
+"""What of these stops nothing by itself: an update in a batch is no call of its own, and a fault of
+the host is within an exit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

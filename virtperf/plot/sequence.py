@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from virtperf.errors import ParameterError
-from virtperf.plot.figures import CAUSES, cause
+from virtperf.plot.figures import CAUSES, _axes, cause
 from virtperf.result.words import quantity
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def sequence(way: Sequence[Leg], ax: Axes | None = None, *, title: str = "") -> 
     if not 0 < len(way) <= _MOST:
         raise ParameterError("sequence", "way", f"of 1 to {_MOST} legs", len(way))
     lanes = list(dict.fromkeys(leg.where for leg in way))
-    ax = ax if ax is not None else _axes(len(lanes), len(way))
+    ax = ax if ax is not None else _axes(_LANE * len(lanes) + 0.9, _ROW * len(way) + 0.8)
     for row, leg in enumerate(way):
         _leg(ax, row, lanes.index(leg.where), leg)
         if row and way[row - 1].where != leg.where:
@@ -100,10 +100,3 @@ def _finish(ax: Axes, way: Sequence[Leg], lanes: Sequence[str], title: str) -> N
         side.set_visible(False)
     if title:
         ax.set_title(title, fontsize=9.5, loc="left", pad=8)
-
-
-def _axes(lanes: int, rows: int) -> Axes:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_LANE * lanes + 0.9, _ROW * rows + 0.8), layout="constrained")
-    return figure.subplots()

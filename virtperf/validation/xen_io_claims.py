@@ -141,9 +141,22 @@ def _peak(given: Given) -> int:
 
 # -- the claims ---------------------------------------------------------------------------------
 
+
+def _less(inputs: tuple[str, ...], names: str) -> tuple[str, ...]:
+    """Return inputs but for what a claim's scenario has no use for."""
+    unused = _of(SERVER, names)
+    return tuple(name for name in inputs if name not in unused)
+
+
 RING = ("xen_ring.depth", "xen_ring.backend", "xen_ring.service", "xen_ring.pages", *READ)
 QUEUES = _of("xen_mq", "vcpus pcpus depth cpu_kernel host_io service")
+QUEUED = _less((*QUEUES, *READ), "flush_handler grant_entry grant_map grant_unmap native_kernel")
+ONE_QUEUE, MANY_QUEUES = _less(QUEUED, "slice"), _less(QUEUED, "exit_fast")
 GRANTS = _of("pgrants", "vcpus pcpus guest_vcpus service host_io")
+MAPPED = _less(
+    (*GRANTS, *READ),
+    "apicv copy_page exit_fast exit_hardware exit_kernel exit_mitigations slice smt_share vpid",
+)
 SHAPE = "a shape, from a machine that is not named, with two numbers calibrated: "
 SIBLINGS = (
     "The model's scheduler takes the lowest idle pCPU, and puts guest and Dom0 on the two threads "
@@ -156,7 +169,9 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: a ring of 64 pages over one, with a back end that takes 480 requests at a time",
         outcome="xen_mpring.gain",
-        inputs=RING,
+        inputs=_less(
+            RING, "exit_fast flush_handler grant_entry grant_map grant_unmap slice smt_share"
+        ),
         predict=_deep,
         tolerance=0.05,
         why="Little's law: what is under way is the least of ring, load and back end",
@@ -165,7 +180,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: one job on one ring to a device that completes at once",
         outcome="xen_mq.jobs1",
-        inputs=(*QUEUES, *READ),
+        inputs=ONE_QUEUE,
         predict=lambda given: _jobs(given, 1, 1),
         tolerance=0.1,
         why="the first of two numbers that are calibrated",
@@ -175,7 +190,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: the most that one ring makes of that",
         outcome="xen_mq.single",
-        inputs=(*QUEUES, *READ),
+        inputs=QUEUED,
         predict=lambda given: _largest(given, 1),
         tolerance=0.1,
         why="the second",
@@ -185,7 +200,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: 16 queues and 8 jobs over the most that one ring makes",
         outcome="xen_mq.eight_over_single",
-        inputs=(*QUEUES, *READ),
+        inputs=QUEUED,
         predict=lambda given: _ratio(
             _jobs(given, 8, given.count("xen_mq.vcpus")), _largest(given, 1)
         ),
@@ -197,7 +212,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: more jobs than one ring needs are in each other's way",
         outcome="xen_mq.single_16_over_4",
-        inputs=(*QUEUES, *READ),
+        inputs=ONE_QUEUE,
         predict=lambda given: _ratio(_jobs(given, 16, 1), _jobs(given, 4, 1)),
         within=(0.4, 0.95),
         why=SHAPE + "a decline",
@@ -206,7 +221,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: with 16 queues, more jobs than vCPUs make less than fewer",
         outcome="xen_mq.many_64_over_peak",
-        inputs=(*QUEUES, *READ),
+        inputs=MANY_QUEUES,
         predict=lambda given: _ratio(
             _jobs(given, 64, given.count("xen_mq.vcpus")),
             _largest(given, given.count("xen_mq.vcpus")),
@@ -218,7 +233,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: with 16 queues, 8 jobs make the most",
         outcome="xen_mq.peak_jobs",
-        inputs=(*QUEUES, *READ),
+        inputs=MANY_QUEUES,
         predict=_at_peak,
         within=(4, 12),
         why=SHAPE + "the peak is at 8 of the six numbers of jobs that were tried",
@@ -228,7 +243,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: guests that map and unmap, over one Dom0 of 24 vCPUs: five make 650,000",
         outcome="pgrants.five",
-        inputs=(*GRANTS, *READ),
+        inputs=MAPPED,
         predict=lambda given: guests(given, 5),
         tolerance=0.1,
         why="the one number that is calibrated",
@@ -238,7 +253,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: unmapping makes most requests with few guests",
         outcome="pgrants.peak_guests",
-        inputs=(*GRANTS, *READ),
+        inputs=MAPPED,
         predict=lambda given: Estimate(float(_peak(given))),
         within=(4, 7),
         why=SHAPE + "each flush waits for every pCPU on which Dom0 runs, and one is under way",
@@ -247,7 +262,7 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: ten guests that unmap make less than the most",
         outcome="pgrants.ten_over_peak",
-        inputs=(*GRANTS, *READ),
+        inputs=MAPPED,
         predict=lambda given: _ratio(guests(given, 10), guests(given, _peak(given))),
         within=(0.4, 0.75),
         why=SHAPE + "a decline of a quarter or more",
