@@ -112,3 +112,20 @@ def lineage(inputs: Iterable[str], facts: Mapping[str, Fact]) -> dict[str, tuple
 def _of_platform(name: str) -> bool:
     platform, _, key = name.rpartition(".")
     return platform in catalog.names("platforms") and key in catalog.platform(platform)
+
+
+def of(owner: str, names: str) -> tuple[str, ...]:
+    """Return the names of an owner's inputs.
+
+    Examples
+    --------
+    >>> of("dall16", "line frequency")
+    ('dall16.line', 'dall16.frequency')
+    """
+    return tuple(f"{owner}.{name}" for name in names.split())
+
+
+def less(inputs: tuple[str, ...], owner: str, names: str) -> tuple[str, ...]:
+    """Return inputs but for those of an owner that a claim's scenario has no use for."""
+    unused = of(owner, names)
+    return tuple(name for name in inputs if name not in unused)

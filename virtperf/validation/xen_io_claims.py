@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import hypot
 from typing import TYPE_CHECKING, Any
 
-from virtperf.validation.claim import Claim, Estimate
+from virtperf.validation.claim import Claim, Estimate, less, of
 
 if TYPE_CHECKING:
     from virtperf.scenario import Scenario
@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 SERVER = "x86-kvm-2020"
 
 
-def _of(owner: str, names: str) -> tuple[str, ...]:
-    return tuple(f"{owner}.{name}" for name in names.split())
-
-
-READ = _of(
+READ = of(
     SERVER,
     "frequency slice thread_switch submit_share native_user native_kernel host_submit "
     "host_complete apicv vpid exit_hardware exit_kernel exit_fast exit_mitigations "
@@ -142,19 +138,16 @@ def _peak(given: Given) -> int:
 # -- the claims ---------------------------------------------------------------------------------
 
 
-def _less(inputs: tuple[str, ...], names: str) -> tuple[str, ...]:
-    """Return inputs but for what a claim's scenario has no use for."""
-    unused = _of(SERVER, names)
-    return tuple(name for name in inputs if name not in unused)
-
-
 RING = ("xen_ring.depth", "xen_ring.backend", "xen_ring.service", "xen_ring.pages", *READ)
-QUEUES = _of("xen_mq", "vcpus pcpus depth cpu_kernel host_io service")
-QUEUED = _less((*QUEUES, *READ), "flush_handler grant_entry grant_map grant_unmap native_kernel")
-ONE_QUEUE, MANY_QUEUES = _less(QUEUED, "slice"), _less(QUEUED, "exit_fast")
-GRANTS = _of("pgrants", "vcpus pcpus guest_vcpus service host_io")
-MAPPED = _less(
+QUEUES = of("xen_mq", "vcpus pcpus depth cpu_kernel host_io service")
+QUEUED = less(
+    (*QUEUES, *READ), SERVER, "flush_handler grant_entry grant_map grant_unmap native_kernel"
+)
+ONE_QUEUE, MANY_QUEUES = less(QUEUED, SERVER, "slice"), less(QUEUED, SERVER, "exit_fast")
+GRANTS = of("pgrants", "vcpus pcpus guest_vcpus service host_io")
+MAPPED = less(
     (*GRANTS, *READ),
+    SERVER,
     "apicv copy_page exit_fast exit_hardware exit_kernel exit_mitigations slice smt_share vpid",
 )
 SHAPE = "a shape, from a machine that is not named, with two numbers calibrated: "
@@ -169,8 +162,10 @@ XEN_IO_CLAIMS = (
     Claim(
         says="Xen: a ring of 64 pages over one, with a back end that takes 480 requests at a time",
         outcome="xen_mpring.gain",
-        inputs=_less(
-            RING, "exit_fast flush_handler grant_entry grant_map grant_unmap slice smt_share"
+        inputs=less(
+            RING,
+            SERVER,
+            "exit_fast flush_handler grant_entry grant_map grant_unmap slice smt_share",
         ),
         predict=_deep,
         tolerance=0.05,

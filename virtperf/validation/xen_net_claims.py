@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from virtperf.validation.claim import Claim, Estimate
+from virtperf.validation.claim import Claim, Estimate, less, of
 from virtperf.validation.net_runs import KEPT, NS_PER_S, SERVER, network, only
 
 if TYPE_CHECKING:
@@ -139,35 +139,29 @@ def away(given: Given) -> Estimate:
     return Estimate(given["dall16.away.kvm"] + woken)
 
 
-def _of(owner: str, names: str) -> tuple[str, ...]:
-    return tuple(f"{owner}.{name}" for name in names.split())
-
-
-def _less(inputs: tuple[str, ...], names: str) -> tuple[str, ...]:
-    """Return inputs but for what a claim's scenario has no use for."""
-    unused = _of(SERVER, names)
-    return tuple(name for name in inputs if name not in unused)
-
-
 _INPUTS = (
-    *_of("menon06", "line moderation send segment receive crossing"),
-    *_of(
+    *of("menon06", "line moderation send segment receive crossing"),
+    *of(
         SERVER,
         "frequency slice process_switch thread_wake_delay net_send net_segment net_receive "
         "net_read net_acknowledge net_interrupt nic_descriptor dma_read copy_bandwidth "
         "grant_entry grant_map grant_unmap apicv",
     ),
-    *_of(SERVER, CROSSING),
+    *of(SERVER, CROSSING),
 )
-_OUT = _less(_INPUTS, "apicv flip_remap grant_flip net_read net_receive process_switch slice")
-_IN = _less(_INPUTS, "apicv flush_handler grant_unmap net_segment net_send process_switch slice")
+_OUT = less(
+    _INPUTS, SERVER, "apicv flip_remap grant_flip net_read net_receive process_switch slice"
+)
+_IN = less(
+    _INPUTS, SERVER, "apicv flush_handler grant_unmap net_segment net_send process_switch slice"
+)
 _TCP_RR = (
-    *_of(
+    *of(
         "dall16",
         "line frequency out.kvm in.kvm inward.kvm outward.kvm inside.kvm out.xen in.xen "
         "vm_switch.xen xen_hypercall grant_copy away.kvm",
     ),
-    *_of(SERVER, " ".join(KEPT)),
+    *of(SERVER, " ".join(KEPT)),
 )
 _FIT = "the numbers were calibrated on it: "
 
@@ -175,7 +169,7 @@ XEN_NET_CLAIMS = (
     Claim(
         says="Xen: a guest on the CPU that Dom0 has too sends packet by packet",
         outcome="menon06.guest_tx",
-        inputs=_less(_OUT, "net_segment"),
+        inputs=less(_OUT, SERVER, "net_segment"),
         predict=lambda given: stream(given, "xen-netfront", "out", PACKET),
         tolerance=0.05,
         why=_FIT + "one factor on all parts of a crossing",
@@ -200,7 +194,7 @@ XEN_NET_CLAIMS = (
     Claim(
         says="Xen: a guest receives less than half of what native does, for each packet crosses",
         outcome="menon06.rx_over_native",
-        inputs=_less(_IN, "flip_remap grant_flip"),
+        inputs=less(_IN, SERVER, "flip_remap grant_flip"),
         predict=_below_native,
         within=(0.30, 0.48),
         why="a crossing that was calibrated on sending, in the other direction",
