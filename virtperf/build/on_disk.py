@@ -91,23 +91,9 @@ def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -
         site.assembly.lock(
             f"{name}.{called}", called=called, wake_ns=site.costs.ns("thread_wake_delay")
         )
-    threads = [(thread, number) for thread in plan.threads for number in range(thread.count)]
-    for thread, number in threads:
-        site.assembly.worker(
-            f"{name}.{thread.of(number)}",
-            thread.role,
-            wake=thread.wake,
-            prologue=thread.prologue,
-            epilogue=thread.epilogue,
-            pickup=thread.pickup,
-            batch=thread.batch,
-            poll="endless" if thread.endless else "event-loop",
-            poll_ns=thread.poll,
-            poll_start_ns=thread.poll_start,
-            lock=f"{name}.{thread.lock}" if thread.lock else "",
-            share=site.scheduler.share(vm, name, thread=True),
-            expand=cpu.expand,
-        )
+    for thread in plan.threads:
+        for number in range(thread.count):
+            site.add_thread(vm, name, thread, number, cpu)
 
 
 def _add_queue(

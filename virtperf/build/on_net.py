@@ -106,20 +106,7 @@ def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -
         site.assembly.lock(f"{name}.{called}", called=called, wake_ns=wake_ns)
     for thread in plan.threads:
         for number in range(thread.count):
-            called = f"{name}.{thread.of(number)}"
-            site.assembly.worker(
-                called,
-                thread.role,
-                wake=thread.wake,
-                pickup=thread.pickup,
-                batch=thread.batch,
-                poll="endless" if thread.endless else "event-loop",
-                poll_ns=thread.poll,
-                poll_start_ns=thread.poll_start,
-                lock=f"{name}.{thread.lock}" if thread.lock else "",
-                share=site.scheduler.share(vm, name, thread=True),
-                expand=cpu.expand,
-            )
+            called = site.add_thread(vm, name, thread, number, cpu)
             for task in (task for task in plan.tasks if task.thread == thread.name):
                 list_ = f"{called}.{task.name.rpartition('.')[2]}"
                 site.assembly.task(list_, called, batch=task.batch)

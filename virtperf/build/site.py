@@ -30,6 +30,7 @@ from virtperf.scenario import PauseExits, Scenario, Tick, Vm
 from virtperf.technique import matrix
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique
+from virtperf.technique.io import Thread
 
 if TYPE_CHECKING:
     from virtperf.build.dom0 import DriverDomain
@@ -155,6 +156,26 @@ class Site:
         if vm.tick is not None:
             emulated = vm.cpu.technique in matrix.EMULATION
             self._add_tick(vm, vm.tick, vcpu, cpu, slowed=emulated)
+
+    def add_thread(self, vm: Vm, name: str, thread: Thread, number: int, cpu: CpuTechnique) -> str:
+        """Add one of the equal host threads of a copy `name` of a VM; return its name."""
+        called = f"{name}.{thread.of(number)}"
+        self.assembly.worker(
+            called,
+            thread.role,
+            wake=thread.wake,
+            prologue=thread.prologue,
+            epilogue=thread.epilogue,
+            pickup=thread.pickup,
+            batch=thread.batch,
+            poll="endless" if thread.endless else "event-loop",
+            poll_ns=thread.poll,
+            poll_start_ns=thread.poll_start,
+            lock=f"{name}.{thread.lock}" if thread.lock else "",
+            share=self.scheduler.share(vm, name, thread=True),
+            expand=cpu.expand,
+        )
+        return called
 
     def _reload(self, vm: Vm) -> tuple[float, float]:
         """Return how long a vCPU loads its working set, and others until nothing of it is left.
