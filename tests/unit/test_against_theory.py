@@ -52,9 +52,7 @@ def rate(windows):
 
 def window(completed, residence, inside):
     """A window that saw so many requests, their latencies in ns, and ns in the system."""
-    empty = SimpleNamespace(residence=(0,), in_system=0)
-    ended = SimpleNamespace(residence=(residence * 1000,), in_system=inside * 1000)
-    return SimpleNamespace(completed=completed, start=empty, end=ended)
+    return SimpleNamespace(completed=completed, residence=residence * 1000, in_system=inside * 1000)
 
 
 @pytest.mark.parametrize("seed", ONCE_REFUSED)

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from virtperf.errors import SimulationError
-from virtperf.experiment.observe import Window
+from virtperf.experiment.observation import Observation
 from virtperf.experiment.plan import Point
 from virtperf.tables import NONE, DrawKind, System
 from virtperf.theory import mean_values, think_ticks, variation
@@ -38,7 +38,7 @@ def theory(point: Point) -> dict[str, Any]:
     }
 
 
-def refuse_impossible(point: Point, throughput: float, windows: Sequence[Window]) -> None:
+def refuse_impossible(point: Point, throughput: float, seen: Sequence[Observation]) -> None:
     """Stop where more was done than theory allows, sampling error and edges set aside.
 
     The bound holds for the means of what is drawn, and requests under way at the cut were partly
@@ -46,45 +46,39 @@ def refuse_impossible(point: Point, throughput: float, windows: Sequence[Window]
     arrivals at most.
     """
     bound = point.theory.throughput_upper_per_s
-    least = max(1, min(seen.completed for seen in windows))
+    least = max(1, min(run.completed for run in seen))
     lasting = throughput * max(0.0, 1 - _ahead(point.system) / least)
-    if lasting > bound and lasting > bound * (1 + _slack(point, windows)):
+    if lasting > bound and lasting > bound * (1 + _slack(point, seen)):
         raise SimulationError(
             f"{point.label}: {throughput:,.0f}/s were finished, but theory allows {bound:,.0f}/s"
         )
 
 
-def refuse_too_quick(point: Point, windows: Sequence[Window]) -> None:
+def refuse_too_quick(point: Point, seen: Sequence[Observation]) -> None:
     """Stop where requests took less time than theory allows, sampling error and edges set aside.
 
     Time under way at the end counts: in a run of a few slices those that have finished are the
     lucky ones. The bound is one of a whole cycle with thinking, whose sampling error it has.
     """
-    finished = sum(seen.completed for seen in windows)
-    spent = sum(
-        max(
-            sum(seen.end.residence) - sum(seen.start.residence),
-            seen.end.in_system - seen.start.in_system,
-        )
-        for seen in windows
-    )
+    finished = sum(run.completed for run in seen)
+    spent = sum(max(run.residence, run.in_system) for run in seen)
     took, bound = spent / max(1, finished) / TICKS_PER_NS, point.theory.latency_lower_ns
     think = max(think_ticks(point.system, source) for source in point.system.sources)
-    stray = (bound + think / TICKS_PER_NS) * _slack(point, windows) if took < bound else 0.0
+    stray = (bound + think / TICKS_PER_NS) * _slack(point, seen) if took < bound else 0.0
     if took < bound - stray:
         raise SimulationError(
             f"{point.label}: requests took {took:,.0f} ns, but theory needs {bound:,.0f} ns"
         )
 
 
-def _slack(point: Point, windows: Sequence[Window]) -> float:
+def _slack(point: Point, seen: Sequence[Observation]) -> float:
     """Return by which share means of a run may stray from those in the long run.
 
     n requests with squared variation v stray by sqrt(v / n), five times that as good as never;
     beside that come all that may be under way at the cut.
     """
-    least = max(1, min(seen.completed for seen in windows))
-    drawn = max(1, sum(seen.completed for seen in windows))
+    least = max(1, min(run.completed for run in seen))
+    drawn = max(1, sum(run.completed for run in seen))
     in_flight = sum(max(source.outstanding, 0) for source in point.system.sources)
     return 5 * math.sqrt(variation(point.system) / drawn) + in_flight / least + ROUNDING
 

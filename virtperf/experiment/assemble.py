@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from virtperf.experiment import observe
 from virtperf.experiment.against_theory import refuse_impossible, refuse_too_quick, theory
-from virtperf.experiment.observe import Cut, Window
+from virtperf.experiment.observation import Observation, observed
+from virtperf.experiment.observe import Cut
 from virtperf.experiment.plan import Point
 from virtperf.experiment.samples import QUANTILES
 from virtperf.stats import interval
-from virtperf.tables import NONE, Run
+from virtperf.tables import NONE, Histogram, Run
 from virtperf.units import TICKS_PER_NS
 
 if TYPE_CHECKING:
@@ -67,118 +68,113 @@ def add_point(
     runs: Mapping[int, Run],
     corners: Mapping[str, Run],
 ) -> None:
-    """Add everything that the runs of one point say.
+    """Add everything that the runs of one point say; raises as `add_observations`."""
+    cut = observe.warmup([runs[r] for r in sorted(runs)])
+    seen = [observed(point.system, runs[r], cut, r) for r in sorted(runs)]
+    at_ends = [observed(point.corners[name], run, cut, 0, name) for name, run in corners.items()]
+    add_observations(rows, experiment, point, cut, seen, at_ends)
+
+
+def add_observations(
+    rows: Rows,
+    experiment: str,
+    point: Point,
+    cut: Cut,
+    seen: Sequence[Observation],
+    corners: Sequence[Observation],
+) -> None:
+    """Add what the runs of one point said after its cut.
 
     Raises
     ------
     SimulationError
         If the point does more, or is quicker, than theory allows.
     """
-    cut = observe.warmup([runs[r] for r in sorted(runs)])
-    windows = {r: observe.window(point.system, runs[r], cut) for r in sorted(runs)}
     name = point.label
-    values = {r: list(observe.metrics(seen)) for r, seen in windows.items()}
-    if not cut.steady and (says := _overload(point, list(values.values()))):
+    if not cut.steady and (says := _overload(point, seen)):
         add_null(rows, experiment, point, "saturated", says)
         return
-    silent = _silent_roles(values.values())
-    for replication, seen in values.items():
-        kept = [row for row in seen if row[0] not in silent]
-        rows.data += [(experiment, name, replication, *row) for row in kept]
-    _add_nulls(rows, name, values, windows)
-    _add_requests(rows, name, windows.values())
-    _add_cpu(rows, name, windows.values())
-    rows.cdf += [(name, *row) for row in observe.cdf(list(windows.values()))]
-    _add_band(rows, point, cut, values, corners)
-    _add_bounds(rows, point, values.values(), windows.values())
-    _add_flags(rows, name, cut, values)
+    silent = _silent_roles(seen)
+    for run in seen:
+        kept = [row for row in run.metrics if row[0] not in silent]
+        rows.data += [(experiment, name, run.replication, *row) for row in kept]
+    reasons = {metric: reason for run in reversed(seen) for metric, reason in run.nulls}
+    rows.nulls += [(name, metric, reason) for metric, reason in reasons.items()]
+    _add_requests(rows, name, seen)
+    _add_cpu(rows, point, seen)
+    rows.cdf += [(name, *row) for row in _cdf(seen)]
+    _add_band(rows, name, seen, corners)
+    _add_bounds(rows, point, seen)
+    _add_flags(rows, name, cut, seen)
     for corner, resource in point.full_corners.items():
         says = f"{corner} saturates {resource}: the band leaves this end out"
         rows.flags.append((name, "saturated_corner", says))
-    finished = next(iter(runs.values())).snapshots[-1].completed
     rows.points.append(
-        {"point": name, **point.levels, "replications": len(runs), "requests": sum(finished)}
+        {"point": name, **point.levels, "replications": len(seen), "requests": seen[0].finished}
         | {"warmup_cut": cut.requests, "warmup_rule": cut.rule}
         | {"events_per_request": round(point.events, 2)}
     )
 
 
-def _silent_roles(replications: Iterable[list[tuple[str, float | None, str]]]) -> set[str]:
+def _values(seen: Iterable[Observation]) -> Iterator[tuple[str, float | None]]:
+    return ((metric, value) for run in seen for metric, value, _ in run.metrics)
+
+
+def _silent_roles(seen: Iterable[Observation]) -> set[str]:
     """Return the CPU metrics that are 0 everywhere: accounts of waiting, not of work."""
-    seen: dict[str, float] = {}
-    for metric, value, _ in (row for rows in replications for row in rows):
+    totals: dict[str, float] = {}
+    for metric, value in _values(seen):
         if metric.startswith("cpu_per_request."):
-            seen[metric] = seen.get(metric, 0.0) + (value or 0.0)
-    return {metric for metric, total in seen.items() if total == 0}
+            totals[metric] = totals.get(metric, 0.0) + (value or 0.0)
+    return {metric for metric, total in totals.items() if total == 0}
 
 
-def _add_nulls(
-    rows: Rows,
-    point: str,
-    values: Mapping[int, list[tuple[str, float | None, str]]],
-    windows: Mapping[int, Window],
-) -> None:
-    reasons: dict[str, str] = {}
-    for replication, seen in values.items():
-        for metric, value, _ in seen:
-            if value is None:
-                reasons.setdefault(metric, observe.reason(metric, windows[replication]))
-    rows.nulls += [(point, metric, reason) for metric, reason in reasons.items()]
-
-
-def _add_requests(rows: Rows, point: str, windows: Iterable[Window]) -> None:
-    tables = [
-        {(group, account): ns for group, account, ns in observe.request_time(seen)}
-        for seen in windows
-    ]
+def _add_requests(rows: Rows, point: str, seen: Iterable[Observation]) -> None:
+    tables = [{(group, account): ns for group, account, ns in run.requests} for run in seen]
     keys = dict.fromkeys(key for table in tables for key in table)
     for group, account in keys:
         mean, half = interval([table.get((group, account), 0.0) for table in tables])
         rows.requests.append((point, group, account, mean, half))
 
 
-def _add_cpu(rows: Rows, point: str, windows: Iterable[Window]) -> None:
-    windows = list(windows)
-    totals = [sum(column) for column in zip(*map(observe.cpu_ticks, windows), strict=True)]
-    finished = sum(seen.completed for seen in windows)
-    everything = sum(totals)
-    for account, ticks in zip(windows[0].system.accounts, totals, strict=True):
-        if ticks and finished:
-            ns = ticks / finished / TICKS_PER_NS
-            rows.cpu.append((point, account, ns, ticks / everything))
+def _add_cpu(rows: Rows, point: Point, seen: Sequence[Observation]) -> None:
+    totals: dict[str, int] = {}
+    for account, ticks in (row for run in seen for row in run.cpu):
+        totals[account] = totals.get(account, 0) + ticks
+    finished, everything = sum(run.completed for run in seen), sum(totals.values())
+    for account in (a for a in point.system.accounts if finished and totals.get(a)):
+        ns = totals[account] / finished / TICKS_PER_NS
+        rows.cpu.append((point.label, account, ns, totals[account] / everything))
+
+
+def _cdf(seen: Sequence[Observation]) -> Iterator[tuple[str, float, float]]:
+    """Yield (group, latency in ns, share at or below), all replications together."""
+    for index, (name, _) in enumerate(seen[0].latencies):
+        merged = Histogram().merge(Histogram(run.latencies[index][1]) for run in seen)
+        if merged.count:
+            yield from ((name, ticks / TICKS_PER_NS, share) for ticks, share in merged.cdf())
 
 
 def _add_band(
-    rows: Rows,
-    point: Point,
-    cut: Cut,
-    values: Mapping[int, list[tuple[str, float | None, str]]],
-    corners: Mapping[str, Run],
+    rows: Rows, point: str, seen: Sequence[Observation], corners: Iterable[Observation]
 ) -> None:
     """Compare each corner with the central numbers: replication 0, the same cut, the same draws."""
-    if 0 not in values:
+    if seen[0].replication != 0:
         return
-    central = {metric: value for metric, value, _ in values[0]}
-    for corner, run in corners.items():
-        seen = observe.window(point.corners[corner], run, cut)
-        for metric, value, _ in observe.metrics(seen):
+    central = {metric: value for metric, value, _ in seen[0].metrics}
+    for run in corners:
+        for metric, value, _ in run.metrics:
             middle = central.get(metric)
             if value is not None and middle is not None:
-                rows.band.append((point.label, corner, metric, value - middle))
+                rows.band.append((point, run.corner, metric, value - middle))
 
 
-def _add_bounds(
-    rows: Rows,
-    point: Point,
-    values: Iterable[list[tuple[str, float | None, str]]],
-    windows: Iterable[Window],
-) -> None:
-    windows = list(windows)
-    reached = [v for seen in values for n, v, _ in seen if n == "throughput" and v is not None]
+def _add_bounds(rows: Rows, point: Point, seen: Sequence[Observation]) -> None:
+    reached = [v for metric, v in _values(seen) if metric == "throughput" and v is not None]
     mean = sum(reached) / len(reached)
-    refuse_impossible(point, mean, windows)
-    refuse_too_quick(point, windows)
-    ratio = sum(map(observe.little, windows)) / len(windows)
+    refuse_impossible(point, mean, seen)
+    refuse_too_quick(point, seen)
+    ratio = sum(run.little for run in seen) / len(seen)
     rows.bounds.append(theory(point) | {"throughput": mean, "little": ratio})
 
 
@@ -196,7 +192,7 @@ _MAIN = {f"latency.{name}": "ns" for name in ("mean", *QUANTILES)}
 _MAIN |= {"throughput": "1/s", "cpu_per_request.total": "ns"}
 
 
-def _overload(point: Point, replications: list[list[tuple[str, float | None, str]]]) -> str:
+def _overload(point: Point, seen: Sequence[Observation]) -> str:
     """Return why runs that did not settle never will: less ends than arrives; "" if they may.
 
     What theory calls saturated is not run at all. Between its bound and what a system can do in
@@ -207,9 +203,8 @@ def _overload(point: Point, replications: list[list[tuple[str, float | None, str
         return ""
     arrive = sum(1e9 / point.system.draws[row.gap].a for row in sources)
     metrics: dict[str, float] = {}
-    for row in replications:
-        for metric, value, _ in row:
-            metrics[metric] = metrics.get(metric, 0.0) + (value or 0.0) / len(replications)
+    for metric, value in _values(seen):
+        metrics[metric] = metrics.get(metric, 0.0) + (value or 0.0) / len(seen)
     used = {name: value for name, value in metrics.items() if name.startswith("utilization.")}
     busiest = max(used, key=lambda name: used[name])
     if metrics["throughput"] > OVERLOADED * arrive or used[busiest] < OVERLOADED:
@@ -220,12 +215,10 @@ def _overload(point: Point, replications: list[list[tuple[str, float | None, str
     )
 
 
-def _add_flags(
-    rows: Rows, point: str, cut: Cut, values: Mapping[int, list[tuple[str, float | None, str]]]
-) -> None:
+def _add_flags(rows: Rows, point: str, cut: Cut, seen: Iterable[Observation]) -> None:
     if not cut.steady:
         rows.flags.append((point, "no_steady_state", cut.rule))
-    means = [v for seen in values.values() for m, v, _ in seen if m == "latency.mean" and v]
+    means = [v for metric, v in _values(seen) if metric == "latency.mean" and v]
     if len(means) < 2:
         says = "one replication shows no spread: there are no intervals"
         rows.flags.append((point, "single_replication", says))

@@ -1,6 +1,6 @@
 """From the runs of one point to its warm-up cut, metrics, ledger tables and CDF. Plain numbers."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from virtperf.experiment.samples import QUANTILES, Metric, durations, too_few
@@ -61,6 +61,16 @@ class Window:
     def completed(self) -> int:
         """Requests finished."""
         return sum(self.end.completed) - sum(self.start.completed)
+
+    @property
+    def residence(self) -> int:
+        """Sum of the latencies of the requests finished, in ticks."""
+        return sum(self.end.residence) - sum(self.start.residence)
+
+    @property
+    def in_system(self) -> int:
+        """Time integral of the number of requests in the system, in request-ticks."""
+        return self.end.in_system - self.start.in_system
 
 
 def warmup(runs: Sequence[Run]) -> Cut:
@@ -207,24 +217,3 @@ def request_time(seen: Window) -> Iterator[tuple[str, str, float]]:
             )
             if count and ticks:
                 yield name, account, ticks / count / TICKS_PER_NS
-
-
-def little(seen: Window) -> float:
-    """Return mean number in the system over throughput x mean latency: 1 but for the edges."""
-    residence = sum(seen.end.residence) - sum(seen.start.residence)
-    inside = seen.end.in_system - seen.start.in_system
-    return inside / residence if residence else 1.0
-
-
-def cdf(windows: Sequence[Window]) -> Iterator[tuple[str, float, float]]:
-    """Yield (group, latency in ns, share at or below), all replications together."""
-    for group, name in enumerate(windows[0].system.groups):
-        merged = Histogram().merge(seen.histograms[group] for seen in windows)
-        if merged.count:
-            yield from ((name, ticks / TICKS_PER_NS, share) for ticks, share in merged.cdf())
-
-
-def merge_means(tables: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
-    """Return the values of each key over `tables`; a key that is absent counts as 0."""
-    keys = dict.fromkeys(key for table in tables for key in table)
-    return {key: [table.get(key, 0.0) for table in tables] for key in keys}
