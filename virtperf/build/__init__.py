@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from virtperf import catalog
 from virtperf.build import on_cpu, on_disk, on_iommu, on_net
 from virtperf.build.computing import memory_of
 from virtperf.build.site import Site
@@ -48,7 +47,7 @@ def memory_use(scenario: Scenario) -> Iterator[tuple[str, str, float, str]]:
 
 def _site(scenario: Scenario, platform: ParameterSet | None) -> Site:
     """Return the host with all its VMs on it."""
-    numbers = catalog.platform(scenario.platform) if platform is None else platform
+    numbers = scenario.parameters() if platform is None else platform
     site = Site(scenario, numbers)
     on_iommu.add_iommus(site)
     on_net.add_nics(site)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from virtperf import catalog
 from virtperf.build import on_iommu
 from virtperf.build.site import Site
 from virtperf.mechanism.iommu.traffic import Exposure
@@ -45,7 +44,7 @@ def protected(scenario: Scenario, platform: ParameterSet | None = None) -> list[
     platform : ParameterSet, optional
         By default the one it names.
     """
-    site = Site(scenario, catalog.platform(scenario.platform) if platform is None else platform)
+    site = Site(scenario, scenario.parameters() if platform is None else platform)
     return [_of(site, vm) for vm in scenario.vm if vm.disk is not None]
 
 

@@ -185,7 +185,7 @@ def _corners(scenario: "Scenario") -> list[tuple[str, System]]:
     """Build the system with all platform numbers at an end of their range, and channels at one."""
     from virtperf.build import build
 
-    platform = catalog.platform(scenario.platform)
+    platform = scenario.parameters()
     corners = [
         (f"platform {end}", build(scenario, at_end(platform, end)))
         for end in ("low", "high")
@@ -221,7 +221,7 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
         if old.guest != new.guest:
             notes.append(f"vm.cpu={now} runs with guest={new.guest}: {matrix.requires(now)}")
         if now == "trap-emulate":
-            notes.append(_holes(new, catalog.platform(after.platform)))
+            notes.append(_holes(new, after.parameters()))
         used = {"disk": new.disk, "nic": new.nic}
         for kind, name in ((k, u.technique) for k, u in used.items() if u is not None):
             reason = matrix.why_forbidden(was, new.guest, **{kind: name})
@@ -248,7 +248,7 @@ def _translated(scenario: "Scenario") -> list[str]:
     for vm in scenario.vm:
         if vm.cpu.technique in ("dbt", "static", "binary-translation") and vm.load.kind == "work":
             workload = catalog.workload(vm.load.workload)
-            one = price(catalog.platform(scenario.platform), workload, vm.cpu.technique)
+            one = price(scenario.parameters(), workload, vm.cpu.technique)
             says.append(
                 f"vm.cpu={vm.cpu.technique}: {workload.name} translated takes "
                 f"{digits(one.memory / 2**20)} MiB, and {digits(one.start / 1e6)} ms before its "
@@ -275,7 +275,7 @@ def _gaps(scenario: "Scenario") -> list[str]:
     used |= dict.fromkeys(("cpu", vm.cpu.technique) for vm in scenario.vm if vm.disk is not None)
     for vm in scenario.vm:
         if vm.disk is None and vm.nic is None:
-            used["memory", memory_of(vm, Costs(catalog.platform(scenario.platform)))] = None
+            used["memory", memory_of(vm, Costs(scenario.parameters()))] = None
     said = {name: matrix.not_modelled(kind, name) for kind, name in used}
     return [f"{name}, not modelled: {says}" for name, says in said.items() if says]
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from virtperf.errors import UnknownNameError
-from virtperf.scenario import direct, net_checks, profiles, split, whole
+from virtperf.scenario import direct, net_checks, numbers, profiles, split, whole
 from virtperf.technique import matrix
 
 _PART = re.compile(r"([\w-]+)(?:\[(\d+)\])?")
@@ -56,6 +56,9 @@ def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object
     data, addresses = deepcopy(data), set(known(model))
     changes = profiles.spelt_out(changes, data["vm"])
     for address, value in changes.items():
+        if address.startswith(numbers.PREFIX):
+            data.setdefault("numbers", {})[address.removeprefix(numbers.PREFIX)] = value
+            continue
         full = address
         if _SHORT.fullmatch(address) and not isinstance(value, Mapping):
             full = f"{address}.technique"

@@ -10,7 +10,8 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from virtperf import catalog
 from virtperf.errors import ScenarioError
-from virtperf.scenario import address, emit, whole, wording
+from virtperf.params import ParameterSet
+from virtperf.scenario import address, emit, numbers, whole, wording
 from virtperf.scenario.frozen import Frozen, Tables
 from virtperf.scenario.network import Nic
 from virtperf.scenario.parts import Device, Host, RunPlan, TraceLoad, Vm
@@ -27,6 +28,8 @@ class Scenario(Frozen):
     """One line for the reader."""
     platform: str
     """Name of a shipped platform, or path of a platform file relative to this one."""
+    numbers: dict[str, Any] = Field(default_factory=dict)
+    """Numbers of the platform set anew: a value in its unit, ``"1.1x"``, ``"low"``, a table."""
     host: Host = Host()
     """The machine's CPUs."""
     vm: Annotated[Tables[Vm], Field(min_length=1)]
@@ -103,6 +106,10 @@ class Scenario(Frozen):
         """Return the text of the scenario file; `load` reads it."""
         return emit.toml(self.to_dict())
 
+    def parameters(self) -> ParameterSet:
+        """Return the numbers of the platform, those that the scenario sets itself among them."""
+        return numbers.parameters(self.platform, self.numbers)
+
     def with_(self, address_: str, value: object) -> "Scenario":
         """Return a copy in which one field has another value.
 
@@ -110,7 +117,8 @@ class Scenario(Frozen):
         ----------
         address_ : str
             ``vm.count`` is that of all VMs, ``vm[0].count`` of one; ``vm.disk`` is short for
-            ``vm.disk.technique``, likewise ``vm.cpu`` and ``vm.nic``.
+            ``vm.disk.technique``, likewise ``vm.cpu`` and ``vm.nic``; ``platform.exit_kernel`` is a
+            number of the platform.
         value : object
             As the file would give it.
 
@@ -153,8 +161,8 @@ class Scenario(Frozen):
     def canonical(self) -> str:
         """Return what decides the outcome as sorted JSON: no seed, no run length, no prose."""
         data = self.model_dump(exclude_none=True, exclude={"run", "title"})
-        if not self.nic:
-            del data["nic"]
+        for empty in (key for key in ("nic", "numbers") if not data[key]):
+            del data[empty]
         for device in data["device"].values():
             del device["origin"], device["assumed"]
         for vm, table in zip(self.vm, data["vm"], strict=True):

@@ -13,7 +13,7 @@ from virtperf import catalog
 from virtperf.errors import ParameterError
 from virtperf.mechanism import isa
 from virtperf.mechanism.privilege import deprivileged
-from virtperf.scenario import direct, net_checks, network, scheduling, spinning, split
+from virtperf.scenario import direct, net_checks, network, numbers, scheduling, spinning, split
 from virtperf.scenario.arrivals import OWN_RATE, PACED
 from virtperf.scenario.fields import choice_tail
 from virtperf.technique import matrix
@@ -28,6 +28,7 @@ def problems(data: Tables) -> list[str]:
     """Return what is wrong between the fields of a scenario, one sentence each."""
     return [
         *_platform(data),
+        *numbers.problems(data),
         *_loads(data),
         *_names(data),
         *_devices(data),
