@@ -9,10 +9,12 @@ from importlib import import_module
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING
 
-from virtperf.experiment import assemble
+from virtperf.experiment import inputs
 from virtperf.experiment.campaign import Collector, Request
 from virtperf.experiment.engines import ENGINES, choose, run_one
+from virtperf.experiment.outline import outline
 from virtperf.experiment.plan import PACE, Over, Point, design, left_out, make, planned_requests
+from virtperf.experiment.tabulate import tabulate
 from virtperf.experiment.version import model_version
 from virtperf.experiment.work import Executor, Unit, execute
 from virtperf.tables import Run, Timeline
@@ -233,10 +235,13 @@ def _result(
         "interrupted": stopped,
         "scenario": given.scenario.to_toml(),
     }
+    tables = tabulate(given.scenario.name, list(map(outline, points)), collector.raw.frames())
+    more = pd.DataFrame(collector.flags, columns=["point", "flag", "says"])
+    tables["flags"] = pd.concat([tables["flags"], more], ignore_index=True)
     return Result(
-        **assemble.frames(collector.rows()),
-        memory=pd.DataFrame(assemble.memory_rows(points), columns=list(MEMORY)),
-        sources=pd.DataFrame(assemble.source_rows(points)),
+        **tables,
+        memory=pd.DataFrame(inputs.memory_rows(points), columns=list(MEMORY)),
+        sources=pd.DataFrame(inputs.source_rows(points)),
         notes=tuple(dict.fromkeys(_notes(given, points, lengths.values()))),
         provenance=provenance,
     )

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from virtperf.errors import ParameterError, SimulationError, UnknownNameError
-from virtperf.experiment import assemble
 from virtperf.experiment.engines import choose, known
+from virtperf.experiment.outline import saturation
 from virtperf.experiment.plan import PACE, Point, planned_requests
+from virtperf.experiment.raw import Raw
+from virtperf.experiment.reduce import reduced
 from virtperf.experiment.work import Failure, Unit
 from virtperf.tables import Run
 
@@ -85,7 +87,15 @@ def finished(run: Run) -> int:
 
 
 class Collector:
-    """Takes runs as they end; a point that is complete becomes rows, and its runs are dropped."""
+    """Takes runs as they end; a point that is complete becomes rows, and its runs are dropped.
+
+    Attributes
+    ----------
+    raw : Raw
+        The rows of the points that are complete.
+    flags : list of (str, str, str)
+        Point, flag, and what it says.
+    """
 
     def __init__(self, given: Request, points: list[Point], units: list[Unit]) -> None:
         self.given = given
@@ -93,9 +103,9 @@ class Collector:
         self.waiting = {point.label: 0 for point in points}
         for unit in units:
             self.waiting[unit.point] += 1
-        self.runs: dict[str, dict[int, Run]] = {label: {} for label in self.points}
-        self.corners: dict[str, dict[str, Run]] = {label: {} for label in self.points}
-        self.parts: dict[str, assemble.Rows] = {}
+        self.runs: dict[str, dict[tuple[int, str], Run]] = {label: {} for label in self.points}
+        self.raw = Raw()
+        self.flags: list[tuple[str, str, str]] = []
         self.failures: list[Failure] = []
         self.stopped: dict[str, list[str]] = {}
 
@@ -105,10 +115,8 @@ class Collector:
             self.failures.append(outcome)
         elif finished(outcome) < unit.requests and not self._worth_keeping(unit, outcome):
             pass  # missing, as one that never began
-        elif unit.corner:
-            self.corners[unit.point][unit.corner] = outcome
         else:
-            self.runs[unit.point][unit.replication] = outcome
+            self.runs[unit.point][unit.replication, unit.corner] = outcome
         self.waiting[unit.point] -= 1
         if not self.waiting[unit.point]:
             self._reduce(unit.point)
@@ -123,23 +131,28 @@ class Collector:
         return True
 
     def _reduce(self, label: str) -> None:
-        rows = self.parts.setdefault(label, assemble.Rows())
-        runs, corners = self.runs.pop(label), self.corners.pop(label)
-        point, name = self.points[label], self.given.scenario.name
+        runs, point = self.runs.pop(label), self.points[label]
         if point.theory.saturated:
-            crowded = point.theory.resource
-            says = f"saturated: {crowded}; more arrives than it can do, and queues grow"
-            assemble.add_null(rows, name, point, "saturated", says)
+            self.raw.add_nothing(label, "saturated", saturation(point.theory.resource))
             return
-        if missing := sorted(set(range(self.given.replications)) - set(runs)):
+        central = {replication for replication, corner in runs if not corner}
+        if missing := sorted(set(range(self.given.replications)) - central):
             says = f"replications missing: {', '.join(map(str, missing))}"
-            rows.flags.append((label, "partial", says))
-        rows.flags += [(label, "partial", says) for says in self.stopped.get(label, [])]
+            self.flags.append((label, "partial", says))
+        self.flags += [(label, "partial", says) for says in self.stopped.get(label, [])]
         failed = [failure for failure in self.failures if failure.unit.point == label]
-        if runs:
-            assemble.add_point(rows, name, point, runs, corners)
+        if central:
+            self._add(point, runs)
         elif failed:
-            assemble.add_null(rows, name, point, "failed", failed[0].error)
+            self.raw.add_nothing(label, "failed", failed[0].error)
+
+    def _add(self, point: Point, runs: dict[tuple[int, str], Run]) -> None:
+        found = reduced(point, runs)
+        if found.overload:
+            self.raw.add_nothing(point.label, "saturated", found.overload)
+            return
+        self.raw.add_cut(point.label, found.cut)
+        self.raw.add(point.label, found.seen)
 
     def close(self, stopped: bool) -> None:
         """Make rows of the points that are incomplete too, and refuse an empty result."""
@@ -150,18 +163,8 @@ class Collector:
             alike.setdefault((failure.unit.point, failure.error), []).append(failure)
         for (label, _), (first, *more) in alike.items():
             says = f"{first.says}; so do {len(more)} more runs" if more else first.says
-            self.parts[label].flags.append((label, "failed", says))
-        if not any(row[4] is not None for rows in self.parts.values() for row in rows.data) and (
-            self.failures or stopped
-        ):
+            self.flags.append((label, "failed", says))
+        if not self.raw.tables["data"] and (self.failures or stopped):
             if stopped:
                 raise KeyboardInterrupt
             raise SimulationError(self.failures[0].says)
-
-    def rows(self) -> assemble.Rows:
-        """Return the rows of all points, in the order of the design."""
-        total = assemble.Rows()
-        for label in self.points:
-            for name in assemble.Rows.__slots__:
-                getattr(total, name).extend(getattr(self.parts[label], name))
-        return total

@@ -1,0 +1,78 @@
+"""The rows that runs give, table by table, as they are kept: per replication, nothing averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from virtperf.experiment.observation import Observation
+from virtperf.experiment.observe import Cut
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = {
+    "runs": "point replication corner finished completed residence in_system events",
+    "data": "point replication metric value unit",
+    "nulls": "point replication metric reason",
+    "corners": "point corner metric value unit",
+    "requests": "point replication group account ns",
+    "cpu": "point replication account ticks",
+    "latencies": "point group bucket count",
+    "cuts": "point cut rule steady",
+    "nothing": "point flag says",
+    "failures": "point replication corner error says trace",
+}
+"""Columns of each table. ``nothing`` has the points that give no number, and why."""
+WHOLE = {"replication", "finished", "completed", "residence", "in_system", "events", "ticks"}
+WHOLE |= {"bucket", "count", "cut"}
+REAL = {"value", "ns"}
+
+
+class Raw:
+    """Rows of all tables; each is a list of tuples in the order of `COLUMNS`."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, list[tuple[Any, ...]]] = {name: [] for name in COLUMNS}
+
+    def add_cut(self, point: str, cut: Cut) -> None:
+        """Add where the warm-up of a point ends."""
+        self.tables["cuts"].append((point, cut.requests, cut.rule, cut.steady))
+
+    def add_nothing(self, point: str, flag: str, says: str) -> None:
+        """Add a point that gives no number: ``saturated`` or ``failed``."""
+        self.tables["nothing"].append((point, flag, says))
+
+    def add(self, point: str, seen: Iterable[Observation]) -> None:
+        """Add what runs of one point said; latencies of runs that come together are merged."""
+        latencies: dict[tuple[str, int], int] = {}
+        for run in seen:
+            self._add_run(point, run)
+            for group, counts in run.latencies if not run.corner else ():
+                for bucket, count in counts.items():
+                    latencies[group, bucket] = latencies.get((group, bucket), 0) + count
+        self.tables["latencies"] += [(point, *key, count) for key, count in latencies.items()]
+
+    def _add_run(self, point: str, run: Observation) -> None:
+        totals = (run.finished, run.completed, run.residence, run.in_system, run.events)
+        tables = self.tables
+        tables["runs"].append((point, run.replication, run.corner, *totals))
+        if run.corner:
+            tables["corners"] += [(point, run.corner, *row) for row in run.metrics]
+            return
+        at = (point, run.replication)
+        tables["data"] += [(*at, *row) for row in run.metrics]
+        tables["nulls"] += [(*at, *row) for row in run.nulls]
+        tables["requests"] += [(*at, *row) for row in run.requests]
+        tables["cpu"] += [(*at, *row) for row in run.cpu]
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Return every table as a frame; its columns have their types also where it has no row."""
+        import pandas as pd
+
+        frames = {}
+        for name, rows in self.tables.items():
+            columns = COLUMNS[name].split()
+            types = {c: "int64" if c in WHOLE else "float64" for c in columns if c in WHOLE | REAL}
+            frames[name] = pd.DataFrame(rows, columns=columns).astype(types)
+        return frames
