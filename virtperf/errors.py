@@ -88,3 +88,18 @@ class OutputError(VirtperfError, OSError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
+
+
+class StoreError(VirtperfError, OSError):
+    """Something that was stored cannot be read, or is in use."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path, self.problem = path, problem
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.problem}"
+
+
+class DamageError(StoreError):
+    """Something that was stored is damaged or missing."""
