@@ -18,14 +18,17 @@ COLUMNS = {
     "corners": "point corner metric value unit",
     "requests": "point replication group account ns",
     "cpu": "point replication account ticks",
-    "latencies": "point group bucket count",
+    "latencies": "point replication group buckets counts",
     "cuts": "point cut rule steady",
     "nothing": "point flag says",
     "failures": "point replication corner error says trace",
 }
-"""Columns of each table. ``nothing`` has the points that give no number, and why."""
+"""Columns of each table. ``nothing`` has the points that give no number, and why.
+
+A row of ``latencies`` is one histogram: its buckets, and how many latencies fell into each.
+"""
 WHOLE = {"replication", "finished", "completed", "residence", "in_system", "events", "ticks"}
-WHOLE |= {"bucket", "count", "cut"}
+WHOLE |= {"cut"}
 REAL = {"value", "ns"}
 
 
@@ -44,27 +47,22 @@ class Raw:
         self.tables["nothing"].append((point, flag, says))
 
     def add(self, point: str, seen: Iterable[Observation]) -> None:
-        """Add what runs of one point said; latencies of runs that come together are merged."""
-        latencies: dict[tuple[str, int], int] = {}
-        for run in seen:
-            self._add_run(point, run)
-            for group, counts in run.latencies if not run.corner else ():
-                for bucket, count in counts.items():
-                    latencies[group, bucket] = latencies.get((group, bucket), 0) + count
-        self.tables["latencies"] += [(point, *key, count) for key, count in latencies.items()]
-
-    def _add_run(self, point: str, run: Observation) -> None:
-        totals = (run.finished, run.completed, run.residence, run.in_system, run.events)
+        """Add what runs of one point said."""
         tables = self.tables
-        tables["runs"].append((point, run.replication, run.corner, *totals))
-        if run.corner:
-            tables["corners"] += [(point, run.corner, *row) for row in run.metrics]
-            return
-        at = (point, run.replication)
-        tables["data"] += [(*at, *row) for row in run.metrics]
-        tables["nulls"] += [(*at, *row) for row in run.nulls]
-        tables["requests"] += [(*at, *row) for row in run.requests]
-        tables["cpu"] += [(*at, *row) for row in run.cpu]
+        for run in seen:
+            totals = (run.finished, run.completed, run.residence, run.in_system, run.events)
+            tables["runs"].append((point, run.replication, run.corner, *totals))
+            if run.corner:
+                tables["corners"] += [(point, run.corner, *row) for row in run.metrics]
+                continue
+            at = (point, run.replication)
+            tables["data"] += [(*at, *row) for row in run.metrics]
+            tables["nulls"] += [(*at, *row) for row in run.nulls]
+            tables["requests"] += [(*at, *row) for row in run.requests]
+            tables["cpu"] += [(*at, *row) for row in run.cpu]
+            tables["latencies"] += [
+                (*at, group, list(counts), list(counts.values())) for group, counts in run.latencies
+            ]
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Return every table as a frame; its columns have their types also where it has no row."""

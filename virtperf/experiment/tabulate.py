@@ -136,18 +136,29 @@ def _cpu(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 def _cdf(table: pd.DataFrame) -> pd.DataFrame:
     """Return the share at or below each latency, all replications together."""
+    import numpy as np
+    import pandas as pd
+
     keys = ["point", "group"]
-    ranks = {key: table[key].drop_duplicates() for key in keys}
-    found = table.groupby([*keys, "bucket"], sort=False, observed=True)["count"].sum().reset_index()
-    places = [
-        found[key].map({value: rank for rank, value in enumerate(ranks[key])}) for key in keys
-    ]
-    found = found.assign(a=places[0], b=places[1]).sort_values(["a", "b", "bucket"])
-    grouped = found.groupby(keys, sort=False, observed=True)["count"]
-    latencies = {bucket: middle(bucket) / TICKS_PER_NS for bucket in found["bucket"].unique()}
-    found["share"] = grouped.cumsum() / grouped.transform("sum")
-    found["latency_ns"] = found["bucket"].map(latencies).astype(float)
-    return found[[*keys, "latency_ns", "share"]].reset_index(drop=True)
+    if table.empty:
+        return pd.DataFrame(columns=[*keys, "latency_ns", "share"])
+    grouped = table.groupby(keys, sort=False, observed=True)
+    lengths = table["buckets"].map(len).to_numpy()
+    found = pd.DataFrame(
+        {
+            "row": np.repeat(grouped.ngroup().to_numpy(), lengths),
+            "bucket": np.concatenate(table["buckets"].to_list()).astype(np.int64),
+            "count": np.concatenate(table["counts"].to_list()).astype(np.int64),
+        }
+    )
+    found = found.groupby(["row", "bucket"])["count"].sum().reset_index()
+    counts = found.groupby("row")["count"]
+    names = table.drop_duplicates(keys)[keys].reset_index(drop=True)
+    middles = {bucket: middle(bucket) / TICKS_PER_NS for bucket in found["bucket"].unique()}
+    cdf = names.iloc[found["row"]].reset_index(drop=True)
+    cdf["latency_ns"] = found["bucket"].map(middles).astype(float)
+    cdf["share"] = counts.cumsum() / counts.transform("sum")
+    return cdf
 
 
 def _band(corners: pd.DataFrame, data: pd.DataFrame) -> pd.DataFrame:

@@ -156,7 +156,7 @@ def _in_processes(units: Sequence[Unit], progress: Progress | None) -> Iterator[
     )
     try:
         with watch.ctrl_c():
-            with _main_hidden():
+            with main_hidden():
                 futures = [pool.submit(_attempt_there, *pair) for pair in enumerate(units)]
             yield from _collect(units, futures, watch, progress)
     except BaseException:  # Ctrl-C, or a caller that wants no more: do not wait for what runs
@@ -208,7 +208,7 @@ def _attempt_there(number: int, unit: Unit) -> "Run | Failure":
 
 
 @contextmanager
-def _main_hidden() -> Iterator[None]:
+def main_hidden() -> Iterator[None]:
     """Keep workers from importing the user's script, which need not guard its own ``main``.
 
     A worker imports ``__main__`` by its file when it starts; all that a unit needs is importable
