@@ -7,7 +7,7 @@ import pytest
 import virtperf
 
 ROOT = Path(virtperf.__file__).parent
-MODULES = [path for name in ("design",) for path in sorted((ROOT / name).glob("[!_]*.py"))]
+MODULES = [path for name in ("design", "stats") for path in sorted((ROOT / name).glob("[!_]*.py"))]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
