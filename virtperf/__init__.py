@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtperf.catalog import platform
-    from virtperf.experiment import compare, record, simulate
+    from virtperf.experiment import Experiment, compare, record, simulate
     from virtperf.params import ParameterSet, Quantity
     from virtperf.result import Result
     from virtperf.scenario import Scenario
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Experiment",
     "ParameterSet",
     "Quantity",
     "Result",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Experiment": "experiment",
     "ParameterSet": "params",
     "Quantity": "params",
     "Result": "result",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from virtperf.experiment import inputs
 from virtperf.experiment.campaign import Collector, Request
+from virtperf.experiment.declare import Experiment
 from virtperf.experiment.engines import ENGINES, choose, run_one
 from virtperf.experiment.outline import outline
 from virtperf.experiment.plan import PACE, Over, Point, design, left_out, make, planned_requests
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from virtperf.result import Result
     from virtperf.scenario import Scenario
 
-__all__ = ["compare", "planned_requests", "record", "replay", "run_one", "simulate"]
+__all__ = ["Experiment", "compare", "planned_requests", "record", "replay", "run_one", "simulate"]
 
 Progress = Callable[[float, int, str], None]
 

@@ -64,13 +64,28 @@ class Raw:
                 (*at, group, list(counts), list(counts.values())) for group, counts in run.latencies
             ]
 
+    def columns(self) -> dict[str, dict[str, list[Any]]]:
+        """Return the columns of every table that has rows."""
+        return {
+            name: dict(zip(COLUMNS[name].split(), map(list, zip(*rows, strict=True)), strict=True))
+            for name, rows in self.tables.items()
+            if rows
+        }
+
     def frames(self) -> dict[str, pd.DataFrame]:
-        """Return every table as a frame; its columns have their types also where it has no row."""
+        """Return every table as a frame."""
         import pandas as pd
 
-        frames = {}
-        for name, rows in self.tables.items():
-            columns = COLUMNS[name].split()
-            types = {c: "int64" if c in WHOLE else "float64" for c in columns if c in WHOLE | REAL}
-            frames[name] = pd.DataFrame(rows, columns=columns).astype(types)
-        return frames
+        given = self.columns()
+        return {
+            name: pd.DataFrame(given[name]) if name in given else empty(name) for name in COLUMNS
+        }
+
+
+def empty(table: str) -> pd.DataFrame:
+    """Return a table without rows; its columns have their types."""
+    import pandas as pd
+
+    columns = COLUMNS[table].split()
+    types = {c: "int64" if c in WHOLE else "float64" for c in columns if c in WHOLE | REAL}
+    return pd.DataFrame(columns=columns).astype(types)

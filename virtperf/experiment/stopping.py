@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from virtperf.stats import interval
+from virtperf.stats import precision
 
 STEP = 5  # replications added at a time
 
@@ -36,35 +36,27 @@ class Verdict:
 def verdict(values: Mapping[str, Sequence[float | None]], asked: Mapping[str, float]) -> Verdict:
     """Judge the replications that there are.
 
-    A relative half-width g is taken as met at g / (1 + g), so that the error relative to the true
-    mean, which nobody knows, is at most g [1]_.
-
     Parameters
     ----------
     values : mapping of str to sequence of float or None
         Of each output, one value per replication.
     asked : mapping of str to float
-        Relative half-width of each.
-
-    References
-    ----------
-    .. [1] A. M. Law, *Simulation Modeling and Analysis*, on obtaining a specified precision.
+        Relative half-width of each; see `virtperf.stats.precision`.
 
     Examples
     --------
-    >>> verdict({"latency.mean": [9.9, 10.0, 10.1]}, {"latency.mean": 0.05}).met
+    >>> verdict({"latency.mean": [9.9, 10.0, 10.1] * 4}, {"latency.mean": 0.05}).met
     True
     """
-    widths, why, hopeless = {}, [], False
-    for output, target in asked.items():
-        given = [value for value in values.get(output, ()) if value is not None]
-        widths[output] = math.nan
-        if not given:
-            hopeless = True
-            why.append(f"{output} has no value: too few samples per replication")
-            continue
-        mean, half = interval(given)
-        widths[output] = half / abs(mean) if mean else (0.0 if half == 0 else math.inf)
-        if not widths[output] <= target / (1 + target):
-            why.append(f"{output} +-{widths[output]:.1%}, asked for {target:.1%}")
-    return Verdict(widths=widths, met=not why, because="; ".join(why), hopeless=hopeless)
+    enough = {output: _given(values.get(output, ())) for output in asked}
+    none = [output for output, given in enough.items() if not given]
+    why = [f"{output} has no value: too few samples per replication" for output in none]
+    targets = {output: share for output, share in asked.items() if output not in none}
+    found = precision(enough, targets)
+    why += [f"{p.output} +-{p.relative:.1%}, asked for {p.target:.1%}" for p in found if not p.met]
+    widths = dict.fromkeys(none, math.nan) | {p.output: p.relative for p in found}
+    return Verdict(widths=widths, met=not why, because="; ".join(why), hopeless=bool(none))
+
+
+def _given(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]

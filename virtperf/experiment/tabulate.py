@@ -108,18 +108,20 @@ def _points(outlines: Sequence[Outline], runs: pd.DataFrame, cuts: pd.DataFrame)
 
 def _requests(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return mean and half-width over replications; an account that is absent took 0."""
-    keys = ["point", "group", "account"]
+    keys, replications = ["point", "group", "account"], runs["point"].value_counts()
     grouped = table.groupby(keys, sort=False, observed=True)["ns"]
     found = grouped.agg(["sum", "count"]).reset_index()
-    n = found["point"].map(runs["point"].value_counts()).to_numpy(dtype=float)
+    n = _looked_up(found["point"], replications).to_numpy()
     mean = found["sum"].to_numpy(dtype=float) / n
-    strays = table["ns"] - grouped.transform("sum") / table["point"].map(
-        runs["point"].value_counts()
-    )
+    strays = table["ns"] - grouped.transform("sum") / _looked_up(table["point"], replications)
     squares = (strays**2).groupby([table[key] for key in keys], sort=False, observed=True).sum()
     squares = squares.to_numpy(dtype=float) + (n - found["count"].to_numpy()) * mean**2
-    found = found[keys].assign(ns=mean, half_width=_half_widths(squares, n))
-    return found
+    return found[keys].assign(ns=mean, half_width=_half_widths(squares, n))
+
+
+def _looked_up(points: pd.Series[Any], values: pd.Series[Any]) -> pd.Series[float]:
+    """Return the value of each row's point, as a number also where there is no row."""
+    return points.map(values).astype(float)
 
 
 def _cpu(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +130,7 @@ def _cpu(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     found = table.groupby(keys, sort=False, observed=True)["ticks"].sum().reset_index()
     finished = runs.groupby("point", observed=True)["completed"].sum()
     everything = found.groupby("point", observed=True)["ticks"].transform("sum")
-    completed = found["point"].map(finished).astype(float)
+    completed = _looked_up(found["point"], finished)
     found["ns"] = found["ticks"] / completed / TICKS_PER_NS
     found["share"] = found["ticks"] / everything
     return found[completed.to_numpy() > 0][[*keys, "ns", "share"]].reset_index(drop=True)

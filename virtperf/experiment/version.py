@@ -20,7 +20,7 @@ _DECIDE = (
     "build",
     "params.py",
     "units.py",
-    "stats.py",
+    "stats",
     "experiment/observe.py",
     "experiment/observation.py",
     "experiment/samples.py",

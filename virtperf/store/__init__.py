@@ -88,7 +88,7 @@ class Store:
     def _write_parts(self, parts: Mapping[str, list[str]]) -> None:
         write_json(self._list, {"format": FORMAT, "parts": parts})
 
-    def add(self, tables: Mapping[str, pd.DataFrame]) -> None:
+    def add(self, tables: Mapping[str, columns.Rows]) -> None:
         """Add one part; tables without rows are left out.
 
         Raises
@@ -101,13 +101,14 @@ class Store:
         self._write_parts(parts | {name: full})
 
     def _save(
-        self, name: str, tables: Mapping[str, pd.DataFrame], replaces: Iterable[str]
+        self, name: str, tables: Mapping[str, columns.Rows], replaces: Iterable[str]
     ) -> list[str]:
         """Write the files of a part; return the tables it has."""
-        full = {table: frame for table, frame in tables.items() if len(frame)}
+        encoded = {table: columns.encoded(rows) for table, rows in tables.items()}
+        full = {table: rows for table, rows in encoded.items() if rows.num_rows}
         about = {"tables": list(full), "replaces": list(replaces)}
-        for table, frame in full.items():
-            columns.save(self._file(table, name), columns.encoded(frame), about)
+        for table, rows in full.items():
+            columns.save(self._file(table, name), rows, about)
         return list(full)
 
     def read(self, table: str) -> pd.DataFrame:

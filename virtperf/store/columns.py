@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from virtperf.errors import DamageError
 from virtperf.store.files import write
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 FEW = 1_000_000  # rows up to which names are given as plain strings
 ROWS = 1 << 20  # of a row group
+Rows: TypeAlias = "pd.DataFrame | Mapping[str, Any]"
+"""A frame, or the columns of a table by name."""
+
 ABOUT = "virtperf"  # key of what a file says about itself
 
 
@@ -72,19 +75,24 @@ def about(path: Path) -> dict[str, Any]:
     return found
 
 
-def encoded(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as an Arrow table; its strings become dictionaries."""
+def encoded(rows: Rows) -> pa.Table:
+    """Return rows as an Arrow table; their strings become dictionaries."""
     import pyarrow as pa
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    for index, field in enumerate(table.schema):
-        column = table.column(index)
-        if pa.types.is_null(field.type):
-            column = column.cast(pa.string())
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = column.cast(pa.string()).dictionary_encode()
-        table = table.set_column(index, field.name, column)
-    return table
+    if not isinstance(rows, Mapping):
+        rows = {str(name): rows[name].array for name in rows.columns}
+    return pa.table({name: _encoded(column) for name, column in rows.items()})
+
+
+def _encoded(column: Any) -> Any:
+    import pyarrow as pa
+
+    array = pa.array(column, from_pandas=True)
+    if pa.types.is_dictionary(array.type):
+        return array.cast(pa.dictionary(pa.int32(), pa.string()))
+    if pa.types.is_null(array.type) or pa.types.is_large_string(array.type):
+        array = array.cast(pa.string())
+    return array.dictionary_encode() if pa.types.is_string(array.type) else array
 
 
 def decoded(tables: list[pa.Table]) -> pd.DataFrame:

@@ -1,0 +1,205 @@
+"""From a store to a result: the rows of the points that a plan asks for, and of no others."""
+
+from __future__ import annotations
+
+import math
+import platform as machine
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtperf.experiment.outline import Outline
+from virtperf.experiment.prepare import Plan
+from virtperf.experiment.raw import COLUMNS, empty
+from virtperf.experiment.tabulate import tabulate
+from virtperf.experiment.tally import Tally
+from virtperf.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from virtperf.result import Result
+
+STATE = ("runs", "failures", "nothing", "cuts")  # tables that tell how far a point is
+
+
+def gather(
+    plan: Plan,
+    store: Store,
+    *,
+    notes: Iterable[str] = (),
+    interrupted: bool = False,
+    stopped: bool = False,
+) -> Result:
+    """Return the result of a plan, as far as its store has it.
+
+    Parameters
+    ----------
+    notes : iterable of str
+        What happened on the way.
+    interrupted, stopped : bool
+        Whether somebody, or the clock, ended the sweep.
+    """
+    import pandas as pd
+
+    from virtperf.result import MEMORY, Result
+
+    keys = {entry.key for entry in plan.entries}
+    raw = {name: of_points(store, name, keys) for name in COLUMNS}
+    tallies = _tallies(plan)
+    fill(tallies, raw)
+    targets = {key: tally.target for key, tally in tallies.items()}
+    raw = {name: _labelled(_within(rows, targets), plan) for name, rows in raw.items()}
+    failures = raw.pop("failures")
+    ran = set(raw["runs"]["point"]) | set(raw["nothing"]["point"])
+    full = [entry.outline for entry in plan.entries if entry.outline.saturated]
+    saturated = [(outline.label, "saturated", outline.saturated) for outline in full]
+    empty = failures[~failures["point"].isin(ran)].drop_duplicates("point")
+    saturated += [(point, "failed", says) for point, says in columns(empty, "point error")]
+    nothing = pd.DataFrame(saturated, columns=["point", "flag", "says"])
+    raw["nothing"] = pd.concat([raw["nothing"], nothing], ignore_index=True)
+    outlines = _unique([entry.outline for entry in plan.entries])
+    tables = tabulate(plan.experiment.name, outlines, raw)
+    tables["points"] = _with_verdicts(tables["points"], plan, tallies)
+    flags = _flags(plan, tallies, failures, stopped)
+    tables["flags"] = pd.concat(
+        [tables["flags"], pd.DataFrame(flags, columns=["point", "flag", "says"])],
+        ignore_index=True,
+    )
+    said = [*notes, *(note for outline in outlines for note in outline.notes), plan.note]
+    return Result(
+        **tables,
+        memory=pd.DataFrame(plan.memory, columns=list(MEMORY)),
+        sources=pd.DataFrame(plan.sources),
+        notes=tuple(dict.fromkeys(note for note in said if note)),
+        provenance=_provenance(plan, interrupted),
+    )
+
+
+def of_points(store: Store, table: str, keys: Container[str]) -> pd.DataFrame:
+    """Return the rows of these points, the points by their keys again.
+
+    Rows of other keys are of another question, or of another version of the model.
+    """
+    rows = store.read(table)
+    if not len(rows.columns):
+        return empty(table)
+    rows = rows.drop(columns="point").rename(columns={"key": "point"})
+    wanted = [key for key in rows["point"].unique() if key in keys]
+    return rows[rows["point"].isin(wanted)]
+
+
+def columns(rows: pd.DataFrame, names: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of some columns, row by row."""
+    return zip(*(rows[name] for name in names.split()), strict=True)
+
+
+def fill(tallies: Mapping[str, Tally], rows: Mapping[str, pd.DataFrame]) -> None:
+    """Note in the tallies what the rows of their points say."""
+    for key, r, corner in columns(rows["runs"], "point replication corner"):
+        tallies[key].done.add((r, corner))
+    for key, r, corner in columns(rows["failures"], "point replication corner"):
+        tallies[key].lost.add((r, corner))
+    for key, says in columns(rows["nothing"], "point says"):
+        tallies[key].over = says
+    outputs = {output for tally in tallies.values() for output in tally.effort.outputs}
+    data = rows["data"][rows["data"]["metric"].isin(outputs)]
+    for key, metric, r, value in columns(data, "point metric replication value"):
+        values = tallies[key].values.setdefault(metric, {})
+        values[r] = None if math.isnan(value) else value
+
+
+def _within(rows: pd.DataFrame, targets: Mapping[str, int]) -> pd.DataFrame:
+    """Return the rows of the replications that the plan asks for, in their order."""
+    if "replication" not in rows or rows.empty:
+        return rows
+    kept = rows[rows["replication"].to_numpy() < rows["point"].map(targets).to_numpy(dtype=int)]
+    return kept.sort_values("replication", kind="stable")
+
+
+def _labelled(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Return rows with labels in place of keys; points of one key have the same rows."""
+    import pandas as pd
+
+    labels = {entry.key: entry.outline.label for entry in plan.entries}
+    if len(labels) < len(plan.entries):
+        pairs = [(entry.key, entry.outline.label) for entry in plan.entries]
+        table = pd.DataFrame(pairs, columns=["point", "label"])
+        merged = rows.merge(table, on="point", how="left").drop(columns="point")
+        return merged.rename(columns={"label": "point"})[list(rows.columns)]
+    if str(rows["point"].dtype) == "category":
+        point = rows["point"].cat.remove_unused_categories()
+        return rows.assign(point=point.cat.rename_categories(labels))
+    return rows.assign(point=rows["point"].map(labels).astype("str"))
+
+
+def _unique(outlines: Sequence[Outline]) -> list[Outline]:
+    return list({outline.label: outline for outline in outlines}.values())
+
+
+def _tallies(plan: Plan) -> dict[str, Tally]:
+    experiment = plan.experiment
+    return {
+        entry.key: Tally(
+            key=entry.key,
+            corners=entry.corners,
+            pilot=experiment.pilot,
+            requests=experiment.requests or 0,
+            effort=experiment.effort,
+        )
+        for entry in plan.entries
+    }
+
+
+def _with_verdicts(points: pd.DataFrame, plan: Plan, tallies: Mapping[str, Tally]) -> pd.DataFrame:
+    """Add to each point whether its outputs are precise enough, and why it got no more runs."""
+    because = {entry.outline.label: _because(tallies[entry.key]) for entry in plan.entries}
+    says = points["point"].map(because)
+    return points.assign(met=says == "precision met", stopped=says)
+
+
+def _because(tally: Tally) -> str:
+    if not tally.done:
+        return "not run"
+    if tally.missing():
+        return "incomplete"
+    return tally.because()
+
+
+def _flags(
+    plan: Plan, tallies: Mapping[str, Tally], failures: pd.DataFrame, stopped: bool
+) -> list[tuple[str, str, str]]:
+    flags = []
+    for entry in plan.entries:
+        label, tally = entry.outline.label, tallies[entry.key]
+        missing = [] if entry.outline.saturated else tally.missing()
+        if missing and stopped:
+            says = f"{len(missing)} runs missing when the time was up: not reproducible"
+            flags.append((label, "stopped_by_clock", says))
+        if missing:
+            flags.append((label, "partial", f"{len(missing)} runs missing"))
+    alike = failures.groupby(["point", "error"], sort=False, observed=True)
+    for (at_point, error), rows in alike:
+        at, again = rows["replication"].iloc[0], rows["says"].iloc[0]
+        says, more = f"{error} (replication {at}; again: {again})", len(rows) - 1
+        flags.append((str(at_point), "failed", f"{says}; so do {more} more runs" if more else says))
+        flags.append((str(label), "partial", f"{len(rows)} runs failed"))
+    return flags
+
+
+def _provenance(plan: Plan, interrupted: bool) -> dict[str, Any]:
+    from virtperf.experiment.prepare import written
+
+    kept = ("virtperf", "model", "platform", "factors", "engine", "seed", "replications")
+    table = written(replace(plan, entries=(), memory=[], sources=[]))
+    return {
+        "version": table["virtperf"],
+        "python": machine.python_version(),
+        "experiment": plan.experiment.name,
+        "interrupted": interrupted,
+        "scenario": table["scenario"],
+        "requests": dict.fromkeys(
+            (entry.outline.label for entry in plan.entries), plan.experiment.requests
+        ),
+        **{key: table[key] for key in kept if key != "virtperf"},
+    }

@@ -1,0 +1,237 @@
+"""Carries a plan out: what is missing is run, what is done is stored, whatever happens."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from virtperf.errors import SimulationError
+from virtperf.experiment import executors
+from virtperf.experiment.bookkeeping import Books
+from virtperf.experiment.engines import FAST
+from virtperf.experiment.plan import PACE
+from virtperf.experiment.prepare import Made, Plan, prepare, rebuilt, written
+from virtperf.experiment.status import Status, Tell
+from virtperf.experiment.tasks import Done, Lost, Task, Which, carry_out
+from virtperf.store import Store
+
+if TYPE_CHECKING:
+    from virtperf.experiment.declare import Experiment
+    from virtperf.result import Result
+
+LOOK_S = 0.2  # between two looks at tasks under way
+FLUSH_S = 1.0  # between two writes of what is done, at least
+SHORT = 5e6  # timed events in all: fewer take less time than processes need to start
+BLOCK_S = 4.0  # of runs that go to a worker together, at most
+FEW = 2  # points per core: fewer would leave cores idle if each were one task
+ATTEMPTS = 3  # at a task whose process died
+
+
+def sweep(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    executor: executors.Submits | None = None,
+    tell: Tell | None = None,
+    retry_failed: bool = False,
+    seconds: float | None = None,
+) -> Result:
+    """Make the runs of an experiment that its store lacks; see `Experiment.run`.
+
+    Raises
+    ------
+    ScenarioError
+        If points are impossible.
+    StoreError, OutputError
+        If another sweep uses the folder, or it cannot be written.
+    SimulationError
+        If the executor went away; what was done is stored.
+    """
+    store = Store(folder)
+    with store.alone():
+        healed = store.heal() if store.exists else []
+        plan, made = prepare(experiment, store)
+        table = written(plan)
+        if healed or not store.exists or _other(store, table):
+            store.write_plan(table)
+        books = Books(plan, store, retry_failed=retry_failed)
+        work = _Work(plan, made, books, executor, tell, seconds)
+        interrupted = work.run()
+    return books.result(healed=healed, interrupted=interrupted, stopped=work.stopped)
+
+
+def _other(store: Store, table: Mapping[str, Any]) -> bool:
+    try:
+        return bool(store.plan != table)
+    except OSError:
+        return True
+
+
+class _Work:
+    """The runs that are missing, on their way through an executor."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        made: Made,
+        books: Books,
+        executor: executors.Submits | None,
+        tell: Tell | None,
+        seconds: float | None,
+    ) -> None:
+        self.plan, self.made, self.books = plan, made, books
+        self.tell = tell if tell is not None else lambda _: None
+        self.until = None if seconds is None else time.monotonic() + seconds
+        self.stopped = False
+        self.labels = {entry.key: entry.outline.label for entry in plan.entries}
+        self.status = Status(stored=books.stored, done=books.stored, planned=books.stored)
+        self.queue: list[tuple[float, int, Task]] = []
+        self.under_way: dict[Future[Any], Task] = {}
+        self.attempts: dict[tuple[str, tuple[Which, ...]], int] = {}
+        self.count = 0
+        self.alone = self._alone()
+        for key in books.tallies:
+            self.enqueue(key)
+        self.place = self._place(executor)
+
+    def _alone(self) -> bool:
+        """Whether runs go one by one: points are too few, or too long, to be a task each."""
+        events = [entry.outline.events for entry in self.plan.entries]
+        requests = self.plan.experiment.requests or 0
+        longest = max(events, default=0.0) * requests * self.plan.experiment.pilot
+        few = len(self.books.tallies) < FEW * (os.cpu_count() or 1)
+        return few or longest * PACE[self.plan.engine].event_us * 1e-6 > BLOCK_S
+
+    def _place(self, executor: executors.Submits | None) -> executors.Place:
+        if executor is not None:
+            return executors.Given(executor)
+        short = sum(task.cost for _, _, task in self.queue) < SHORT
+        if short and self.plan.engine == FAST:
+            return executors.Here()
+        return executors.Processes()
+
+    def enqueue(self, key: str) -> None:
+        """Queue the missing runs of a point, the longest tasks of all first."""
+        for task in self._tasks(key):
+            self.count += 1
+            heapq.heappush(self.queue, (-task.cost, self.count, task))
+            self.status.planned += len(task.which)
+            self.status.cost_planned += task.cost
+
+    def _tasks(self, key: str) -> Iterator[Task]:
+        tally, missing = self.books.tallies[key], self.books.tallies[key].missing()
+        if not missing:
+            return
+        experiment = self.plan.experiment
+        point = rebuilt(self.plan, self.made, key)
+        whole = tally.cut is not None or not (self.alone or tally.runs)
+        for which in [(one,) for one in missing] if self.alone else [tuple(missing)]:
+            yield Task(
+                key=key,
+                point=point,
+                which=which,
+                seed=experiment.seed or 0,
+                requests=experiment.requests or 0,
+                engine=self.plan.engine,
+                cut=tally.cut,
+                whole=whole,
+            )
+
+    def run(self) -> bool:
+        """Carry everything out; return whether somebody stopped it."""
+        due = time.monotonic() + FLUSH_S
+        try:
+            while self.queue or self.under_way:
+                self._hand_over()
+                for future in self._finished():
+                    self._take(future)
+                if time.monotonic() > due:
+                    due = self._flush()
+                self.tell(self.status)
+        except KeyboardInterrupt:
+            self.place.close(at_once=True)
+            self.books.flush()
+            return True
+        except BaseException:
+            self.place.close(at_once=True)
+            self.books.flush()
+            raise
+        self.place.close()
+        self.books.finish()
+        self.tell(self.status)
+        return False
+
+    def _flush(self) -> float:
+        """Store what is done; return when to do so again: a twentieth of the time at most."""
+        began = time.monotonic()
+        self.books.flush()
+        ended = time.monotonic()
+        return ended + max(FLUSH_S, 20 * (ended - began))
+
+    def _hand_over(self) -> None:
+        if self.until is not None and self.queue and time.monotonic() > self.until:
+            self.stopped, self.queue = True, []
+        while self.queue and len(self.under_way) < self.place.room:
+            _, _, task = heapq.heappop(self.queue)
+            try:
+                self.under_way[self.place.submit(carry_out, task)] = task
+            except executors.BROKEN as error:
+                self._broken(task, error)
+
+    def _finished(self) -> Sequence[Future[Any]]:
+        done = wait(self.under_way, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
+        return sorted(done, key=lambda future: self.under_way[future].key)
+
+    def _take(self, future: Future[Any]) -> None:
+        task = self.under_way.pop(future, None)
+        if task is None:
+            return  # handed over again, after its process died
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            self._note(task, future.result())
+        elif isinstance(error, (*executors.BROKEN, CancelledError)):
+            self._broken(task, error)
+        else:
+            self._lose(task, f"{type(error).__name__}: {error}")
+
+    def _note(self, task: Task, done: Done) -> None:
+        point = rebuilt(self.plan, self.made, task.key)
+        events = self.books.note(point, task, done)
+        self.status.done += len(task.which)
+        self.status.failed += len(done.lost)
+        self.status.cost_done += task.cost
+        self.status.label = self.labels[task.key]
+        tally = self.books.tallies[task.key]
+        if events and tally.values:
+            self.status.widths = tally.verdict(len(tally.done)).widths
+        if tally.piloted and (tally.cut is not None or tally.over):
+            waiting = any(other.key == task.key for other in self.under_way.values())
+            queued = any(other.key == task.key for _, _, other in self.queue)
+            if not waiting and not queued:
+                self.enqueue(task.key)
+
+    def _broken(self, task: Task, error: BaseException) -> None:
+        """Try again what a dead process had; give up where nobody can start another."""
+        again = [task, *self.under_way.values()]
+        self.under_way.clear()
+        if not self.place.renew():
+            says = f"the executor went away ({type(error).__name__}: {error}); "
+            says += "what was finished is stored, and the same call goes on from there"
+            raise SimulationError(says)
+        for one in again:
+            name = (one.key, one.which)
+            self.attempts[name] = self.attempts.get(name, 0) + 1
+            if self.attempts[name] >= ATTEMPTS:
+                self._lose(one, f"its process died {ATTEMPTS} times (out of memory?)")
+                continue
+            self.count += 1
+            heapq.heappush(self.queue, (-one.cost, self.count, one))
+
+    def _lose(self, task: Task, error: str) -> None:
+        lost = tuple(Lost(replication=r, corner=c, error=error, trace="") for r, c in task.which)
+        self._note(task, Done(lost=lost))
