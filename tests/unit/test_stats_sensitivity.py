@@ -108,7 +108,9 @@ def test_an_output_that_does_not_vary_is_due_to_nothing():
     assert {index.value for index in (*found.first.values(), *found.total.values())} == {0.0}
 
 
-@pytest.mark.parametrize("values", [[1.0] * 9, [1.0] * 5, [1.0, math.nan] * 5, []])
+@pytest.mark.parametrize(
+    "values", [[1.0] * 9, [1.0] * 5, [1.0, math.nan] * 5, [], [[1.0]] * 9 + [[1.0, 2.0]]]
+)
 def test_answers_that_fit_no_design_are_refused(values):
     with pytest.raises(ParameterError, match=r"sobol_indices\.values must be finite, 5 per base"):
         sobol_indices(values, ABC)

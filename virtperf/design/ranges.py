@@ -105,7 +105,7 @@ class Range:
         if self.choices:
             return list(self.choices)
         if not self.integer or self.high - self.low >= _MOST:
-            must = f"given up to {_MOST:,} levels, such as {self}/5, or sampled"
+            must = f"given up to {_MOST:,} levels, such as {self._told('/5')}, or sampled"
             raise ParameterError(owner, field, must, str(self))
         return list(range(int(self.low), int(self.high) + 1))
 
@@ -148,11 +148,12 @@ class Range:
 
     def __str__(self) -> str:
         """Return the range as `read` takes it."""
-        if self.choices:
-            return ",".join(map(str, self.choices))
+        return ",".join(map(str, self.choices)) if self.choices else self._told()
+
+    def _told(self, count: str = "") -> str:
         unit = "x" if self.relative else ""
         low, high = (int(v) if self.integer else v for v in (self.low, self.high))
-        return f"{low}{unit}..{high}{unit}{' log' if self.log else ''}"
+        return f"{low}{unit}..{high}{unit}{count}{' log' if self.log else ''}"
 
 
 def factor(level: Any) -> float | None:
