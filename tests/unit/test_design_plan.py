@@ -173,6 +173,12 @@ def test_a_problem_names_its_field(text, says):
     assert problems(text) == (says,)
 
 
+def test_conditions_wait_until_what_they_name_can_be_read():
+    found = problems("where = 'a > b'\n[vary]\na = '8..1'\n[zip]\nb = [1]")
+    assert len(found) == 1
+    assert found[0].startswith("vary.a must be two finite numbers")
+
+
 def test_each_wrong_condition_is_told():
     found = problems(
         "where = ['vm.cuont > 1', 'vm.count >', 'vm.count < 9']\n[vary]\nvm.count = [1]"

@@ -43,6 +43,13 @@ def test_a_range_without_a_number_of_levels_is_no_axis_of_a_grid(text):
         axis(f"vm.x={text}")
 
 
+def test_the_hint_is_what_can_be_typed():
+    with pytest.raises(ParameterError, match=r"such as 1\.\.4096/5 log, or sampled") as caught:
+        axis("vm.x=1..4096 log")
+    hint = caught.value.must.removeprefix("given up to 1,000 levels, such as ")
+    assert axis(f"vm.x={hint.split(',')[0]}") == ("vm.x", [1, 8, 64, 512, 4096])
+
+
 @pytest.mark.parametrize("text", ["1..3/4", "0.0..1.0/1"])
 def test_more_levels_than_there_are_or_fewer_than_two_are_refused(text):
     with pytest.raises(ParameterError, match="2 to as many as there are"):
@@ -131,5 +138,5 @@ def test_a_factor_without_a_range_is_refused(text):
 
 @pytest.mark.parametrize("given", [["a"], [], 3, {"low": 1}, [1, 1], "7"])
 def test_what_does_not_vary_is_no_range(given):
-    with pytest.raises(ParameterError, match=r"design\.vm\.x must be"):
+    with pytest.raises(ParameterError, match=r"design\.vm\.x(\.low)? must be"):
         ranges({"vm.x": given})

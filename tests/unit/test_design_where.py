@@ -98,6 +98,7 @@ def test_what_is_no_condition_is_refused_and_never_run(condition):
         ("vm[0].count and host.smt", r"vm\[0\]\.count is neither true nor false"),
         ("vm.disk * 2 == 1", r"at vm\.disk=native \(vm\.disk is no number\)"),
         ("vm.disk < 3", "not supported"),
+        ("host.smt + 1 > 1", r"\(host\.smt is no number\)"),
         ("1 / (vm[0].count - 1) > 0", "division by zero"),
     ],
 )

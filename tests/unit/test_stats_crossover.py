@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,13 @@ def test_whole_numbers_are_narrowed_down_to_neighbours_with_few_looks(root, risi
     assert (found.low, found.high) == (root - 1, root)
     assert len(found.seen) <= 3 + math.ceil(math.log2(990)) + 1
     assert all(isinstance(level, int) for level in found.seen)
+
+
+def test_whole_numbers_of_numpy_are_whole_and_mixed_levels_are_not():
+    found = crossover(line(3.5, noise=0.0), np.array([1, 9]))
+    assert {type(level) for level in found.seen} == {int}
+    assert found.after == 4
+    assert crossover(line(3.5, noise=0.0), [1, 5, 9.5]).after < 3.6
 
 
 def test_the_interval_is_that_of_the_difference_inverted():

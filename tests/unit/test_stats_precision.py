@@ -75,6 +75,11 @@ def test_an_output_that_is_not_there_is_named():
         precision({"latency.mean": [1.0]}, {"latency.men": 0.02})
 
 
+def test_an_output_that_is_no_number_is_named():
+    with pytest.raises(ParameterError, match=r"precision\.x must be a list of finite numbers"):
+        one([1.0, math.nan], 0.02)
+
+
 @pytest.mark.parametrize("target", [0.0, 1.0, math.nan])
 def test_an_impossible_target_is_refused(target):
     with pytest.raises(ParameterError, match=r"precision\.x must be in \(0, 1\)"):

@@ -108,7 +108,9 @@ def test_an_output_that_does_not_vary_is_due_to_nothing():
     assert {index.value for index in (*found.first.values(), *found.total.values())} == {0.0}
 
 
-@pytest.mark.parametrize("values", [[1.0] * 9, [1.0] * 5, [1.0, math.nan] * 5, []])
+@pytest.mark.parametrize(
+    "values", [[1.0] * 9, [1.0] * 5, [1.0, math.nan] * 5, [], [[1.0]] * 9 + [[1.0, 2.0]]]
+)
 def test_answers_that_fit_no_design_are_refused(values):
     with pytest.raises(ParameterError, match=r"sobol_indices\.values must be finite, 5 per base"):
         sobol_indices(values, ABC)
@@ -164,6 +166,16 @@ def test_effects_are_per_whole_range_whatever_its_kind():
     assert [one.mu_star for one in found.values()] == pytest.approx([6, 7, 4], abs=1e-3)
 
 
+def test_a_factor_that_may_matter_is_kept():
+    """Of a size below a twentieth, but known only to be below a fifth."""
+    rows = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]] * 3
+    values = [0.0, 10.0, 10.0, 0.0, 10.0, 10.0, 0.0, 10.0, 11.0]
+    effect = morris(rows, values, ["a", "b"])["b"]
+    assert effect.mu_star == pytest.approx(1 / 3)
+    assert 0.5 < effect.mu_star + effect.half_width < 2
+    assert effect.verdict == "nonlinear or interacting"
+
+
 def test_nothing_that_matters_is_negligible_only_where_nothing_does():
     assert {one.verdict for one in effects(lambda p: 1.0).values()} == {"negligible"}
 
@@ -206,10 +218,12 @@ def test_shares_of_a_joint_sample_are_those_of_the_plane():
 
 
 def test_constants_without_effect_get_no_share_on_average():
-    draws, shares = stream(1, 0, "null"), []
+    draws, shares, rest = stream(1, 0, "null"), [], []
     for _ in range(200):
-        found, _ = attribution(draws.random((20, 3)), draws.normal(0, 1, 20), ABC)
+        found, unexplained = attribution(draws.random((20, 3)), draws.normal(0, 1, 20), ABC)
         shares += [one.share for one in found.values()]
+        rest.append(unexplained)
+    assert abs(np.mean(rest) - 1) < 4 * np.std(rest) / math.sqrt(len(rest))
     error = np.std(shares) / math.sqrt(len(shares))
     assert abs(np.mean(shares)) < 4 * error
     assert error < 0.01

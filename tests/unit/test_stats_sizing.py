@@ -43,6 +43,16 @@ def test_with_noise_the_interval_is_where_the_bounds_meet_the_limit():
     assert found.surely < found.level < found.broken
 
 
+def test_the_true_level_is_covered_as_often_as_the_interval_says():
+    draws, hits = stream(2, 0, "coverage"), 0
+    for _ in range(300):
+        noise = draws.normal(0, 40, 8)
+        found = sizing(lambda level, noise=noise: level + noise, 300.5, 1, 1000)
+        hits += (found.surely or 0) <= 300 < found.broken
+    # whole numbers widen the interval by up to one level of 66: a percent of coverage
+    assert abs(hits / 300 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 300) + 0.01
+
+
 def test_what_never_holds_is_told():
     found = sizing(rising(0.0), 0.5, 1, 100)
     assert (found.verdict, found.level, found.surely, found.broken) == ("never", None, None, 1)

@@ -2,8 +2,10 @@
 
 from virtperf.design.axes import axis, label
 from virtperf.design.factorial import Design, Point, crossed, grid, listed, zipped
+from virtperf.design.levels import factor
 from virtperf.design.plan import points
-from virtperf.design.ranges import Range, factor, ranged, ranges
+from virtperf.design.ranges import Range
+from virtperf.design.reading import ranged, ranges
 from virtperf.design.sampled import latin_hypercube, sobol
 from virtperf.design.screening import morris, positions
 from virtperf.design.sensitivity import saltelli

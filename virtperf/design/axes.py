@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from virtperf.design.ranges import Range, read_level
+from virtperf.design.levels import read_level
+from virtperf.design.ranges import Range
 from virtperf.errors import ParameterError
 
 

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from virtperf.design.axes import label
-from virtperf.design.ranges import as_levels
+from virtperf.design.reading import as_levels
 from virtperf.errors import ParameterError
 
 Point: TypeAlias = dict[str, Any]

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from virtperf.design.factorial import Design, crossed, grid, listed, zipped
-from virtperf.design.ranges import Range, as_levels, as_range
+from virtperf.design.ranges import Range
+from virtperf.design.reading import as_levels, as_range, flat
 from virtperf.design.sampled import latin_hypercube, sobol
 from virtperf.design.screening import morris
 from virtperf.design.sensitivity import saltelli
@@ -143,7 +144,7 @@ class _Reader:
             return None
         if not given:
             return []
-        return self.attempt("experiment", listed, [_flat(one) for one in given])  # type: ignore[no-any-return]
+        return self.attempt("experiment", listed, [flat(one) for one in given])  # type: ignore[no-any-return]
 
     def levels(self, table: str) -> dict[str, Any] | None:
         """Return address to range, or to levels in a zip; None if any of them cannot be read."""
@@ -152,7 +153,7 @@ class _Reader:
             self.refuse("experiment", table, "a table of address to levels", given)
             return None
         found, before = {}, len(self.problems)
-        for address, one in _flat(given).items():
+        for address, one in flat(given).items():
             try:
                 found[address] = self.one(table, address, one)
             except ParameterError as error:
@@ -210,12 +211,3 @@ class _Reader:
                 self.refuse("sample", name, "at least 0", value)
         found = {name: given[name] for name in (*sizes, "seed") if name in given}
         return None if len(self.problems) > before else (make, found)
-
-
-def _flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return a table with its tables' keys joined: TOML reads ``vm.count`` as two keys."""
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        inner = isinstance(value, Mapping)
-        found |= _flat(value, f"{above}{key}.") if inner else {f"{above}{key}": value}
-    return found

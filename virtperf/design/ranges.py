@@ -2,16 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from virtperf.design.levels import NUMBER, factor, read_level, read_number
 from virtperf.errors import ParameterError
 
-_NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-_RANGE = re.compile(rf"({_NUMBER})(x?)\.\.({_NUMBER})(x?)(?:/(\d+))?(\s+log)?")
-_LIKE_ONE = re.compile(r"(?:^|,)\s*[+-]?\d[\w.+-]*?\s*\.\.")
-_FACTOR = re.compile(rf"({_NUMBER})x")
+_RANGE = re.compile(rf"({NUMBER})(x?)\.\.({NUMBER})(x?)(?:/(\d+))?(\s+log)?")
+LIKE_ONE = re.compile(r"(?:^|,)\s*[+-]?\d[\w.+-]*?\s*\.\.")
 _DIGITS = 6  # of a range that a sampled level is told in: a label shall be read by people
 _MOST = 1_000  # levels of an axis that nobody counted
 SYNTAX = "a range such as 1..8, 0.5..2.0, 1..1024 log, 0..50000/6 or 0.5x..2x, or levels 1,2,4"
@@ -79,12 +77,12 @@ class Range:
         ratios as likely as each other; ``/6`` stands for six evenly spaced levels; ``0.5x..2x`` is
         relative to the base. Anything else is a list of levels, ``1,2,4``.
         """
-        if not _LIKE_ONE.search(text):
+        if not LIKE_ONE.search(text):
             return cls(choices=tuple(read_level(item) for item in text.split(",")))
         match = _RANGE.fullmatch(text.strip())
         if match is None or bool(match[2]) != bool(match[4]):
             raise ParameterError(owner, field, SYNTAX, text)
-        low, high = _number(match[1]), _number(match[3])
+        low, high = read_number(match[1]), read_number(match[3])
         relative, log = bool(match[2]), bool(match[6])
         integer = isinstance(low, int) and isinstance(high, int) and not relative
         try:
@@ -105,7 +103,7 @@ class Range:
         if self.choices:
             return list(self.choices)
         if not self.integer or self.high - self.low >= _MOST:
-            must = f"given up to {_MOST:,} levels, such as {self}/5, or sampled"
+            must = f"given up to {_MOST:,} levels, such as {self._told('/5')}, or sampled"
             raise ParameterError(owner, field, must, str(self))
         return list(range(int(self.low), int(self.high) + 1))
 
@@ -148,99 +146,9 @@ class Range:
 
     def __str__(self) -> str:
         """Return the range as `read` takes it."""
-        if self.choices:
-            return ",".join(map(str, self.choices))
+        return ",".join(map(str, self.choices)) if self.choices else self._told()
+
+    def _told(self, count: str = "") -> str:
         unit = "x" if self.relative else ""
         low, high = (int(v) if self.integer else v for v in (self.low, self.high))
-        return f"{low}{unit}..{high}{unit}{' log' if self.log else ''}"
-
-
-def factor(level: Any) -> float | None:
-    """Return by what a relative level multiplies the base's value; None if it is no such level.
-
-    Examples
-    --------
-    >>> factor("0.5x"), factor("virtio"), factor(8)
-    (0.5, None, None)
-    """
-    match = _FACTOR.fullmatch(level) if isinstance(level, str) else None
-    return float(match[1]) if match else None
-
-
-def ranged(text: str) -> tuple[str, Range]:
-    """Read a factor and its range as users type them.
-
-    Examples
-    --------
-    >>> ranged("vm.count=1..8")
-    ('vm.count', Range(low=1, high=8, integer=True, log=False, relative=False, choices=()))
-    """
-    address, equals, levels = text.partition("=")
-    if not (address.strip() and equals and levels.strip()):
-        must = "an address with a range, such as vm.count=1..8"
-        raise ParameterError("design", "over", must, text)
-    return address.strip(), Range.read(levels, field=address.strip())
-
-
-def ranges(table: Mapping[str, "Range | str | Iterable[Any]"]) -> dict[str, Range]:
-    """Return the range of every factor; a text is read, a list is of levels.
-
-    Raises
-    ------
-    ParameterError
-        If a factor has fewer than two levels, so that it varies in nothing.
-    """
-    found = {address: as_range(given, field=address) for address, given in table.items()}
-    if not found:
-        raise ParameterError("design", "ranges", "given for at least one address", dict(table))
-    for address, one in found.items():
-        if len(one.choices) == 1:
-            raise ParameterError("design", address, "given at least two levels", one.choices[0])
-    return found
-
-
-def as_range(given: Any, *, owner: str = "design", field: str = "range") -> Range:
-    """Return a range, a text that tells one, or a list of levels, as a range."""
-    if isinstance(given, Range):
-        return given
-    if isinstance(given, str):
-        return Range.read(given, owner=owner, field=field)
-    if not isinstance(given, Iterable) or isinstance(given, Mapping):
-        raise ParameterError(owner, field, "a list of levels, or a range such as '1..8'", given)
-    choices = tuple(given)
-    if not choices:
-        raise ParameterError(owner, field, "given at least one level", list(choices))
-    if len(set(map(str, choices))) < len(choices):
-        raise ParameterError(owner, field, "given each level once", list(choices))
-    return Range(choices=choices)
-
-
-def _number(text: str) -> int | float:
-    return int(text) if text.lstrip("+-").isdigit() else float(text)
-
-
-def as_levels(given: Any, *, once: bool, owner: str = "design", field: str) -> list[Any]:
-    """Return every level of a range, of a text that tells one, or of a list.
-
-    Without `once` a level may occur twice.
-    """
-    if once or isinstance(given, Range) or (isinstance(given, str) and _LIKE_ONE.search(given)):
-        return as_range(given, owner=owner, field=field).levels(field, owner=owner)
-    if isinstance(given, str):
-        return [read_level(item) for item in given.split(",")]
-    if isinstance(given, Iterable) and not isinstance(given, Mapping) and (found := list(given)):
-        return found
-    raise ParameterError(owner, field, "a list of levels, or a range such as '1..8'", given)
-
-
-def read_level(text: str) -> bool | int | float | str:
-    """Read one level: a truth value, a number, or a name."""
-    text = text.strip()
-    if text.lower() in ("false", "true"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+        return f"{low}{unit}..{high}{unit}{count}{' log' if self.log else ''}"

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from virtperf.design.factorial import Design
-from virtperf.design.ranges import Range, ranges
+from virtperf.design.ranges import Range
+from virtperf.design.reading import ranges
 from virtperf.errors import ParameterError
 from virtperf.rng import stream
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from virtperf.design.factorial import Design
-from virtperf.design.ranges import ranges
+from virtperf.design.reading import ranges
 from virtperf.design.sampled import at
 from virtperf.errors import ParameterError
 from virtperf.rng import stream

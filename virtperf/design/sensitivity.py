@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import virtperf.design.sampled as sampled
 from virtperf.design.factorial import Design
-from virtperf.design.ranges import ranges
+from virtperf.design.reading import ranges
 
 if TYPE_CHECKING:
     from virtperf.design.sampled import Ranges

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from virtperf.stats.checks import Series
+
+
+_FLAT = 1e-6  # spread of positions, told in 6 digits, across the thinnest way through them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +163,8 @@ def _read(
     if constants < 1 or rows.shape != (len(answers), constants) or not np.isfinite(rows).all():
         must = "finite, a row per value and a column per constant"
         raise ParameterError("attribution", "positions", must, f"an array of shape {rows.shape}")
-    spread = math.sqrt(float(np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)[-1]))
-    if spread < 1e-6:
+    spread = float(np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)[-1])
+    if spread < _FLAT:
         must = "a sample in which every constant varies, none along with others"
         raise ParameterError("attribution", "positions", must, "one that does not")
     return rows, answers

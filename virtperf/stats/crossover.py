@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from virtperf.errors import ParameterError
 from virtperf.stats.intervals import interval
-from virtperf.stats.search import RESOLUTION, bisect
+from virtperf.stats.search import RESOLUTION, bisect, plain
 
 if TYPE_CHECKING:
     from virtperf.stats.checks import Series
@@ -83,6 +83,7 @@ def crossover(
     >>> print(f"{found.root:.1f}")
     6.3
     """
+    levels = plain(levels)
     _check(levels, resolution)
     seen: dict[float, tuple[float, float]] = {}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from virtperf.errors import ParameterError, UnknownNameError
+from virtperf.stats.checks import checked
 from virtperf.stats.intervals import interval
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def precision(
 
 
 def _one(output: str, values: Series, target: float, confidence: float, least: int) -> Precision:
-    mean, half_width = interval(values, confidence)
+    mean, half_width = interval(checked("precision", output, values, least=1), confidence)
     count, held = len(values), target / (1 + target)
     relative = 0.0
     if half_width != 0:  # it may be NaN

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from numbers import Integral
 
 RESOLUTION = 1e-3  # of a range: a crossing is seldom known as well by its interval
+
+
+def plain(levels: Sequence[float]) -> list[float]:
+    """Return levels as Python's own numbers: ints if all are whole numbers, else floats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain(np.arange(1, 4)), plain([1, 2.5])
+    ([1, 2, 3], [1.0, 2.5])
+    """
+    if all(isinstance(level, Integral) for level in levels):
+        return [int(level) for level in levels]
+    return [float(level) for level in levels]
 
 
 def bisect(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from virtperf.errors import ParameterError
 from virtperf.stats.checks import checked
 from virtperf.stats.intervals import interval, paired
-from virtperf.stats.search import RESOLUTION, bisect
+from virtperf.stats.search import RESOLUTION, bisect, plain
 
 if TYPE_CHECKING:
     from virtperf.stats.checks import Series
@@ -87,6 +87,7 @@ def sizing(
     >>> found.verdict, found.surely, found.level, found.broken
     ('found', 7, 8, 9)
     """
+    low, high = plain([low, high])
     _check(low, high, limit, resolution)
     looks = _Looks(response, confidence)
     tests = [

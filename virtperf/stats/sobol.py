@@ -104,10 +104,8 @@ def sobol_indices(
     if resamples < 100:
         raise ParameterError("sobol_indices", "resamples", "at least 100", resamples)
     a, b, mixed, noise = _read(values, len(factors))
-    draws = np.random.default_rng(seed)
-    picked = draws.integers(len(a), size=(resamples, len(a)))
-    variance = _variance(a, b)
-    again = _variance(a[picked], b[picked])
+    picked = np.random.default_rng(seed).integers(len(a), size=(resamples, len(a)))
+    variance, again = _variance(a, b), _variance(a, b, picked)
     tail = (1 - confidence) / 2
 
     def index(at: Array, over: Array) -> Index:
@@ -137,11 +135,12 @@ def _mean(terms: Array, picked: NDArray[np.int64] | None) -> Array:
     return found
 
 
-def _variance(a: Array, b: Array) -> Array:
+def _variance(a: Array, b: Array, picked: NDArray[np.int64] | None = None) -> Array:
     """Return the variance over A and B; where nothing varies 1, so that no share is of nothing."""
     import numpy as np
 
-    found: Array = np.concatenate([a, b], axis=-1).var(axis=-1)
+    # of values about their mean, so that nothing is lost in the difference
+    found = _mean(a**2 + b**2, picked) / 2 - (_mean(a + b, picked) / 2) ** 2
     return np.where(found > 0, found, 1.0)
 
 
@@ -151,7 +150,10 @@ def _read(
     """Return answers at A, at B, and at A with each factor of B, about their mean; and noise."""
     import numpy as np
 
-    data = np.asarray(values, dtype=np.float64)
+    try:
+        data = np.asarray(values, dtype=np.float64)
+    except ValueError:  # not as many replications for each
+        data = np.empty(0)
     block = factors + 2
     if (
         factors < 1
