@@ -14,13 +14,14 @@ from virtperf.experiment import executors, prepare, sweep, tasks
 from virtperf.store import Store
 
 BASE = Scenario.load("toy")
+NOISY = Scenario.load("first-light").with_("vm.disk", "virtio")
 OUTPUTS = {"latency.mean": 0.9}
 
 
 def experiment(design=None, **changes):
     design = grid({"vm.load.outstanding": [1, 2]} if design is None else design)
-    given = {"requests": 600, "outputs": OUTPUTS, "engine": "fast", "name": "mine"} | changes
-    return Experiment(scenario=BASE, design=design, **given)
+    given = {"requests": 600, "outputs": OUTPUTS, "engine": "fast", "name": "mine"}
+    return Experiment(**{"scenario": BASE, "design": design} | given | changes)
 
 
 def same(one, other):
@@ -115,20 +116,21 @@ def test_more_replications_top_up_and_fewer_use_the_first(tmp_path, monkeypatch,
 
 
 def test_replications_are_added_until_every_output_is_precise(tmp_path):
-    fine = {"outputs": {"latency.mean": 0.02}, "most_replications": 25}
+    fine = {"scenario": NOISY, "outputs": {"latency.mean": 0.3}, "most_replications": 25}
     result = experiment(**fine).run()
     same(result, experiment(**fine).run(tmp_path))
 
     for row in result.points.itertuples():
         mean, half = result.value(row.point, "latency.mean")
-        assert row.met == (half / mean <= 0.02 / 1.02)
+        assert row.met == (half / mean <= 0.3 / 1.3)
         assert row.met or row.replications == 25
         assert row.replications % 5 == 0
         assert row.met or row.stopped.startswith("budget of replications spent: latency.mean +-")
 
 
 def test_the_budget_of_requests_ends_a_point_too():
-    result = experiment(outputs={"latency.mean": 1e-6}, most_requests=9_000).run()
+    tight = {"outputs": {"latency.mean": 1e-6}, "most_requests": 9_000}
+    result = experiment(scenario=NOISY, **tight).run()
 
     assert list(result.points["replications"]) == [15, 15]
     assert result.points["stopped"].str.startswith("budget of requests spent").all()
@@ -148,7 +150,7 @@ def test_levels_that_come_to_the_same_thing_are_run_once(tmp_path, monkeypatch):
 
     assert sorted(made) == list(range(10))
     one, other = (result.data[result.data["point"] == label] for label in result.labels)
-    assert list(one["value"]) == list(other["value"])
+    assert list(one["value"].dropna()) == list(other["value"].dropna())
     assert len(one) > 50
 
 
@@ -173,7 +175,7 @@ def test_a_failure_is_told_with_its_replay_and_the_sweep_goes_on(tmp_path, monke
     assert len(flags) == 2
     assert flags["says"].iloc[0].startswith("RuntimeError: boom (replication 3; again: virtperf ")
     assert "--point 'vm.load.outstanding=1' --replication 3" in flags["says"].iloc[0]
-    assert set(result.data["replication"]) == set(range(10)) - {3}
+    assert set(result.data["replication"]) == set(range(15)) - {3}  # nine are too few to judge
     assert "boom" in Store(tmp_path / "mine").read("failures")["trace"].iloc[0]
 
 
@@ -366,7 +368,8 @@ def test_impossible_points_are_told_at_once():
 
 def test_progress_tells_runs_pace_and_precision():
     seen = []
-    experiment().run(tell=lambda status: seen.append((status.done, status.planned, status.widths)))
+    noisy = experiment(scenario=NOISY)
+    noisy.run(tell=lambda status: seen.append((status.done, status.planned, status.widths)))
 
-    assert seen[-1][:2] == (20, 20)
-    assert 0 < seen[-1][2]["latency.mean"] < 0.5
+    assert seen[-1][0] == seen[-1][1] >= 20
+    assert 0 < seen[-1][2]["latency.mean"] < 0.9
