@@ -26,7 +26,9 @@ from virtperf.cli.options import (
     writable,
 )
 from virtperf.cli.paths import path as path_
+from virtperf.cli.progress import Shown
 from virtperf.cli.protection import protection_
+from virtperf.cli.sweeps import STORE, ProgressOpt, StoreOpt, replay_, sweep_
 
 TIMELINES = Path("results/timeline")
 
@@ -142,33 +144,54 @@ app.command(epilog=examples("virtperf walk", "virtperf walk --guest 4K --host 2M
         "virtperf run first-light --replications 1",
         "virtperf run disk.toml --format csv > disk.csv",
         "virtperf run disk.toml --requests 12000   # enough for p99",
+        "virtperf run first-light --vary vm.count=1..8 --vary platform.exit_kernel=1x,2x",
     )
 )
 @guarded
 def run(
     scenario: ScenarioArg,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS=LEVELS", help="Sweep over these levels; may be given more than once."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave out the points that do not meet this, e.g. vm.count <= 4."),
+    ] = None,
     seed: SeedOpt = None,
     replications: ReplicationsOpt = None,
     requests: RequestsOpt = None,
     engine: EngineOpt = None,
+    store: StoreOpt = STORE,
+    progress: ProgressOpt = Shown.auto,
     out: OutOpt = None,
     format: FormatOpt = Format.table,
 ) -> None:
-    """Simulate one scenario."""
+    """Simulate one scenario, or sweep over it with --vary."""
     from virtperf.cli.progress import bar
     from virtperf.experiment import simulate
     from virtperf.scenario import Scenario
 
     writable(out)
     chosen = Scenario.load(scenario)
-    with bar() as progress:
+    if vary or where:
+        from virtperf.cli.sweeps import carry_out
+        from virtperf.experiment.varying import varied
+
+        how = {"seed": seed, "replications": replications, "requests": requests, "engine": engine}
+        swept = varied(chosen, vary or [], where or [], **how)
+        carry_out(swept, store, None, progress, out, format)
+        return
+    with bar() as told:
         result = simulate(
             chosen,
             seed=seed,
             replications=replications,
             requests=requests,
             engine=engine,
-            progress=progress,
+            progress=told,
         )
     if chosen.run.timeline is not None:
         _record(chosen, out or TIMELINES, chosen.run.timeline, seed, engine)
@@ -228,6 +251,19 @@ def compare(
     _deliver(result, out, format, after=beside)
 
 
+app.command(
+    "sweep",
+    epilog=examples(
+        "virtperf sweep experiments/iothreads.toml --plan",
+        "virtperf sweep mine.toml --store results/sweeps",
+        "virtperf sweep mine.toml --cluster tcp://10.0.0.1:8786 --progress json",
+        "virtperf sweep mine.toml --retry-failed",
+    ),
+)(sweep_)
+app.command(
+    "replay",
+    epilog=examples("virtperf replay results/sweeps/mine --point 'vm.count=2' --replication 3"),
+)(replay_)
 app.command(
     "path",
     epilog=examples(

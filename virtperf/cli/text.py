@@ -69,7 +69,8 @@ def _cells(result: Result) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["point"], row["metric"]): row for row in rows}  # type: ignore[misc]
 
 
-def _value(row: dict[str, Any] | None) -> str:
+def cell(row: dict[str, Any] | None) -> str:
+    """Return mean and half-width of a row of a summary."""
     if row is None:
         return "-"
     if math.isnan(row["mean"]):
@@ -84,7 +85,7 @@ def _band(row: dict[str, Any] | None) -> str:
 
 def _by_metric(result: Result) -> str:
     cells = _cells(result).values()
-    rows = [(row["metric"], _value(row), _band(row)) for row in cells]
+    rows = [(row["metric"], cell(row), _band(row)) for row in cells]
     return f"± is {_NOISE}\n" + table(("metric", "value", "parameter band"), rows)
 
 
@@ -92,7 +93,7 @@ def _by_point(result: Result) -> list[str]:
     cells = _cells(result)
     metrics = [m for m in HEADLINES if any((p, m) in cells for p in result.labels)]
     header = ["point", *(HEADLINES[m] for m in metrics)]
-    values = [[p, *(_value(cells.get((p, m))) for m in metrics)] for p in result.labels]
+    values = [[p, *(cell(cells.get((p, m))) for m in metrics)] for p in result.labels]
     bands = [[p, *(_band(cells.get((p, m))) for m in metrics)] for p in result.labels]
     blocks = [f"± is {_NOISE}\n{table(header, values)}"]
     if not result.band.empty:

@@ -15,6 +15,7 @@ from virtperf.experiment.declare import Experiment
 from virtperf.experiment.engines import ENGINES, choose, run_one
 from virtperf.experiment.outline import outline
 from virtperf.experiment.plan import PACE, Over, Point, design, left_out, make, planned_requests
+from virtperf.experiment.replaying import again
 from virtperf.experiment.tabulate import tabulate
 from virtperf.experiment.version import model_version
 from virtperf.experiment.work import Executor, Unit, execute
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
     from virtperf.result import Result
     from virtperf.scenario import Scenario
 
-__all__ = ["Experiment", "compare", "planned_requests", "record", "replay", "run_one", "simulate"]
+__all__ = [
+    "Experiment",
+    "again",
+    "compare",
+    "planned_requests",
+    "record",
+    "replay",
+    "run_one",
+    "simulate",
+]
 
 Progress = Callable[[float, int, str], None]
 
