@@ -33,17 +33,18 @@ class Names:
         self.roots: dict[int, int] = {}
         self._contexts: dict[Context, int] = {}
         self._rows: list[list[int]] = []
-        self._regions: list[Any] = []
+        self._regions: list[tuple[int, ...]] = []
         self.contexts = self.regions = np.zeros((0, 10), np.int64)
 
     def of(self, context: Context) -> int:
         """Return the row of a context, adding it if it is new."""
-        if context in self._contexts:
-            return self._contexts[context]
+        known = self._contexts.get(context)
+        if known is not None:
+            return known
         mapping, tag = context.mapping, context.tag
         rows = region_rows(mapping, self._geometry)
         first = len(self._regions)
-        self._regions += list(rows)
+        self._regions += rows
         self._rows.append(
             [
                 _number(self.tags, tag),
