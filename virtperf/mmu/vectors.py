@@ -64,7 +64,7 @@ def _fetch(typing: Any, words: Any, at: Any) -> Any:
         data = context.make_array(sig.args[0])(context, builder, array).data
         for lane in range(0, LANES, _LINE):
             place = builder.gep(data, [builder.add(at, _number(lane))])
-            how = [ir.Constant(whole, number) for number in (0, 3, 1)]  # to read, to keep, data
+            how = [ir.Constant(whole, number) for number in (0, 2, 1)]  # to read; into L2; data
             builder.call(fetch, [builder.bitcast(place, byte), *how])
         return context.get_dummy_value()
 
