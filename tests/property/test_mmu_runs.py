@@ -39,6 +39,18 @@ def test_a_stream_of_runs_meets_what_it_meets_access_by_access(runs, levels):
             assert held == [[key[1:] for key in row] for row in rows]
 
 
+@given(before=st.integers(0, 70), dense=st.integers(60, 300), behind=st.integers(0, 70))
+@settings(max_examples=30, deadline=None)
+def test_a_page_for_each_access_is_found_as_well(before, dense, behind):
+    """Sixty-four accesses are looked at together, and all of them may be to other pages."""
+    pages = [1] * before + [2 + at % 23 for at in range(dense)] + [1] * behind
+    words = np.array(pages, np.uint64) << np.uint64(12)
+    geometry = TlbGeometry(levels=((structure("4x4"),),))
+    plain, fast = Hardware(geometry), Mmu(geometry)
+    expected = [plain.access(page << 12, NATIVE)[0] for page in pages]
+    assert fast.run(words, trace=True).level.tolist() == expected
+
+
 @given(before=st.integers(0, 200), behind=st.integers(0, 200))
 @settings(max_examples=30, deadline=None)
 def test_a_foreign_address_ends_a_run_wherever_it_comes(before, behind):

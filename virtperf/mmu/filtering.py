@@ -9,7 +9,7 @@ from typing import Any
 from virtperf.mmu.compiling import compiled, entry, inlined
 from virtperf.mmu.forgetting import clear
 from virtperf.mmu.layout import ENTRY_PAGE, REGIONS, REGIONS_END
-from virtperf.mmu.runs import first_level
+from virtperf.mmu.runs import look_ups
 from virtperf.mmu.sifting import sift, sift_all
 
 
@@ -29,7 +29,7 @@ def go_down(
     """Send look-ups down the levels; return how many no level has."""
     only = context[REGIONS]
     several, code = context[REGIONS_END] - only > 1, regions[only, ENTRY_PAGE]
-    for level in range(1, len(route)):
+    for level in range(len(route)):
         mark(levels_out, level, misses, missed, count)
         if several or route[level, code, 0] > 1:
             left = sift_all(level, misses, missed, wanted, count, keys, shape, route, evictions)
@@ -83,10 +83,9 @@ def filter_accesses(
             clear(keys, shape, doomed[segment_flushes[segment]])
         context = contexts[segment_contexts[segment]]
         while low < high and stopped[0] < 0:
-            count, behind = first_level(
-                words, low, high, bits, context, regions, misses, missed, wanted, stopped,
-                keys, shape, route, evictions,
-            )  # fmt: skip
+            count, behind = look_ups(
+                words, low, high, bits, context, regions, misses, missed, wanted, stopped
+            )
             hits[0] += behind - low - count
             missed += go_down(
                 context, regions, misses, missed, wanted, count, keys, shape, route, hits,

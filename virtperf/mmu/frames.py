@@ -6,11 +6,19 @@ next free rows.
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from virtperf.mmu.compiling import entry, inlined
 from virtperf.mmu.layout import ENTRY_BITS, PAIR_SHIFT, ROOT, SPACE, TABLES_AT
-from virtperf.mmu.sets import EMPTY
+from virtperf.mmu.sets import EMPTY, empty
 
 _MIX = 0x1E3779B97F4A7C15
+
+
+def empty_frames(rows: int) -> NDArray[np.int64]:
+    """Return a table without frames; rows are a power of two."""
+    return empty(2 * rows).reshape(rows, 2)
 
 
 @inlined

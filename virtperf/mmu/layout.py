@@ -11,7 +11,8 @@ PTE line       line (42), owner (15), level (3), dimension (1)
 =============  =======================================================================
 """
 
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from virtperf.mechanism.memory.geometry import TlbGeometry, WalkCaches
 from virtperf.mechanism.memory.mapping import Mapping
 from virtperf.mechanism.memory.pages import PAGE_SHIFT, PageSize
 from virtperf.mechanism.memory.pte_caches import PteCaches
-from virtperf.mmu.sets import EMPTY
 
 Ints = NDArray[np.int64]
 
@@ -49,13 +49,64 @@ NO_KIND, PREFIX_KIND, ENTRY_KIND = range(3)
 CYCLES = 3
 
 CANDIDATES = 4  # structures of one level that may share a page size
+_REMEMBERED = 64  # layouts, for it takes longer to work one out than to simulate a short piece
 
 
-def tlb_arrays(geometry: TlbGeometry) -> tuple[Ints, Ints, Ints]:
-    """Return keys, one row for each structure, and which structures hold what.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What no access changes. All processors that are alike share it, so nobody writes to it.
 
-    The last is indexed by level and page size: how many, and their rows.
+    Attributes
+    ----------
+    entries, shape, route : int, array, array
+        Of all TLBs; one row for each structure; how many structures of a level hold a page size,
+        and which.
+    walk_entries, walk_rows : int, array
+        Of all walk caches; where each starts, and its entries.
+    lines, line_rows : int, array
+        Of all data caches; one row for each.
+    facts : array
+        What the walk stage has to know, in the order of the columns.
     """
+
+    entries: int
+    shape: Ints
+    route: Ints
+    walk_entries: int
+    walk_rows: Ints
+    lines: int
+    line_rows: Ints
+    facts: Ints
+
+
+@lru_cache(_REMEMBERED)
+def layout_of(
+    tlb: TlbGeometry, caches: WalkCaches, levels: int, nested_levels: int, pte_caches: PteCaches
+) -> Layout:
+    """Return how a processor is laid out.
+
+    Raises
+    ------
+    ParameterError
+        If too many structures share a page size, or a walk cache is without end: that is for the
+        plain form only.
+    """
+    entries, shape, route = _tlb_rows(tlb)
+    walk_entries, walk_rows = _walk_rows(caches)
+    lines, line_rows = _line_rows(pte_caches)
+    return Layout(
+        entries=entries,
+        shape=shape,
+        route=route,
+        walk_entries=walk_entries,
+        walk_rows=walk_rows,
+        lines=lines,
+        line_rows=line_rows,
+        facts=_facts(caches, levels, nested_levels, pte_caches),
+    )
+
+
+def _tlb_rows(geometry: TlbGeometry) -> tuple[int, Ints, Ints]:
     rows: list[list[int]] = []
     first = 0
     route = [[[0] * (1 + CANDIDATES) for _ in PageSize] for _ in geometry.levels]
@@ -72,17 +123,10 @@ def tlb_arrays(geometry: TlbGeometry) -> tuple[Ints, Ints, Ints]:
             mask = one.sets - 1 if power else -1
             rows.append([first, one.sets, one.ways, one.fold, mask, one.policy == "fifo"])
             first += one.entries
-    return np.full(first, EMPTY, np.int64), np.array(rows, np.int64), np.array(route, np.int64)
+    return first, np.array(rows, np.int64), np.array(route, np.int64)
 
 
-def walk_arrays(caches: WalkCaches) -> tuple[Ints, Ints]:
-    """Return keys and one row for each walk cache: where it starts, and its entries.
-
-    Raises
-    ------
-    ParameterError
-        If a cache is without end: that is for the plain form only.
-    """
+def _walk_rows(caches: WalkCaches) -> tuple[int, Ints]:
     sizes = [caches.prefixes(level) for level in range(2, 6)]
     sizes += [caches.prefixes(level, nested=True) for level in range(2, 6)]
     sizes += [caches.entries if caches.kind == "entry" else 0, caches.nested_tlb]
@@ -92,30 +136,27 @@ def walk_arrays(caches: WalkCaches) -> tuple[Ints, Ints]:
             raise ParameterError("WalkCaches", "entries", "finite, to be compiled", None)
         rows.append([first, size])
         first += size
-    return np.full(first, EMPTY, np.int64), np.array(rows, np.int64)
+    return first, np.array(rows, np.int64)
 
 
-def walker_facts(
-    caches: WalkCaches, levels: int, nested_levels: int, pte_caches: PteCaches
-) -> Ints:
-    """Return what the walk stage has to know of its hardware, in the order of the columns."""
+def _line_rows(caches: PteCaches) -> tuple[int, Ints]:
+    rows: list[list[int]] = []
+    first = 0
+    for one in caches.levels:
+        rows.append([first, one.lines // one.ways, one.ways, one.cycles])
+        first += one.lines
+    return first, np.array(rows, np.int64).reshape(-1, 4)
+
+
+def _facts(caches: WalkCaches, levels: int, nested_levels: int, pte_caches: PteCaches) -> Ints:
     kind = {"none": NO_KIND, "prefix": PREFIX_KIND, "entry": ENTRY_KIND}[caches.kind]
     facts: list[int] = [levels, nested_levels, kind, caches.combined == "host"]
     facts += [caches.caches_nested, caches.nested_tlb_data, pte_caches.memory_cycles]
     return np.array(facts, np.int64)
 
 
-def pte_arrays(caches: PteCaches) -> tuple[Ints, Ints]:
-    """Return keys and one row for each data cache."""
-    rows: list[list[int]] = []
-    first = 0
-    for one in caches.levels:
-        rows.append([first, one.lines // one.ways, one.ways, one.cycles])
-        first += one.lines
-    return np.full(first, EMPTY, np.int64), np.array(rows, np.int64).reshape(-1, 4)
-
-
-def region_rows(mapping: Mapping, geometry: TlbGeometry) -> Ints:
+@lru_cache(_REMEMBERED)
+def region_rows(mapping: Mapping, geometry: TlbGeometry) -> tuple[tuple[int, ...], ...]:
     """Return a mapping as rows without gaps, in the order of the columns.
 
     Raises
@@ -124,10 +165,10 @@ def region_rows(mapping: Mapping, geometry: TlbGeometry) -> Ints:
         If the TLB holds no pages of a size that occurs.
     """
     edges = {0, *(edge for one in mapping.regions for edge in (one.start, one.end))}
-    rows: list[Any] = []
+    rows = []
     for edge in sorted(edges):
         one = mapping.at(edge)
         host = -1 if one.host is None else int(one.host)
         kept = geometry.entry_size(one.entry)
-        rows.append([edge >> PAGE_SHIFT, one.guest, host, kept, one.is_global])
-    return np.array(rows, np.int64)
+        rows.append((edge >> PAGE_SHIFT, int(one.guest), host, int(kept), int(one.is_global)))
+    return tuple(rows)

@@ -1,6 +1,6 @@
 """The compiled translation hardware as an object: it keeps the arrays and counts what happens."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,14 @@ from virtperf.mechanism.memory.pte_caches import NO_PTE_CACHES, PteCaches
 from virtperf.mmu import layout
 from virtperf.mmu.filtering import filter_accesses
 from virtperf.mmu.forgetting import ANYWHERE, finish_flushes, flush_tlb, flush_walks
-from virtperf.mmu.frames import move
+from virtperf.mmu.frames import empty_frames, move
 from virtperf.mmu.names import Names, frames_per_root
 from virtperf.mmu.schedule import CHUNK, NO_FLUSH, Schedule
-from virtperf.mmu.sets import EMPTY
+from virtperf.mmu.sets import EMPTY, empty
 from virtperf.mmu.walking import walk_misses
 
 _FEW_FRAMES = 64
 _TOGETHER = 1 << 10  # look-ups that go through the levels side by side
-_NO_TRACE = np.zeros(0, np.uint8)
-_NO_CYCLES = np.zeros(0, np.int64)
 _NO_FLUSH = np.array([NO_FLUSH], np.int64)
 _NONE_DOOMED = tuple(np.zeros((0, 1), np.bool_) for _ in range(4))
 
@@ -82,20 +80,17 @@ class Trace:
     cycles: Any
 
 
-@dataclass
 class _Walks:
     """State of the walk stage."""
 
-    facts: Any
-    keys: Any
-    rows: Any
-    lines: Any
-    caches: Any
-    frames: Any = field(default_factory=lambda: np.full((_FEW_FRAMES, 2), EMPTY, np.int64))
-    used: Any = field(default_factory=lambda: np.zeros(2, np.int64))
-    counts: Any = field(default_factory=lambda: np.zeros((2, 6), np.int64))
-    starts: Any = field(default_factory=lambda: np.zeros((2, 6, 6), np.int64))
-    cycles: Any = field(default_factory=lambda: np.zeros(1, np.int64))
+    def __init__(self, known: layout.Layout) -> None:
+        self.facts, self.rows, self.caches = known.facts, known.walk_rows, known.line_rows
+        self.keys, self.lines = empty(known.walk_entries), empty(known.lines)
+        self.frames = empty_frames(_FEW_FRAMES)
+        self.used = np.zeros(2, np.int64)
+        self.counts = np.zeros((2, 6), np.int64)
+        self.starts = np.zeros((2, 6, 6), np.int64)
+        self.cycles = np.zeros(1, np.int64)
 
     def reads(self) -> Any:
         """Return table reads by dimension and level; level 0 is what a page-walk cache gave."""
@@ -144,9 +139,9 @@ class Mmu:
         address_bits(nested_levels)
         self.tlb = tlb
         self._names = Names(tlb)
-        self._keys, self._shape, self._route = layout.tlb_arrays(tlb)
-        facts = layout.walker_facts(caches, levels, nested_levels, pte_caches)
-        self._walks = _Walks(facts, *layout.walk_arrays(caches), *layout.pte_arrays(pte_caches))
+        known = layout.layout_of(tlb, caches, levels, nested_levels, pte_caches)
+        self._keys, self._shape, self._route = empty(known.entries), known.shape, known.route
+        self._walks = _Walks(known)
         self._hits = np.zeros(len(tlb.levels) + 1, np.int64)
         self._evictions = np.zeros(len(self._shape), np.int64)
         self._misses = np.empty(CHUNK, np.int64)
@@ -175,7 +170,7 @@ class Mmu:
             processor, and none behind.
         """
         words = np.ascontiguousarray(words, np.uint64).view(np.int64)
-        traced = _trace(len(words) if trace else 0)
+        traced = _trace(len(words)) if trace else _UNTRACED
         if isinstance(who, Context):
             begins = np.array([0, len(words)])
             contexts = np.array([self._names.of(who)])
@@ -240,7 +235,7 @@ class Mmu:
         self._walks.used = frames_per_root(names, self._walks.used)
         tlb_doomed, *rest = doomed
         plan = (begins, contexts, flushes, names.contexts, names.regions)
-        flushed, stopped = -1, np.full(1, -1)
+        flushed, stopped = -1, np.array([-1])
         step: Any = filter_accesses
         start = 0
         while start < len(words):
@@ -255,7 +250,8 @@ class Mmu:
         walks, at = self._walks, int(stopped[0])
         begun = len(contexts) if at < 0 else int(np.searchsorted(begins, at, "right"))
         tags, pairs, roots = rest
-        finish_flushes(flushed, flushes[:begun], tags, pairs, roots, walks.keys, walks.rows)
+        if len(tags):
+            finish_flushes(flushed, flushes[:begun], tags, pairs, roots, walks.keys, walks.rows)
         if at >= 0:
             address = hex(int(words[at]) & ((1 << 64) - 1))
             rule = f"canonical in {self._bits} bits"
@@ -275,7 +271,7 @@ class Mmu:
                 traced.guest, traced.host, traced.cycles,
             )  # fmt: skip
             if done < missed:
-                larger = np.full((4 * len(walks.frames), 2), EMPTY, np.int64)
+                larger = empty_frames(4 * len(walks.frames))
                 move(walks.frames, larger)
                 walks.frames = larger
         return flushed
@@ -283,7 +279,8 @@ class Mmu:
 
 def _trace(length: int) -> Trace:
     """Return a trace to be filled in; accesses that hit have no reads."""
-    if not length:
-        return Trace(level=_NO_TRACE, guest=_NO_TRACE, host=_NO_TRACE, cycles=_NO_CYCLES)
     level, guest, host = (np.zeros(length, np.uint8) for _ in range(3))
     return Trace(level=level, guest=guest, host=host, cycles=np.zeros(length, np.int64))
+
+
+_UNTRACED = _trace(0)

@@ -14,6 +14,7 @@ from virtperf.mechanism.memory.pages import PAGE_SHIFT
 from virtperf.mmu.layout import MOST_NAMES, Ints, region_rows
 
 Bools = NDArray[np.bool_]
+_NO_ROWS = np.zeros((0, 10), np.int64)
 
 
 class Names:
@@ -33,21 +34,22 @@ class Names:
         self.roots: dict[int, int] = {}
         self._contexts: dict[Context, int] = {}
         self._rows: list[list[int]] = []
-        self._regions: list[Any] = []
-        self.contexts = self.regions = np.zeros((0, 10), np.int64)
+        self._regions: list[tuple[int, ...]] = []
+        self.contexts = self.regions = _NO_ROWS
 
     def of(self, context: Context) -> int:
         """Return the row of a context, adding it if it is new."""
-        if context in self._contexts:
-            return self._contexts[context]
+        known = self._contexts.get(context)
+        if known is not None:
+            return known
         mapping, tag = context.mapping, context.tag
         rows = region_rows(mapping, self._geometry)
         first = len(self._regions)
-        self._regions += list(rows)
+        self._regions += rows
         self._rows.append(
             [
                 _number(self.tags, tag),
-                _number(self.tags, tag._replace(pcid=None)),
+                _number(self.tags, Tag(tag.vpid, None, tag.root)),
                 _number(self.pairs, (tag, context.space)),
                 _number(self.spaces, context.space),
                 -1 if tag.root is None else _number(self.roots, tag.root),

@@ -1,7 +1,7 @@
-"""The first level, and what of a stream is looked up there: the first access of each run to a page.
+"""Where a stream comes to another page: only there are the TLBs asked.
 
-The others find its entry where it was: in the first level, which holds all page sizes that occur,
-and in front, where there is an order.
+The accesses behind find the page's entry where it was: in the first level, which holds all page
+sizes that occur, and in front, where there is an order.
 """
 
 from typing import Any
@@ -11,120 +11,106 @@ import numpy as np
 from virtperf.mmu.bits import lowest
 from virtperf.mmu.compiling import compiled, inlined
 from virtperf.mmu.layout import ENTRY_PAGE, REGIONS, REGIONS_END
+from virtperf.mmu.one_by_one import LANES
 from virtperf.mmu.regions import first_key, region_of
-from virtperf.mmu.sifting import ask, ask_level, ask_usual, usual_facts, usual_ways
-from virtperf.mmu.vectors import LANES, MANY, one_page, page_changes
+from virtperf.mmu.vectors import fetch, one_page, page_changes
 
-_ONE, _LANES, _MANY = np.uint64(1), np.uint64(LANES), np.uint64(MANY)
+_ONE, _LANES = np.uint64(1), np.uint64(LANES)
+_AHEAD = np.uint64(2048)
+"""How far ahead words are fetched: 16 KB. By itself a processor goes no further than a page."""
+
+
+@compiled
+def look_ups(
+    words: Any, start: int, stop: int, bits: int, context: Any, regions: Any, places: Any,
+    first: int, wanted: Any, stopped: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Put down where something is looked up, in `places` from `first` on, and its keys anew.
+
+    Return how many, and how far that came: it ends before `wanted` is full. An address that is not
+    canonical ends it too.
+    """
+    low, high = context[REGIONS], context[REGIONS_END]
+    code = regions[low, ENTRY_PAGE] if high - low == 1 else 0
+    pages = -1 << (12 + 9 * code)
+    made, behind = run_starts(words, start, stop, pages, places, first, len(wanted))
+    count = put_keys(words, places, first, made, bits, context, regions, wanted)
+    if count < made:
+        stopped[0] = behind = places[first + count]
+    return count, behind
+
+
+@compiled
+def run_starts(
+    words: Any, start: int, stop: int, pages: int, places: Any, first: int, most: int
+) -> Any:
+    """Put down, in `places` from `first` on, where runs of one page start: at most `most`.
+
+    Return how many, and how far that came. Pages differ in a bit of `pages`. The access at `start`
+    starts a run whatever the one before it was.
+    """
+    at, end, place = np.uint64(start), np.uint64(stop), np.uint64(first)
+    last = place + np.uint64(most - LANES)
+    places[place] = at
+    at, place = at + _ONE, place + _ONE
+    while at + _LANES <= end and place <= last:
+        fetch(words, at + _AHEAD)
+        if not one_page(words, at, words[at - _ONE], pages):
+            place = _put_places(at, page_changes(words, at, pages), places, place)
+        at += _LANES
+    if place <= last:
+        while at < end:  # what starts no run is written over
+            places[place] = at
+            place += np.uint64((words[at] ^ words[at - _ONE]) & pages != 0)
+            at += _ONE
+    return np.int64(place) - first, np.int64(at)
+
+
+@inlined
+def _put_places(at: Any, changed: Any, places: Any, place: Any) -> Any:
+    """Put down the places of bits, from `place` on; return the place behind."""
+    if changed == -1:
+        for lane in range(_LANES):
+            places[place + lane] = at + lane
+        return place + _LANES
+    while changed != 0:
+        places[place] = at + lowest(changed)
+        place += _ONE
+        changed &= changed - 1
+    return place
+
+
+@compiled
+def put_keys(
+    words: Any, places: Any, first: int, count: int, bits: int, context: Any, regions: Any,
+    wanted: Any,
+) -> Any:  # fmt: skip
+    """Put down which keys accesses look for; return how many come before a foreign address."""
+    low, high, small = context[REGIONS], context[REGIONS_END], (1 << (bits - 12)) - 1
+    begin, strange, code = np.uint64(first), False, regions[low, ENTRY_PAGE]
+    base, shift, mask = first_key(context, regions[low]), 12 + 9 * code, small >> (9 * code)
+    for at in range(np.uint64(count)):
+        word = words[places[begin + at]]
+        strange |= foreign(word, bits)
+        if high - low > 1:
+            wanted[at] = key_of((word >> 12) & small, context, regions, low, high)
+        else:
+            wanted[at] = base | ((word >> shift) & mask) << 2
+    if strange:
+        for at in range(np.uint64(count)):
+            if foreign(words[places[begin + at]], bits):
+                return np.int64(at)
+    return count
+
+
+@inlined
+def key_of(page: int, context: Any, regions: Any, low: int, high: int) -> int:
+    """Return the key of a page where there are several regions."""
+    region = regions[region_of(regions, low, high, page)]
+    return first_key(context, region) | (page >> (9 * region[ENTRY_PAGE])) << 2
 
 
 @inlined
 def foreign(word: int, bits: int) -> Any:
     """Return whether an address is not canonical: the bits above do not copy the topmost one."""
     return np.uint64(word + (1 << (bits - 1))) >= np.uint64(1 << bits)
-
-
-@inlined
-def skip_run(words: Any, at: Any, end: Any, pages: int) -> Any:
-    """Return a place up to which all is of the page of the access before `at`."""
-    like = words[at - _ONE]
-    while at + _MANY <= end and one_page(words, at, like, pages):
-        at += _MANY
-    return at
-
-
-@compiled
-def first_level(
-    words: Any, start: int, stop: int, bits: int, context: Any, regions: Any, misses: Any,
-    missed: int, wanted: Any, stopped: Any, keys: Any, shape: Any, route: Any, evictions: Any,
-) -> tuple[int, int]:  # fmt: skip
-    """Send accesses through the first level; put down misses behind `missed`, their keys anew.
-
-    Return how many, and how far that came: it ends before `wanted` is full. An address that is not
-    canonical ends it too. Where all depends on a constant there is code of its own for each.
-    """
-    only = context[REGIONS]
-    code = regions[only, ENTRY_PAGE]
-    if context[REGIONS_END] - only > 1 or route[0, code, 0] > 1:
-        return _first_level(
-            words, start, stop, bits, context, regions, misses, missed, wanted, stopped,
-            keys, shape, route, evictions, True, 0,
-        )  # fmt: skip
-    usual = usual_ways(shape, route[0, code, 1])
-    if usual == 4:
-        return _first_level(
-            words, start, stop, bits, context, regions, misses, missed, wanted, stopped,
-            keys, shape, route, evictions, False, 4,
-        )  # fmt: skip
-    if usual == 8:
-        return _first_level(
-            words, start, stop, bits, context, regions, misses, missed, wanted, stopped,
-            keys, shape, route, evictions, False, 8,
-        )  # fmt: skip
-    if usual == 12:
-        return _first_level(
-            words, start, stop, bits, context, regions, misses, missed, wanted, stopped,
-            keys, shape, route, evictions, False, 12,
-        )  # fmt: skip
-    return _first_level(
-        words, start, stop, bits, context, regions, misses, missed, wanted, stopped,
-        keys, shape, route, evictions, False, 0,
-    )  # fmt: skip
-
-
-@inlined
-def _first_level(
-    words: Any, start: int, stop: int, bits: int, context: Any, regions: Any, misses: Any,
-    missed: int, wanted: Any, stopped: Any, keys: Any, shape: Any, route: Any, evictions: Any,
-    several: bool, usual: int,
-) -> Any:  # fmt: skip
-    low, high = context[REGIONS], context[REGIONS_END]
-    base, code = first_key(context, regions[low]), regions[low, ENTRY_PAGE]
-    facts = usual_facts(shape, route[0, code, 1])
-    one, small = route[0, code, 1], (1 << (bits - 12)) - 1
-    shift, mask = 12 + 9 * code, small >> (9 * code)
-    pages = -1 << (12 if several else shift)
-    first, room = np.uint64(missed), np.uint64(len(wanted) - LANES)
-    at, end, step = np.uint64(start), np.uint64(stop), _ONE
-    changed: Any = 1
-    count, filled = np.uint64(0), 0
-    while True:
-        while changed != 0:
-            place = at + lowest(changed)
-            word = words[place]
-            if foreign(word, bits):
-                stopped[0] = place
-                at = end = place
-                step = np.uint64(0)
-                break
-            if several:
-                page = (word >> 12) & small
-                region = region_of(regions, low, high, page)
-                base, code = first_key(context, regions[region]), regions[region, ENTRY_PAGE]
-                page >>= 9 * code
-                key = base | (page << 2)
-                found = ask_level(0, page, key, keys, shape, route, evictions)
-            else:
-                page = (word >> shift) & mask
-                key = base | (page << 2)
-                if usual:
-                    found = ask_usual(facts, page, key, usual, keys)
-                else:
-                    found = ask(one, page, key, keys, shape)
-                filled += found >> 1
-            wanted[count] = key
-            misses[first + count] = place
-            count += np.uint64(found & 1)
-            changed &= changed - 1
-        at += step
-        if at >= end or count > room:
-            break
-        if at + _LANES > end:
-            changed, step = np.int64((words[at] ^ words[at - _ONE]) & pages != 0), _ONE
-            continue
-        changed, step = page_changes(words, at, pages), _LANES
-        if changed == 0:
-            at, step = skip_run(words, at + _LANES, end, pages), np.uint64(0)
-    if not several:
-        evictions[one] += np.int64(count) - filled
-    return np.int64(count), np.int64(at)

@@ -9,6 +9,7 @@ Positions are unsigned, because numba looks whether a signed one counts from the
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from virtperf.mmu.compiling import inlined
 from virtperf.mmu.vectors import put_first
@@ -20,6 +21,13 @@ HIT, EVICTED, FILLED = 0, 1, 3
 The lowest bit is a miss, and the next one a miss that has replaced nothing.
 """
 _SMALL = 8  # ways up to which one pass that moves what it looks at is quicker than two
+
+
+def empty(entries: int) -> NDArray[np.int64]:
+    """Return sets of so many entries in all, with nothing in them."""
+    made = np.empty(entries, np.int64)
+    made.fill(EMPTY)  # quicker than np.full, where they are few
+    return made
 
 
 @inlined

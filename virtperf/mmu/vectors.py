@@ -1,7 +1,8 @@
 """Several neighbouring words as one, for which numba has no words but the compiler has.
 
 It makes of them what the processor has: of four words one instruction with AVX2, two with SSE2.
-What is called `ways` here is a constant and a multiple of four. No index is checked.
+What is called `ways` here is a constant and a multiple of four. No index is checked; the build that
+checks them takes `virtperf.mmu.one_by_one` instead, which also says what each function does.
 """
 
 from typing import Any
@@ -11,9 +12,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES, MANY = 8, 32
-"""Words that `page_changes` and that `one_page` look at."""
-_FOUR = 4
+from virtperf import builds
+from virtperf.mmu import one_by_one
+from virtperf.mmu.one_by_one import LANES
+
+_FOUR, _LINE = 4, 8
 _WORD = ir.IntType(64)
 _WORDS = ir.VectorType(_WORD, _FOUR)
 _ZEROS = ir.Constant(_WORDS, [0] * _FOUR)
@@ -41,7 +44,7 @@ def _one_page(typing: Any, words: Any, at: Any, like: Any, pages: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         array, at, like, pages = args
         wanted, mixed = _everywhere(builder, like), _ZEROS
-        for lane in range(0, MANY, _FOUR):
+        for lane in range(0, LANES, _FOUR):
             here = _load(builder, _place(context, builder, sig, array, at, lane))
             mixed = builder.or_(mixed, builder.xor(here, wanted))
         mixed = builder.and_(mixed, _everywhere(builder, pages))
@@ -49,6 +52,23 @@ def _one_page(typing: Any, words: Any, at: Any, like: Any, pages: Any) -> Any:
         return builder.icmp_unsigned("==", _bits(builder, differs, 0), _number(0))
 
     return types.boolean(words, types.uint64, types.int64, types.int64), generate
+
+
+@intrinsic
+def _fetch(typing: Any, words: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array, at = args
+        whole, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        data = context.make_array(sig.args[0])(context, builder, array).data
+        for lane in range(0, LANES, _LINE):
+            place = builder.gep(data, [builder.add(at, _number(lane))])
+            how = [ir.Constant(whole, number) for number in (0, 2, 1)]  # to read; into L2; data
+            builder.call(fetch, [builder.bitcast(place, byte), *how])
+        return context.get_dummy_value()
+
+    return types.void(words, types.uint64), generate
 
 
 @intrinsic(prefer_literal=True)
@@ -117,9 +137,7 @@ def _bits(builder: Any, answers: Any, lane: int) -> Any:
     return builder.shl(bits, _number(lane))
 
 
-one_page: Any = _one_page
-"""Return whether none of the words from `at` on differs from another one in a bit of `pages`."""
-page_changes: Any = _page_changes
-"""Return, as bits, which words from `at` on differ from the one before in a bit of `pages`."""
-put_first: Any = _put_first
-"""Put a key in front of a set, moving all before its old place, or all; return if it was there."""
+one_page: Any = one_by_one.one_page if builds.CHECKED else _one_page
+page_changes: Any = one_by_one.page_changes if builds.CHECKED else _page_changes
+put_first: Any = one_by_one.put_first if builds.CHECKED else _put_first
+fetch: Any = one_by_one.fetch if builds.CHECKED else _fetch
