@@ -49,6 +49,7 @@ def test_a_row_has_the_columns_and_the_names_of_the_published_counts(traces):
     [
         (["--level", "1x16"], "FA16_LRU"),
         (["--level", "16x4", "--policy", "fifo"], "16x4_FIFO"),
+        (["--level", "128x12", "--policy", "plru"], "128x12_PLRU(1536)"),
         (["--level", "128x12", "--flush-every", 100000], "128x12_LRU(1536)_flush_every_100000"),
         (["--level", "fa64", "--level", "128x12"], "L1:FA64+L2:128x12_LRU"),
         (["--cpu", "nehalem"], "nehalem"),

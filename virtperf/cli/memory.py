@@ -31,6 +31,7 @@ class Replacement(StrEnum):
 
     lru = "lru"
     fifo = "fifo"
+    plru = "plru"
 
 
 class Switch(StrEnum):
