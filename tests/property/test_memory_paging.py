@@ -31,10 +31,14 @@ TECHNIQUES = {
     "shadow, out of sync": lambda pmap: ShadowPaging(pmap, out_of_sync=None, prefetch=8),
     "shadow, one out of sync": lambda pmap: ShadowPaging(pmap, out_of_sync=1, bypass="in-sync"),
     "shadow, no room": lambda pmap: ShadowPaging(pmap, max_tables=25, out_of_sync=2),
+    "shadow, freed tables watched": lambda pmap: ShadowPaging(
+        pmap, watches_freed=True, flood_writes=None
+    ),
     "nested": NestedPaging,
     "nested, fault-around": lambda pmap: NestedPaging(pmap, fault_around=4),
     "nested, no A/D": lambda pmap: NestedPaging(pmap, accessed_dirty=False),
     "direct": DirectPaging,
+    "direct, tables kept": lambda pmap: DirectPaging(pmap, pins="kept"),
     "direct, trapped": lambda pmap: DirectPaging(pmap, updates="trapped"),
 }
 VIRTUAL = sorted(TECHNIQUES.keys() - {"native"})

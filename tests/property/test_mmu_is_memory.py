@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from virtperf.mechanism.memory import (
@@ -19,6 +19,7 @@ from virtperf.mechanism.memory import (
     WalkCaches,
 )
 from virtperf.mechanism.memory import flushes as rules
+from virtperf.mechanism.memory.pseudo_lru import tree_fits
 from virtperf.mmu.machine import Mmu
 from virtperf.mmu.schedule import Schedule
 
@@ -32,7 +33,8 @@ def structures(draw, pages):
     index = draw(st.sampled_from(["linear", "linear", "xor"]))
     sets = draw(st.sampled_from([1, 2, 4] if index == "xor" else [1, 2, 3, 4, 5]))
     ways = draw(st.integers(1, 4))
-    policy = draw(st.sampled_from(["lru", "lru", "fifo"]))
+    fits = ["plru", "plru"] if tree_fits(ways) else []
+    policy = draw(st.sampled_from(["lru", "lru", "fifo", *fits]))
     return TlbStructure(entries=sets * ways, ways=ways, pages=pages, index=index, policy=policy)
 
 
@@ -230,14 +232,15 @@ def test_one_schedule_is_its_segments_one_by_one(data):
 
 
 @given(
-    ways=st.sampled_from([3, 4, 8, 9, 12, 16]),
+    ways=st.sampled_from([3, 4, 8, 9, 12, 16, 24]),
     sets=st.integers(1, 3),
-    policy=st.sampled_from(["lru", "fifo"]),
+    policy=st.sampled_from(["lru", "fifo", "plru"]),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=100)
 def test_a_set_of_any_number_of_ways_is_the_obvious_one(ways, sets, policy, seed):
     """Some numbers of ways have code of their own."""
+    assume(policy != "plru" or tree_fits(ways))
     one = TlbStructure(entries=sets * ways, ways=ways, pages=(PageSize.K4,), policy=policy)
     geometry = TlbGeometry(levels=((one,), (one,)))
     pages = np.random.default_rng(seed).geometric(1 / (sets * ways), 8 * sets * ways)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from virtperf import catalog
-from virtperf.cli import app
+from virtperf.cli import app, paging
 from virtperf.stream import load_trace, write_trace
 
 runner = CliRunner()
@@ -49,6 +49,7 @@ def test_a_row_has_the_columns_and_the_names_of_the_published_counts(traces):
     [
         (["--level", "1x16"], "FA16_LRU"),
         (["--level", "16x4", "--policy", "fifo"], "16x4_FIFO"),
+        (["--level", "128x12", "--policy", "plru"], "128x12_PLRU(1536)"),
         (["--level", "128x12", "--flush-every", 100000], "128x12_LRU(1536)_flush_every_100000"),
         (["--level", "fa64", "--level", "128x12"], "L1:FA64+L2:128x12_LRU"),
         (["--cpu", "nehalem"], "nehalem"),
@@ -175,6 +176,27 @@ def test_a_walk_of_no_such_tree_is_refused():
     assert done.exit_code == 1
     assert "levels must be 4 or 5, got 3" in done.stderr
     assert "left out without host" in virtperf("walk", "--tables-on", "4K").stderr
+
+
+def test_long_work_tells_how_far_it_is(monkeypatch):
+    """Each piece is announced before it runs, and the pieces are put together again."""
+    told = []
+    now = lambda: len(told)  # noqa: E731
+    for name, fake in {
+        "walks": lambda part: {"4K": now()},
+        "by_footprint": lambda part, ways, share: dict.fromkeys(ways, now()),
+        "by_switch_rate": lambda part, ways, share: {(way, True): now() for way in ways},
+    }.items():
+        monkeypatch.setattr(paging.memory_data, name, fake)
+    monkeypatch.setattr(paging.paging_data, "faults", lambda names: dict.fromkeys(names, now()))
+    study = paging.study("nehalem", 0.5, lambda *progress: told.append(progress))
+    done, totals, labels = zip(*told, strict=True)
+    assert done == tuple(range(len(told))) and set(totals) == {len(told)}
+    assert len(set(labels)) == len(labels)
+    ran = [study.walks, study.footprints, study.switches, study.faults]
+    assert [one for piece in ran for one in piece.values()] == list(range(1, len(told)))
+    assert tuple(study.footprints) == paging.memory_data.WAYS
+    assert tuple(study.faults) == tuple(paging.paging_data.DRAWN)
 
 
 @pytest.mark.slow

@@ -23,6 +23,8 @@ from virtperf.mechanism.memory.steps import references, walk_steps
 from virtperf.mechanism.memory.tlb_emulation import TlbEmulation
 from virtperf.plot import memory_data, paging_data
 from virtperf.plot.memory import bytes_in_words, named
+from virtperf.validation.given import Given
+from virtperf.validation.paging_runs import forked_2003, forked_in_shadow
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "docs" / "memory.md"
@@ -160,6 +162,23 @@ def test_a_first_touch_leaves_the_guest_as_often_as_the_page_says(name):
 def test_every_row_of_first_touches_is_tested():
     _, *rows = table("technique", "true fault")
     assert [row[0] for row in rows] == list(TOUCHING)
+
+
+def test_the_steps_of_a_fork_add_up_to_what_the_model_counts():
+    inputs = Given(("images.lat-proc-2003",), {})
+    done = forked_in_shadow(inputs)
+    rows = [[int(one) for one in row[1:]] for row in table("step", "fault")[1:]]
+    reasons = ("page-fault", "pte-write", "hidden-fault", "invlpg", "cr3-load")
+    counts = [
+        sum(times for (name, why), times in done.items() if why == reason and name != "reflect")
+        for reason in reasons
+    ]
+    assert [sum(column) for column in zip(*rows, strict=True)] == counts
+    assert f"That is {sum(counts)} exits" in WORDS
+    xen = forked_2003(inputs, "fork")
+    requests = xen.hypercall_updates + xen.hypercall_operations
+    assert f"{xen.hypercalls} hypercalls with {requests} requests" in WORDS
+    assert f"{xen.hypercall_updates} of them updates, and {xen.true_faults} bounced" in WORDS
 
 
 def test_table_memory_of_the_page_is_what_the_model_says():

@@ -1,5 +1,7 @@
 """Demand paging, two levels of it, ballooning, fork: small cases, every event by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from virtperf import catalog
@@ -226,6 +228,66 @@ def test_a_ported_guest_asks_for_each_entry_unless_the_table_is_not_pinned_yet()
     assert calls["load"].pinned_tables == calls["first"].pinned_tables == 3
 
 
+def forked_twice(vm, image=IMAGE, frames=512, **habits):
+    """Return what the second fork of a process does; the first finds pages nobody shares."""
+    vm.pmap.populate(0, frames)
+    process = Process(Guest(vm, FramePool(frames), **habits), image)
+    process.fork_and_wait()
+    return process.fork_and_wait()
+
+
+def test_a_kernel_that_does_not_look_protects_what_is_protected():
+    looks, does_not = (
+        forked_twice(ShadowPaging(PMap(512), flood_writes=None), rewrites=rewrites)
+        for rewrites in (False, True)
+    )
+    assert does_not.pte_writes - looks.pte_writes == 6 - 4  # of 6 writable, 4 were written
+    assert does_not.trapped_writes - looks.trapped_writes == 6 - 4
+    assert does_not.true_faults == looks.true_faults
+
+
+def test_exit_flushes_after_each_area_and_once_more():
+    once, each = (
+        forked_twice(NestedPaging(PMap(512)), flushes_areas=flushes) for flushes in (False, True)
+    )
+    assert each.address_space_loads - once.address_space_loads == 2 * IMAGE.regions + 1
+
+
+def test_the_kernels_pages_are_filled_into_each_shadow_and_no_entry_is_written_for_them():
+    image = replace(IMAGE, kernel_pages=20)
+    without, with_them = (
+        forked_twice(ShadowPaging(PMap(512), flood_writes=None), one) for one in (IMAGE, image)
+    )
+    assert with_them.hidden_missing - without.hidden_missing == 20
+    assert with_them.pte_writes == without.pte_writes
+    assert with_them.trapped_writes == without.trapped_writes
+    assert with_them.true_faults == without.true_faults
+    assert forked_twice(NestedPaging(PMap(512)), image).violations == 0
+
+
+def test_tables_that_are_watched_on_trap_the_building_of_the_next_process():
+    dropped, watched = (
+        forked_twice(ShadowPaging(PMap(512), flood_writes=None, watches_freed=watches))
+        for watches in (False, True)
+    )
+    assert watched.trapped_writes - dropped.trapped_writes == 16 + 2  # entries, tables hooked in
+    assert watched.hidden_faults == dropped.hidden_faults
+    assert watched.pte_writes == dropped.pte_writes
+
+
+def test_tables_that_are_kept_pinned_are_not_pinned_again():
+    calls = {}
+    for pins in ("first", "kept"):
+        queue = MulticallQueue(max_calls=2048, argument_bytes=1 << 15)
+        calls[pins] = forked_twice(DirectPaging(PMap(512), pins=pins, queue=queue))
+    assert calls["kept"].pinned_tables == 0 and calls["first"].pinned_tables == 3
+    assert calls["kept"].hypercall_updates == calls["first"].hypercall_updates
+    # Two requests to pin and two to unpin each of 3 tables. The root's last two go alone.
+    assert calls["first"].hypercall_operations - calls["kept"].hypercall_operations == 3 * 2 * 2
+    # Each of the 2 tables that are hooked in has the queue flushed, and the rest goes later.
+    assert calls["kept"].hypercalls == calls["first"].hypercalls - 1 + 2
+
+
 def test_the_shipped_image_and_what_lmbench_maps():
     given = catalog.image("lat-proc-2003")
     assert FileMapping.of(given) == FileMapping(pages=2048, stride=4, touches=52)
@@ -263,7 +325,7 @@ def test_a_mapping_takes_a_fault_and_an_update_per_touch_and_a_batch_at_its_end(
             r"direct\.guest must be ported: its own tables hold machine frames, .* 'unmodified'",
         ),
         (lambda: DirectPaging(PMap(64, resident=9)), r"direct\.pmap must be without a limit"),
-        (lambda: DirectPaging(PMap(64), pins="late"), r"direct\.pins must be load or first"),
+        (lambda: DirectPaging(PMap(64), pins="late"), r"direct\.pins must be load, first or kept"),
         (lambda: ShadowPaging(PMap(64), max_tables=24), r"shadow\.max_tables must be at least 25"),
         (lambda: ShadowPaging(PMap(64), prefetch=3), r"shadow\.prefetch must be a power of two"),
         (lambda: ShadowPaging(PMap(64), out_of_sync=-1), r"shadow\.out_of_sync must be at least 0"),

@@ -47,7 +47,8 @@ def refused(made, says):
         (lambda: TlbStructure(entries=4, ways=4, pages=()), "pages must be one or more"),
         (lambda: TlbStructure(entries=6, ways=2, index="xor"), "index must be linear unless"),
         (lambda: TlbStructure(entries=6, ways=2, index="odd"), "index must be linear or xor"),
-        (lambda: TlbStructure(entries=6, ways=2, policy="plru"), "policy must be lru or fifo"),
+        (lambda: TlbStructure(entries=6, ways=2, policy="nru"), "policy must be lru, fifo or plru"),
+        (lambda: TlbStructure(entries=10, ways=5, policy="plru"), "policy must be lru or fifo unl"),
         (lambda: structure("16*4"), r"SETSxWAYS such as 16x4.*got '16\*4'"),
         (lambda: structure("0x4"), "SETSxWAYS"),
         (lambda: structure("16x4:8K"), "one of 4K 2M 1G, got '8K'"),
@@ -219,7 +220,7 @@ def test_a_wrong_file_tells_all_that_is_wrong(tmp_path):
     file.write_text(
         'title = "mine"\nsource = "me"\ncolour = 1\n'
         '[data]\nl1 = [{ pages = ["4K"], entries = 64, ways = 5, checked = "read" },\n'
-        '      { pages = ["8K"], entries = 64, ways = 4, checked = "seen" }]\n'
+        '      { pages = ["8K"], entries = 64, ways = 4, checked = "seen", policy = "plru" }]\n'
         "[walk_caches]\nentries = -1\n"
     )
     with pytest.raises(ScenarioError) as caught:
@@ -231,6 +232,7 @@ def test_a_wrong_file_tells_all_that_is_wrong(tmp_path):
         "data.l1[0].ways must be a divisor of its 64 entries, got 5",
         "data.l1[1].size must be one of 4K 2M 1G, got '8K'",
         "data.l1[1].checked must be one of read",
+        "data.l1[1].policy has no source: replacement is missing",
         "entries must be at least 0, got -1",
         "walk_caches.source is missing",
     ):

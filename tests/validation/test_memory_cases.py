@@ -224,7 +224,7 @@ def accepted(hit):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("policy", ["lru", "fifo"])
+@pytest.mark.parametrize("policy", ["lru", "fifo", "plru"])
 @pytest.mark.parametrize(
     ("written", "pages", "entries"), [("FA64", 128, 64), ("16x4", 256, 64), ("128x12", 4096, 1536)]
 )

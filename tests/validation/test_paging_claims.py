@@ -4,11 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from virtperf.mechanism.memory.process_image import ProcessImage
 from virtperf.validation import published
 from virtperf.validation.given import Given
 from virtperf.validation.nested_claims import NESTED_CLAIMS, Both, compiling
 from virtperf.validation.paging_claims import PAGING_CLAIMS
-from virtperf.validation.paging_runs import exits_of, forked_2003, forked_in_shadow, slower_2003
+from virtperf.validation.paging_runs import (
+    IMAGE,
+    exits_of,
+    forked_2003,
+    forked_in_shadow,
+    slower_2003,
+)
 
 pytestmark = pytest.mark.validation
 
@@ -41,6 +48,23 @@ def test_no_image_within_its_range_makes_a_forkwait_of_2006():
     counts = [exits_of(forked_in_shadow(inputs, bound)) for bound in ("low", "value", "high")]
     assert counts == sorted(counts)
     assert counts[-1] < 840 / 1.5
+    assert f"{counts[0]} to {counts[-1]}" in CLAIMS["adams06.forkwait.exits"].why
+
+
+def test_what_is_not_known_of_a_forkwait_of_2006_adds_up_as_the_page_says():
+    """Watched tables are the model's; two stores per entry, of PAE, are counted here."""
+    inputs = given("adams06.forkwait.exits")
+    known = forked_in_shadow(inputs)
+    watched = forked_in_shadow(inputs, watches_freed=True)
+    more = exits_of(watched) - exits_of(known)
+    image = ProcessImage.of(inputs.image(IMAGE))
+    replaced = image.child_writes + image.parent_writes
+    twice, built_twice = image.pages + replaced, image.pages
+    lacks = CLAIMS["adams06.forkwait.exits"].lacks
+    assert f"{more} exits on top of the {exits_of(known)}" in lacks
+    assert f"{twice} more, and then {built_twice}" in lacks
+    assert f"makes {exits_of(watched) + twice + built_twice}" in lacks
+    assert f"{150 * 3800:,} cycles" in lacks and f"is, {110 * 2400:,}" in lacks
 
 
 def test_neither_wins_at_the_crossover():

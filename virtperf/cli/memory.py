@@ -31,6 +31,7 @@ class Replacement(StrEnum):
 
     lru = "lru"
     fifo = "fifo"
+    plru = "plru"
 
 
 class Switch(StrEnum):
@@ -138,9 +139,13 @@ def memory_(
 ) -> None:
     """Compare the techniques of memory virtualization: walks, cycles, faults, table memory."""
     from virtperf.cli import paging
+    from virtperf.cli.progress import bar
 
-    study = paging.study(cpu, share)
+    with bar() as progress:
+        study = paging.study(cpu, share, progress)
     writable(out)
     typer.echo(paging.show(study))
-    for path in paging.draw(study, out):
+    with bar() as progress:
+        paths = list(paging.draw(study, out, progress))
+    for path in paths:
         typer.echo(f"wrote {path}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from virtperf.plot.paging_data import Slice
 
 TRACE = "sort"
+Progress = Callable[[float, int, str], None]
+"""Told what is done, of how much, and what comes next."""
 _SHOWN = (1 << 20, 16 << 20, 256 << 20, 4 << 30, 64 << 30)
 _TRACED = 20_000_000  # accesses of the trace
 _WIDTH = 100
@@ -38,7 +41,7 @@ class Study:
     tables: Mapping[str, Sequence[tuple[int, int]]]
 
 
-def study(cpu: str, share: float) -> Study:
+def study(cpu: str, share: float, progress: Progress | None = None) -> Study:
     """Run what is shown of a processor.
 
     Raises
@@ -50,14 +53,27 @@ def study(cpu: str, share: float) -> Study:
     """
     part = processor(cpu)
     part.pte_caches(share)  # refused before anything runs
-    return Study(
-        part=part,
-        walks=memory_data.walks(part),
-        footprints=memory_data.by_footprint(part, share=share),
-        switches=memory_data.by_switch_rate(part, share=share),
-        faults=paging_data.faults(),
-        tables=paging_data.tables(),
-    )
+    steps = list(_steps(part, share))
+    found: dict[str, dict[Any, Any]] = {field: {} for field, *_ in steps}
+    for number, (field, label, run) in enumerate(steps):
+        if progress is not None:
+            progress(number, len(steps), label)
+        found[field] |= run()
+    return Study(part=part, **found)
+
+
+def _steps(part: Processor, share: float) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """Yield what is run: the field it is a piece of, what it is called, and how."""
+    yield "walks", "walks", partial(memory_data.walks, part)
+    for way in memory_data.WAYS:
+        cost = partial(memory_data.by_footprint, part, [way], share=share)
+        yield "footprints", f"footprints, {named(way)}", cost
+    for way in memory_data.SWITCHING:
+        turns = partial(memory_data.by_switch_rate, part, ways=[way], share=share)
+        yield "switches", f"switches, {named(way)}", turns
+    for technique in paging_data.DRAWN:
+        yield "faults", f"faults, {technique}", partial(paging_data.faults, [technique])
+    yield "tables", "tables", paging_data.tables
 
 
 def priced() -> list[str]:
@@ -136,7 +152,7 @@ def _tables(one: Study) -> str:
     return table(["guest of", *map(bytes_in_words, sizes)], rows)
 
 
-def draw(one: Study, out: Path) -> Iterator[Path]:
+def draw(one: Study, out: Path, progress: Progress | None = None) -> Iterator[Path]:
     """Write every figure as PNG and SVG into a folder that exists, and yield the paths.
 
     Raises
@@ -146,27 +162,31 @@ def draw(one: Study, out: Path) -> Iterator[Path]:
     """
     from virtperf.plot import save
 
-    for name, axes in _figures(one):
+    figures = _figures(one)
+    for number, (name, figure) in enumerate(figures.items()):
+        if progress is not None:
+            progress(number, len(figures), f"figure {name}")
+        axes = figure()
         for suffix in ("png", "svg"):
             save(axes, out / f"{name}.{suffix}")
             yield out / f"{name}.{suffix}"
 
 
-def _figures(one: Study) -> Iterator[tuple[str, Any]]:
-    """Yield each figure's axes with the name of its file."""
+def _figures(one: Study) -> dict[str, Callable[[], Any]]:
+    """Return how each figure's axes are drawn, by the name of its file."""
     from virtperf import plot
 
-    on = one.part.title
-    marks = memory_data.reaches(one.part)
-    yield (
-        "footprint",
-        plot.footprint_cost(one.footprints, marks=marks, title=f"What translation adds: {on}"),
-    )
-    yield "walks", plot.walk_references(one.walks, title=f"Reads of a walk: {on}")
-    yield "switches", plot.switch_cost(one.switches, title=f"Four processes of 300 pages: {on}")
-    yield "faults", plot.faults_over_time(one.faults, title=FAULTS)
-    yield "tables", plot.table_memory(one.tables, paging_data.bounds(), title=TABLES)
-    yield "miss-ratio", _misses(one.part)
+    on, marks = one.part.title, memory_data.reaches(one.part)
+    adds, turns = f"What translation adds: {on}", f"Four processes of 300 pages: {on}"
+    reads, bounds = f"Reads of a walk: {on}", paging_data.bounds()
+    return {
+        "footprint": partial(plot.footprint_cost, one.footprints, marks=marks, title=adds),
+        "walks": partial(plot.walk_references, one.walks, title=reads),
+        "switches": partial(plot.switch_cost, one.switches, title=turns),
+        "faults": partial(plot.faults_over_time, one.faults, title=FAULTS),
+        "tables": partial(plot.table_memory, one.tables, bounds, title=TABLES),
+        "miss-ratio": partial(_misses, one.part),
+    }
 
 
 FAULTS = "Three processes take turns and grow; D comes when A has ended"

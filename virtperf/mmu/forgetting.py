@@ -13,13 +13,14 @@ from virtperf.mmu.layout import (
     PAGE_BITS,
     PAGES,
     PAIR_SHIFT,
+    POLICY,
     PREFIX_SHIFT,
     PREFIXES,
     SETS,
     TAG_SHIFT,
     WAYS,
 )
-from virtperf.mmu.sets import EMPTY
+from virtperf.mmu.sets import EMPTY, PLRU
 
 _PAGES = (1 << PAGE_BITS) - 1
 ANYWHERE = -1
@@ -42,6 +43,29 @@ def drop_pages(keys: Any, first: int, sets: int, ways: int, doomed: Any, address
             if not (here and doomed[key >> TAG_SHIFT]):
                 keys[kept] = key
                 kept += 1
+
+
+@compiled
+def blank_pages(keys: Any, first: int, entries: int, doomed: Any, address: int) -> None:
+    """Take pages of doomed owners out of trees, where each key has to stay in its place."""
+    for at in range(first, first + entries):
+        key = keys[at]
+        if key == EMPTY:
+            continue
+        here = address == ANYWHERE or address >> (12 + 9 * (key & 3)) == (key >> 2) & _PAGES
+        if here and doomed[key >> TAG_SHIFT]:
+            keys[at] = EMPTY
+
+
+@compiled
+def drop_of(keys: Any, shape: Any, doomed: Any, address: int) -> None:
+    """Take pages of doomed owners out of every TLB structure."""
+    for one in range(len(shape)):
+        first, sets, ways = shape[one, FIRST], shape[one, SETS], shape[one, WAYS]
+        if shape[one, POLICY] == PLRU:
+            blank_pages(keys, first, sets * ways, doomed, address)
+        else:
+            drop_pages(keys, first, sets, ways, doomed, address)
 
 
 @compiled
@@ -101,15 +125,13 @@ def clear(keys: Any, shape: Any, doomed: Any) -> None:
     if doomed.all():
         keys[:] = EMPTY
         return
-    for one in range(len(shape)):
-        drop_pages(keys, shape[one, FIRST], shape[one, SETS], shape[one, WAYS], doomed, ANYWHERE)
+    drop_of(keys, shape, doomed, ANYWHERE)
 
 
 @entry
 def flush_tlb(keys: Any, shape: Any, doomed: Any, address: int) -> None:
     """Take the entries of doomed tags out of every TLB structure, wherever or at one address."""
-    for one in range(len(shape)):
-        drop_pages(keys, shape[one, FIRST], shape[one, SETS], shape[one, WAYS], doomed, address)
+    drop_of(keys, shape, doomed, address)
 
 
 @entry

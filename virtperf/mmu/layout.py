@@ -22,6 +22,7 @@ from virtperf.mechanism.memory.geometry import TlbGeometry, WalkCaches
 from virtperf.mechanism.memory.mapping import Mapping
 from virtperf.mechanism.memory.pages import PAGE_SHIFT, PageSize
 from virtperf.mechanism.memory.pte_caches import PteCaches
+from virtperf.mmu.sets import POLICIES
 
 Ints = NDArray[np.int64]
 
@@ -35,7 +36,7 @@ MOST_NAMES = 1 << 15
 """So many tags, spaces and host roots can be told apart in one simulation."""
 
 # columns of a TLB structure
-FIRST, SETS, WAYS, FOLD, MASK, FIFO = range(6)
+FIRST, SETS, WAYS, FOLD, MASK, POLICY = range(6)
 # columns of a context
 TAG, GLOBAL_TAG, PAIR, SPACE, ROOT, REGIONS, REGIONS_END, OFFSET, TABLES_PAGE, TABLES_AT = range(10)
 # columns of a region
@@ -121,7 +122,7 @@ def _tlb_rows(geometry: TlbGeometry) -> tuple[int, Ints, Ints]:
                 holders[holders[0]] = len(rows)
             power = one.sets & (one.sets - 1) == 0
             mask = one.sets - 1 if power else -1
-            rows.append([first, one.sets, one.ways, one.fold, mask, one.policy == "fifo"])
+            rows.append([first, one.sets, one.ways, one.fold, mask, POLICIES.index(one.policy)])
             first += one.entries
     return first, np.array(rows, np.int64), np.array(route, np.int64)
 

@@ -1,7 +1,8 @@
-"""Recency-ordered sets in a flat array: look up and fill.
+"""Ordered sets in a flat array: look up and fill.
 
-A set is `ways` neighbouring words, the last used first, EMPTY behind what it holds. To put a key in
-front moves all before its old place, or before the end, by one.
+A set is `ways` neighbouring words, the next to be replaced last. Under LRU and FIFO EMPTY is behind
+what it holds, and to put a key in front moves all before its old place, or before the end, by one.
+Under pseudo-LRU EMPTY may be anywhere: see `tree`.
 
 Positions are unsigned, because numba looks whether a signed one counts from the end.
 """
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virtperf.mmu.compiling import inlined
+from virtperf.mmu.compiling import compiled, inlined
+from virtperf.mmu.tree import place_for, use
 from virtperf.mmu.vectors import put_first
 
 EMPTY = -1
@@ -20,6 +22,8 @@ HIT, EVICTED, FILLED = 0, 1, 3
 
 The lowest bit is a miss, and the next one a miss that has replaced nothing.
 """
+POLICIES = ("lru", "fifo", "plru")
+LRU, FIFO, PLRU = range(3)
 _SMALL = 8  # ways up to which one pass that moves what it looks at is quicker than two
 
 
@@ -31,13 +35,15 @@ def empty(entries: int) -> NDArray[np.int64]:
 
 
 @inlined
-def touch(keys: Any, first: int, ways: int, key: int, fifo: int) -> int:
+def touch(keys: Any, first: int, ways: int, key: int, policy: int) -> int:
     """Return whether `key` is in the set that starts at `first`; afterwards it is."""
     start, end, one = np.uint64(first), np.uint64(first + ways), np.uint64(1)
     if keys[start] == key:
         return HIT
-    if ways > _SMALL or fifo:
-        return _in_two_passes(keys, start, end, key, fifo)
+    if policy == PLRU:
+        return _in_a_tree(keys, start, ways, key)
+    if ways > _SMALL or policy == FIFO:
+        return _in_two_passes(keys, start, end, key, policy)
     moving = keys[start]
     keys[start] = key
     for at in range(start + one, end):
@@ -68,13 +74,13 @@ def touch_at_once(keys: Any, first: int, ways: int, key: int) -> Any:
 
 
 @inlined
-def _in_two_passes(keys: Any, start: Any, end: Any, key: int, fifo: int) -> int:
+def _in_two_passes(keys: Any, start: Any, end: Any, key: int, policy: int) -> int:
     """Look first, several keys at a time, for the look has no early end; then move."""
     one = np.uint64(1)
     found = False
     for at in range(start, end):
         found |= keys[at] == key
-    if found and fifo:
+    if found and policy == FIFO:
         return HIT
     at, answer = end - one, HIT
     if found:
@@ -88,4 +94,27 @@ def _in_two_passes(keys: Any, start: Any, end: Any, key: int, fifo: int) -> int:
         keys[at] = keys[at - one]
         at -= one
     keys[start] = key
+    return answer
+
+
+@compiled
+def _in_a_tree(keys: Any, start: Any, ways: int, key: int) -> int:
+    """Do what `touch` does under pseudo-LRU; ways that processors have are a constant each."""
+    if ways == 4:
+        return _in_its_tree(keys, start, 4, key)
+    if ways == 8:
+        return _in_its_tree(keys, start, 8, key)
+    if ways == 12:
+        return _in_its_tree(keys, start, 12, key)
+    return _in_its_tree(keys, start, ways, key)
+
+
+@inlined
+def _in_its_tree(keys: Any, start: Any, ways: int, key: int) -> Any:
+    at, answer = place_for(keys, start, ways, key), HIT
+    before = keys[start + at]
+    if before != key:
+        answer = FILLED if before == EMPTY else EVICTED
+        keys[start + at] = key
+    use(keys, start, ways, at)
     return answer

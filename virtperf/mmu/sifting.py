@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from virtperf.mmu.compiling import compiled, inlined
-from virtperf.mmu.layout import FIFO, FIRST, FOLD, MASK, PAGE_BITS, SETS, WAYS
-from virtperf.mmu.sets import EVICTED, touch, touch_at_once
+from virtperf.mmu.layout import FIRST, FOLD, MASK, PAGE_BITS, POLICY, SETS, WAYS
+from virtperf.mmu.sets import EVICTED, LRU, touch, touch_at_once
 
 _PAGES = (1 << PAGE_BITS) - 1
 
@@ -16,7 +16,7 @@ def usual_ways(shape: Any, one: int) -> int:
     """Return the ways of a structure as most processors have them, or 0 if it is another one."""
     ways = shape[one, WAYS]
     usual = ways == 4 or ways == 8 or ways == 12
-    return ways if usual and shape[one, MASK] >= 0 and shape[one, FIFO] == 0 else 0
+    return ways if usual and shape[one, MASK] >= 0 and shape[one, POLICY] == LRU else 0
 
 
 @inlined
@@ -43,7 +43,7 @@ def ask(one: int, page: int, key: int, keys: Any, shape: Any) -> int:
         row = page & mask
     else:
         row = page % shape[one, SETS]
-    return touch(keys, shape[one, FIRST] + row * ways, ways, key, shape[one, FIFO])
+    return touch(keys, shape[one, FIRST] + row * ways, ways, key, shape[one, POLICY])
 
 
 @inlined

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from virtperf.validation.claim import Claim, Estimate
 from virtperf.validation.memory_claims import EXACTLY
-from virtperf.validation.paging_runs import FRAMES, backed, exits_of, forked_in_shadow
+from virtperf.validation.paging_runs import FRAMES, IMAGE, backed, exits_of, forked_in_shadow
 
 if TYPE_CHECKING:
     from virtperf.mechanism.memory import PageSize
@@ -131,17 +131,24 @@ def _switch_exits() -> float:
 
 
 def forking(given: Given) -> Both:
-    """Return a fork, exit and wait; each load of the base pointer refills the whole TLB."""
+    """Return a fork, exit and wait.
+
+    Each load of the base pointer refills the TLB with every page the image has, as far as it goes:
+    an upper bound, for exit flushes again and again and touches few of them in between.
+    """
     from virtperf.mechanism.memory import PageSize
+    from virtperf.mechanism.memory.process_image import ProcessImage
     from virtperf.mechanism.memory.processors import processor
 
     _, native, both = walks(given, given["reader.footprint"], PageSize.K4)
     transitions = forked_in_shadow(given)
     levels = processor(given.tlbs(PROCESSOR)).data.levels
     entries = sum(one.entries for level in levels for one in level if PageSize.K4 in one.pages)
+    image = ProcessImage.of(given.image(IMAGE))
+    refill = min(entries, image.pages + image.kernel_pages)
     return Both(
         work=given["adams06.forkwait.native"] * given["adams06.frequency"] / 1e9,
-        misses=transitions["exit", "cr3-load"] * entries,
+        misses=transitions["exit", "cr3-load"] * refill,
         native_walk=native,
         nested_walk=both,
         exits=exits_of(transitions),

@@ -29,9 +29,11 @@ class DirectPaging(Paging):
     guest : {'ported', 'unmodified'}
     updates : {'hypercall', 'trapped'}
         Whether the guest asks for updates, or writes and has each write trapped and emulated.
-    pins : {'load', 'first'}
+    pins : {'load', 'first', 'kept'}
         When a process's tables are pinned: when it is first loaded, until when they are built
-        freely (Linux since 2.6.23), or before their first entry is written (its ports of 2003).
+        freely (Linux since 2.6.23), or before their first entry is written. ``'kept'`` is that,
+        and freed tables stay pinned in lists, for the next process; a table that is hooked in has
+        the queue flushed (the port of 2003: XenoLinux 2.4.21, asm-xeno/pgalloc.h).
     queue : MulticallQueue, optional
         Where requests of a batch wait; outside of `batch`, each goes at once.
 
@@ -47,7 +49,7 @@ class DirectPaging(Paging):
         *,
         guest: Literal["ported", "unmodified"] = "ported",
         updates: Literal["hypercall", "trapped"] = "hypercall",
-        pins: Literal["load", "first"] = "load",
+        pins: Literal["load", "first", "kept"] = "load",
         queue: MulticallQueue | None = None,
     ) -> None:
         if guest != "ported":
@@ -55,8 +57,8 @@ class DirectPaging(Paging):
             raise ParameterError("direct", "guest", rule, guest)
         if updates not in ("hypercall", "trapped"):
             raise ParameterError("direct", "updates", "hypercall or trapped", updates)
-        if pins not in ("load", "first"):
-            raise ParameterError("direct", "pins", "load or first", pins)
+        if pins not in ("load", "first", "kept"):
+            raise ParameterError("direct", "pins", "load, first or kept", pins)
         if pmap.limited:
             rule = "without a limit: the host cannot page out frames whose numbers the guest holds"
             raise ParameterError("direct", "pmap", rule, "a limit")
@@ -65,6 +67,7 @@ class DirectPaging(Paging):
         self.pins = pins
         self.queue = queue or MulticallQueue()
         self._pinned: set[AddressSpace] = set()
+        self._kept = 0
         self._is_batching = False
         pmap.populate(0, pmap.guest_frames)
 
@@ -87,7 +90,7 @@ class DirectPaging(Paging):
         """
         if sum(run.length for run in self.pmap.runs(frame, frame + count)) != count:
             raise ParameterError("direct", "frame", "frames that the guest owns", frame)
-        if self.pins == "first" and space not in self._pinned and not space.table.mapped_pages:
+        if self.pins != "load" and space not in self._pinned and not space.table.mapped_pages:
             self.pin(space)
         super().map(space, page, frame, count, flags=flags, level=level)
 
@@ -112,6 +115,14 @@ class DirectPaging(Paging):
             self._is_batching = outer
             if not outer:
                 self._issue()
+
+    def flush(self) -> None:
+        """Ask for it, within a batch with the updates that have waited for it."""
+        if self._is_batching:
+            self._ask("mmuext_op")
+            self._issue()
+        else:
+            super().flush()
 
     def translate(self, space: AddressSpace, page: int) -> int | None:
         """Return what the guest's table says, in machine frames."""
@@ -153,14 +164,21 @@ class DirectPaging(Paging):
         super()._hooked(space, tables)
         if space in self._pinned:
             for _ in range(number_of(tables)):
-                self._ask("update_va_mapping", "mmuext_op", "mmu_update")
-                self._validate(1)
+                new = 1 - self._take_kept(1)
+                self._ask(*(("update_va_mapping", "mmuext_op") * new), "mmu_update")
+                self._validate(new)
+                if self.pins == "kept":
+                    self._issue()
 
     def _unhooked(self, space: AddressSpace, tables: Ranges) -> None:
         super()._unhooked(space, tables)
         if space in self._pinned:
             for _ in range(number_of(tables)):
-                self._ask("mmu_update", "mmuext_op", "update_va_mapping")
+                if self.pins == "kept":
+                    self._kept += 1
+                    self._ask("mmu_update")
+                else:
+                    self._ask("mmu_update", "mmuext_op", "update_va_mapping")
 
     def _invalidate(self, space: AddressSpace, page: int) -> None:
         self._ask("mmuext_op")
@@ -182,15 +200,26 @@ class DirectPaging(Paging):
             rule = f"{'not ' if pinned else ''}pinned before it is {'' if pinned else 'un'}pinned"
             raise ParameterError("direct", "space", rule, space)
         tables = sum(space.table.tables.values())
-        with self.batch():
-            for _ in range(tables):
-                self._ask("update_va_mapping")
-            self._ask("mmuext_op")
         if pinned:
             self._pinned.add(space)
+            tables -= self._take_kept(tables)
             self._validate(tables)
         else:
             self._pinned.remove(space)
+            if self.pins == "kept":
+                self._kept += tables
+                return
+        if tables:
+            with self.batch():
+                for _ in range(tables):
+                    self._ask("update_va_mapping")
+                self._ask("mmuext_op")
+
+    def _take_kept(self, tables: int) -> int:
+        """Return how many of so many new tables have been kept, pinned, from those that ended."""
+        taken = min(tables, self._kept)
+        self._kept -= taken
+        return taken
 
     def _validate(self, tables: int) -> None:
         self.counts.pinned_tables += tables

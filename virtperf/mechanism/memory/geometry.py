@@ -6,9 +6,10 @@ from typing import Literal
 
 from virtperf.errors import ParameterError
 from virtperf.mechanism.memory.pages import PageSize
+from virtperf.mechanism.memory.pseudo_lru import tree_fits
 
 Index = Literal["linear", "xor"]
-Policy = Literal["lru", "fifo"]
+Policy = Literal["lru", "fifo", "plru"]
 ALL_PAGES = (PageSize.K4, PageSize.M2, PageSize.G1)
 _WRITTEN = re.compile(r"(?:FA(\d+)|(\d+)X(\d+))(?::([0-9A-Z+]+))?")
 
@@ -27,13 +28,15 @@ class TlbStructure:
     index : {'linear', 'xor'}
         How a page number becomes a set: the remainder by the number of sets, or, for a power of
         two of them, its low bits XOR as many bits above them.
-    policy : {'lru', 'fifo'}
-        Who is replaced.
+    policy : {'lru', 'fifo', 'plru'}
+        Who is replaced: what was used least recently, what came first, or what a tree points at
+        (see `PseudoLruRow`), for a power of two of ways or three times one.
 
     Raises
     ------
     ParameterError
-        If ways do not divide entries, no page is held, or ``xor`` has no power of two of sets.
+        If ways do not divide entries, no page is held, ``xor`` has no power of two of sets, or no
+        tree has so many ways.
     """
 
     entries: int
@@ -53,8 +56,11 @@ class TlbStructure:
             raise ParameterError(owner, "pages", "one or more different page sizes", self.pages)
         if self.index not in ("linear", "xor"):
             raise ParameterError(owner, "index", "linear or xor", self.index)
-        if self.policy not in ("lru", "fifo"):
-            raise ParameterError(owner, "policy", "lru or fifo", self.policy)
+        if self.policy not in ("lru", "fifo", "plru"):
+            raise ParameterError(owner, "policy", "lru, fifo or plru", self.policy)
+        if self.policy == "plru" and not tree_fits(self.ways):
+            rule = "lru or fifo unless ways are a power of two or three times one"
+            raise ParameterError(owner, "policy", rule, "plru")
         if self.index == "xor" and self.sets & (self.sets - 1):
             raise ParameterError(owner, "index", "linear unless sets are a power of two", "xor")
 
@@ -139,7 +145,7 @@ def structure(
         of these sizes only.
     pages : tuple of PageSize
         What it holds if that is not written.
-    policy : {'lru', 'fifo'}
+    policy : {'lru', 'fifo', 'plru'}
 
     Raises
     ------

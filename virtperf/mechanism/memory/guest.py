@@ -37,6 +37,11 @@ class Guest:
         The clock clears accessed flags as it goes, which are writes of table entries.
     flush_ceiling : int
         Pages up to which it invalidates one by one (1 in Linux 2.4, 33 since 3.16).
+    rewrites : bool
+        Whether fork protects each entry of a writable area, even if it is protected, as Linux did
+        until 2018 [1]_. Its port to Xen looked first.
+    flushes_areas : bool
+        Whether exit flushes after each area, as Linux 2.4 did on one processor [2]_, or does not.
 
     Attributes
     ----------
@@ -47,6 +52,14 @@ class Guest:
     ------
     ParameterError
         If the limit is below what one instruction may need.
+
+    References
+    ----------
+    .. [1] Linux 2.4.16, mm/memory.c, ``copy_page_range``; commit 1b2de5d039c8, "mm/cow: don't
+       bother write protecting already write-protected pages".
+    .. [2] Linux 2.4.16, mm/mmap.c, ``exit_mmap``; include/asm-generic/tlb.h, where
+       ``tlb_finish_mmu`` is ``flush_tlb_range``; include/asm-i386/pgalloc.h, where that is a load
+       of CR3.
 
     Examples
     --------
@@ -70,11 +83,15 @@ class Guest:
         resident: int | None = None,
         policy: Literal["lru", "clock"] = "lru",
         flush_ceiling: int = FLUSH_CEILING,
+        rewrites: bool = False,
+        flushes_areas: bool = False,
     ) -> None:
         if flush_ceiling < 1:
             raise ParameterError("guest", "flush_ceiling", "at least 1", flush_ceiling)
         self.paging = paging
         self.flush_ceiling = flush_ceiling
+        self.rewrites = rewrites
+        self.flushes_areas = flushes_areas
         self.frames = frames
         self.counts = FaultCounts()
         self.resident: Resident[_Page] | None = None
@@ -101,6 +118,15 @@ class Guest:
         if self.resident is not None:
             self.resident.use((space, page))
         return True
+
+    def add_kernel(self, space: AddressSpace, pages: dict[int, int]) -> None:
+        """Let a process have the kernel's own pages, each in its frame, without an area.
+
+        The kernel's part is the same in the tables of all processes: nobody writes its entries
+        when a process comes or goes.
+        """
+        for page, frame in pages.items():
+            space.table.map(page, frame, flags=_WRITTEN)
 
     def remove_area(self, space: AddressSpace, page: int, count: int) -> int:
         """Unmap a range, free its frames and tables (munmap); return how many were mapped."""
@@ -132,24 +158,30 @@ class Guest:
         if self.resident is not None:
             raise ParameterError("guest", "resident", "unlimited to fork", self.resident.limit)
         self._areas[child] = Runs()
-        for area in self._areas[parent].all():
-            self._areas[child].put(*area)
         with self.paging.batch():
-            for page, count, leaf in list(parent.table.leaves()):
-                self.paging.change(parent, page, count, clear=WRITABLE)
-                flags = leaf.flags & ~(WRITABLE | ACCESSED)
-                self.paging.map(child, page, leaf.frame, count, flags=flags, level=leaf.level)
-                self._sharers.update(range(leaf.frame, leaf.frame + count))
+            for area in self._areas[parent].all():
+                self._areas[child].put(*area)
+                again = self.rewrites and area.tag & WRITABLE > 0
+                for page, count, leaf in list(parent.table.leaves(area.start, area.length)):
+                    self.paging.change(parent, page, count, clear=WRITABLE, rewrite=again)
+                    flags = leaf.flags & ~(WRITABLE | ACCESSED)
+                    self.paging.map(child, page, leaf.frame, count, flags=flags, level=leaf.level)
+                    self._sharers.update(range(leaf.frame, leaf.frame + count))
         if parent is self.paging.current:
-            self.paging.switch_to(parent)
+            self.paging.flush()
 
     def exit(self, space: AddressSpace, successor: AddressSpace) -> None:
         """End a process: its entries are cleared and its tables freed while it is still loaded."""
-        runs = list(space.table.leaves())
-        everything = ENTRIES**space.table.levels
+        areas = self._areas.pop(space, Runs()).all()
+        runs = [run for area in areas for run in space.table.leaves(area.start, area.length)]
         with self.paging.batch():
-            self.paging.unmap(space, 0, everything)
-            self.paging.free_tables(space, 0, everything)
+            for area in areas:
+                self.paging.unmap(space, area.start, area.length)
+                if self.flushes_areas:
+                    self.paging.flush()
+            if self.flushes_areas:
+                self.paging.flush()
+            self.paging.free_tables(space, 0, ENTRIES**space.table.levels)
         self.paging.switch_to(successor)
         self.paging.exit_space(space)
         for page, count, leaf in runs:
@@ -158,7 +190,6 @@ class Guest:
                     self.resident.drop((space, page + offset))
                 self._free(leaf.frame + offset)
         self._on_disk.pop(space, None)
-        self._areas.pop(space, None)
 
     def give_frames(self, count: int) -> list[tuple[int, int]]:
         """Give up frames, as to a balloon: free ones, and those of pages that must go for it.
@@ -255,7 +286,7 @@ class Guest:
         if space is not self.paging.current:
             return
         if len(pages) > self.flush_ceiling:
-            self.paging.switch_to(space)
+            self.paging.flush()
         else:
             for page in pages:
                 self.paging.invalidate(space, page)

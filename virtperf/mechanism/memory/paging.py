@@ -79,13 +79,23 @@ class Paging(ABC):
         return cleared
 
     def change(
-        self, space: AddressSpace, page: int, count: int = 1, *, set: int = 0, clear: int = 0
+        self,
+        space: AddressSpace,
+        page: int,
+        count: int = 1,
+        *,
+        set: int = 0,
+        clear: int = 0,
+        rewrite: bool = False,
     ) -> int:
-        """Let the guest set and clear flags; entries that have them so are not written."""
+        """Let the guest set and clear flags; return how many entries that changed.
+
+        Entries that have them so are not written, unless a kernel does not look: with `rewrite`.
+        """
         runs = [
             run
             for run in space.table.leaves(page, count)
-            if (run[2].flags & ~clear | set) != run[2].flags
+            if rewrite or (run[2].flags & ~clear | set) != run[2].flags
         ]
         changed = space.table.change(page, count, set=set, clear=clear)
         self._count_runs(space, runs)
@@ -121,6 +131,11 @@ class Paging(ABC):
         self.counts.address_space_loads += 1
         self.current = space
         self._load(space)
+
+    def flush(self) -> None:
+        """Let the guest invalidate all that the process it runs has: it loads its base again."""
+        assert self.current is not None
+        self.switch_to(self.current)
 
     def exit_space(self, space: AddressSpace) -> None:
         """Forget what was kept for a process that has ended.

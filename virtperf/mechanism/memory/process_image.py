@@ -8,6 +8,8 @@ from virtperf.params import ParameterSet
 
 Bound = Literal["value", "low", "high"]
 PAGES_PER_MIB = 256
+MOST_KERNEL_PAGES = 512
+"""What one last-level table maps: where they lie is not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,8 @@ class ProcessImage:
         Of these, the pages the child reads and writes before it exits.
     parent_writes : int
         Those the parent writes before it forks again.
+    kernel_pages : int
+        Pages of the kernel's own that are used while the child runs.
     """
 
     read_only_pages: int
@@ -32,11 +36,15 @@ class ProcessImage:
     child_reads: int
     child_writes: int
     parent_writes: int
+    kernel_pages: int = 0
 
     def __post_init__(self) -> None:
         for name, least in (("writable_pages", 1), ("regions", 1)):
             if getattr(self, name) < least:
                 raise ParameterError("image", name, f"at least {least}", getattr(self, name))
+        if not 0 <= self.kernel_pages <= MOST_KERNEL_PAGES:
+            rule = f"0 to {MOST_KERNEL_PAGES}"
+            raise ParameterError("image", "kernel_pages", rule, self.kernel_pages)
         for name, most in (
             ("child_reads", self.read_only_pages),
             ("child_writes", self.writable_pages),

@@ -2,7 +2,7 @@
 
 from virtperf.mechanism.memory.address_space import AddressSpace
 from virtperf.mechanism.memory.guest import Guest
-from virtperf.mechanism.memory.page_table import leaf_pages
+from virtperf.mechanism.memory.page_table import ENTRIES, leaf_pages
 from virtperf.mechanism.memory.paging_counts import PagingCounts
 from virtperf.mechanism.memory.process_image import FileMapping, ProcessImage
 
@@ -14,7 +14,8 @@ LEVELS_32_BITS = 2
 class Process:
     """A process with a stated image, which forks and maps on some technique.
 
-    Its pages are spread evenly over its regions, read-only ones first in each.
+    Its pages are spread evenly over its regions, read-only ones first in each; above all of them
+    are the kernel's, which every process has.
 
     Parameters
     ----------
@@ -32,7 +33,11 @@ class Process:
         self.space = AddressSpace("parent", levels)
         self.read_only = self._lay_out(image.read_only_pages, 0, writable=False)
         self.writable = self._lay_out(image.writable_pages, _REGION // 2, writable=True)
+        self.kernel = self._kernel(image.kernel_pages)
+        guest.add_kernel(self.space, self.kernel)
         guest.paging.switch_to(self.space)
+        for page in self.kernel:
+            guest.access(self.space, page, write=True)
         for page in self.read_only:
             guest.access(self.space, page)
         for page in self.writable:
@@ -47,7 +52,10 @@ class Process:
         before = paging.counts - PagingCounts()
         child = AddressSpace("child", self.levels)
         guest.fork(self.space, child)
+        guest.add_kernel(child, self.kernel)
         paging.switch_to(child)
+        for page in self.kernel:
+            guest.access(child, page, write=True)
         for page in self.read_only[: self.image.child_reads]:
             guest.access(child, page)
         for page in self.writable[: self.image.child_writes]:
@@ -67,6 +75,12 @@ class Process:
             guest.access(self.space, start + number * mapping.stride, write=True)
         guest.remove_area(self.space, start, mapping.pages)
         return guest.paging.counts - before
+
+    def _kernel(self, pages: int) -> dict[int, int]:
+        """Return the kernel's pages, at the end of all addresses, and their frames."""
+        top = ENTRIES**self.levels - _REGION
+        frames = (self.guest.frames.take() for _ in range(pages))
+        return {top + one: frame for one, frame in enumerate(frames) if frame is not None}
 
     def _lay_out(self, pages: int, offset: int, *, writable: bool) -> list[int]:
         """Make areas for so many pages, dealt out to the regions in turn; return the pages."""

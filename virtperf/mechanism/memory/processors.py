@@ -29,8 +29,9 @@ _CACHES = {
 }
 _PARTS = {
     *("title", "example", "source", "splits_1g", "data", "store", "instruction", "index"),
-    *("latency", "data_caches", "walk_caches", "tags", "nested_paging", "walkers"),
+    *("replacement", "latency", "data_caches", "walk_caches", "tags", "nested_paging", "walkers"),
 }
+_SOURCED = ("index", "replacement", "latency", "data_caches", "walk_caches", "tags", "walkers")
 _LINE = 64
 
 
@@ -231,7 +232,7 @@ class _Reading:
 
     def _unsourced(self) -> Iterator[str]:
         """Yield what does not say how it is known."""
-        for part in ("index", "latency", "data_caches", "walk_caches", "tags", "walkers"):
+        for part in _SOURCED:
             given = self.facts.get(part)
             if given is not None and not given.get("source"):
                 yield f"{part}.source is missing"
@@ -242,5 +243,8 @@ class _Reading:
             for level in ("l1", "l2"):
                 rows = self.facts.get(part, {}).get(level, [])
                 for number, row in enumerate(rows if isinstance(rows, list) else []):
+                    place = f"{part}.{level}[{number}]"
                     if row.get("checked") not in _KNOWN:
-                        yield f"{part}.{level}[{number}].checked must be one of {', '.join(_KNOWN)}"
+                        yield f"{place}.checked must be one of {', '.join(_KNOWN)}"
+                    if "policy" in row and "replacement" not in self.facts:
+                        yield f"{place}.policy has no source: replacement is missing"

@@ -1,5 +1,6 @@
 """Shadow page tables: per process, filled on faults, kept true by write protection."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
@@ -40,6 +41,10 @@ class ShadowPaging(Paging):
         Trapped writes without an access in between, after which a table is dropped.
     max_tables : int, optional
         See `ShadowTables`.
+    watches_freed : bool
+        Whether a table that the guest frees stays write-protected. A guest that keeps freed tables
+        in a list (Linux 2.4, asm-i386/pgalloc.h) then builds those of its next process in them,
+        each write trapped. False: the protection goes when the table is taken out of its tree.
 
     Notes
     -----
@@ -62,6 +67,7 @@ class ShadowPaging(Paging):
         prefetch: int = 1,
         flood_writes: int | None = FLOOD_WRITES,
         max_tables: int | None = None,
+        watches_freed: bool = False,
     ) -> None:
         if on_write not in ("update", "drop"):
             raise ParameterError("shadow", "on_write", "update or drop", on_write)
@@ -76,6 +82,8 @@ class ShadowPaging(Paging):
         self.bypass = bypass
         self.prefetch = prefetch
         self.flood_writes = flood_writes
+        self.watches_freed = watches_freed
+        self._freed: Counter[int] = Counter()
         self._tables = ShadowTables(max_tables)
         self._entries: dict[AddressSpace, Entries] = {}
         self._unsync = OutOfSync(out_of_sync)
@@ -202,7 +210,14 @@ class ShadowPaging(Paging):
 
     def _hooked(self, space: AddressSpace, tables: Ranges) -> None:
         super()._hooked(space, tables)
+        top = space.table.levels
+        if not self._tables.find(space, top, 0):
+            self._reuse(space, top, 0)
         self._hook_writes(space, tables)
+        for level in sorted(tables, reverse=True):
+            for first, last in tables[level]:
+                for number in range(first, last):
+                    self._reuse(space, level, number)
 
     def _unhooked(self, space: AddressSpace, tables: Ranges) -> None:
         super()._unhooked(space, tables)
@@ -211,7 +226,15 @@ class ShadowPaging(Paging):
             for first, last in ranges:
                 gone = self._tables.within(space, level, first, last)
                 self.counts.zapped_tables += len(gone)
+                self._freed[level] += len(gone) * self.watches_freed
                 self._drop_tables(gone)
+
+    def _reuse(self, space: AddressSpace, level: int, number: int) -> None:
+        """Let a new table be one that was freed and is still watched, if there is any."""
+        if self._freed[level]:
+            self._freed[level] -= 1
+            self._tables.build(space, level, number * leaf_pages(level + 1), level)
+            self._entries.setdefault(space, Entries())
 
     def _hook_writes(self, space: AddressSpace, tables: Ranges) -> None:
         """Answer writes of upper entries: their tables are always in sync."""
@@ -252,6 +275,8 @@ class ShadowPaging(Paging):
     def _exit(self, space: AddressSpace) -> None:
         tables = self._tables.of(space)
         self.counts.zapped_tables += len(tables)
+        for table in tables:
+            self._freed[table.level] += self.watches_freed and table.level == space.table.levels
         self._drop_tables(tables)
         self._entries.pop(space, None)
 

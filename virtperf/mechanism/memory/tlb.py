@@ -1,12 +1,13 @@
-"""TLBs as plainly as Python says them: an OrderedDict for each set. State without a clock."""
+"""TLBs as plainly as Python says them: ordered keys for each set. State without a clock."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from virtperf.mechanism.memory.flushes import Tag
-from virtperf.mechanism.memory.geometry import TlbGeometry, TlbStructure
+from virtperf.mechanism.memory.geometry import Policy, TlbGeometry, TlbStructure
 from virtperf.mechanism.memory.pages import PageSize
+from virtperf.mechanism.memory.pseudo_lru import PseudoLruRow
 
 
 class Entry(NamedTuple):
@@ -24,8 +25,8 @@ class Sets:
     ----------
     sets, ways : int or None
         No ways (None) is a cache without end.
-    fifo : bool
-        Replace what came first instead of what was used least recently.
+    policy : {'lru', 'fifo', 'plru'}
+        Who is replaced; a tree needs a number of ways.
 
     Attributes
     ----------
@@ -33,16 +34,19 @@ class Sets:
         How many keys had to make room.
     """
 
-    def __init__(self, sets: int, ways: int | None, *, fifo: bool = False) -> None:
-        self.rows: list[OrderedDict[Any, None]] = [OrderedDict() for _ in range(sets)]
-        self.ways, self.fifo = ways, fifo
+    def __init__(self, sets: int, ways: int | None, *, policy: Policy = "lru") -> None:
+        self.rows: list[OrderedDict[Any, None] | PseudoLruRow] = [
+            OrderedDict() if policy != "plru" or ways is None else PseudoLruRow(ways)
+            for _ in range(sets)
+        ]
+        self.ways, self.policy = ways, policy
         self.evictions = 0
 
     def touch(self, row: int, key: Any) -> bool:
         """Return whether `key` is in its set; afterwards it is, if the cache holds anything."""
         held = self.rows[row]
         if key in held:
-            if not self.fifo:
+            if self.policy != "fifo":
                 held.move_to_end(key)
             return True
         if self.ways == 0:
@@ -84,7 +88,7 @@ class Tlb:
     def __init__(self, geometry: TlbGeometry) -> None:
         self.geometry = geometry
         self.levels = [
-            [(one, Sets(one.sets, one.ways, fifo=one.policy == "fifo")) for one in level]
+            [(one, Sets(one.sets, one.ways, policy=one.policy)) for one in level]
             for level in geometry.levels
         ]
 
