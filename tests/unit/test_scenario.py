@@ -375,7 +375,7 @@ def test_all_problems_of_a_file_come_at_once():
 def test_a_missing_table_is_named():
     data = tables()
     del data["vm"][1]["disk"]
-    assert problems(data) == ("vm[1].disk must be given unless load.kind is work",)
+    assert problems(data) == ("vm[1].disk must be given where load.kind is open",)
 
 
 def test_a_scenario_without_vms_is_refused():
@@ -488,3 +488,24 @@ def test_two_ways_to_write_a_duration_are_one_scenario():
     assert Scenario.from_dict(tables(host={"slice": "3000us"})).canonical() == (
         Scenario.from_dict(tables()).canonical()
     )
+
+
+def test_a_change_keeps_what_both_techniques_know_and_says_what_is_left_out():
+    scenario = Scenario.from_dict(tables(vm0={"vcpus": 2}))
+    changed = scenario.with_all({"vm[0].disk": "vhost-blk", "vm[0].disk.queues": 2})
+    assert changed.vm[0].disk.queues == 2
+    assert changed.dropped == ('vm[0].disk.poll="32us"',)
+    both = {"vm[0].disk.queues": 2, "vm[0].disk.iothreads": 2, "vm[0].disk": "emulated-ide"}
+    changed = scenario.with_all(both)
+    assert changed.dropped == (
+        'vm[0].disk.poll="32us"',
+        "vm[0].disk.queues=2",
+        "vm[0].disk.iothreads=2",
+    )
+    assert changed.with_("vm.count", 1).dropped == ()
+
+
+def test_a_cpu_technique_that_a_disk_takes_along_keeps_what_the_guest_is_compiled_for():
+    data = tables(vm0={"cpu": {"technique": "hardware", "isa": "x86-64"}})
+    native = Scenario.from_dict(data).with_("vm[0].disk", "native")
+    assert (native.vm[0].cpu.technique, native.vm[0].cpu.isa) == ("direct", "x86-64")

@@ -109,6 +109,8 @@ class Interface(Frozen):
     receive: Receive | None = None
     """How a driver domain hands received pages on (xen-netfront): has them copied, or gives the
     guest the page itself, as Xen 2 did; by default they are copied."""
+    load: "OwnLoad | None" = None
+    """What goes through it, where its VM has other loads beside; by default the VM's `load`."""
 
 
 class _NetLoad(Frozen):
@@ -153,6 +155,9 @@ class ServerLoad(_NetLoad):
     """Bytes of a request."""
     reply: Size = 1024
     """Bytes of a reply."""
+    block: Size | None = None
+    """Bytes that each request reads of the VM's `disk`, after the application's time and before the
+    reply; by default nothing is read."""
 
     def gap(self) -> Distribution | None:
         """Return the time between the arrivals of one job; None if they are not by the clock."""
@@ -195,5 +200,8 @@ class PacketLoad(_NetLoad):
 
 
 NetLoad: TypeAlias = RrLoad | ServerLoad | StreamLoad | PacketLoad
+OwnLoad: TypeAlias = Annotated[NetLoad, Field(discriminator="kind")]
 KINDS = ("rr", "server", "stream", "packets")
 """What `load.kind` may be of a VM with a NIC."""
+
+Interface.model_rebuild()  # its load is of types that stand below it
