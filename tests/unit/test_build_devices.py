@@ -8,7 +8,7 @@ import pytest
 from tests.engines import both
 from virtperf import fast
 from virtperf.build import build
-from virtperf.errors import ScenarioError
+from virtperf.errors import ParameterError, ScenarioError
 from virtperf.scenario import Scenario
 from virtperf.units import TICKS_PER_NS
 
@@ -252,3 +252,10 @@ def test_traces_of_disks_are_found_beside_the_file(tmp_path):
 def test_a_disk_that_a_profile_gives_is_every_disk():
     scenario = Scenario.load("file-server").with_("vm", "full-software")
     assert set(scenario.vm[0].techniques) == {"emulated-ahci", "emulated-e1000"}
+
+
+def test_a_time_that_only_building_finds_too_long_is_refused_in_its_vms_name():
+    tables = data(disk=disk("virtio"), load=CLOSED | {"size": "256MiB"})
+    tables["device"]["d"]["bandwidth"] = "1B/s"
+    with pytest.raises(ParameterError, match=r"^a.times must be such that each lasts a time from"):
+        build(Scenario.from_dict(tables))

@@ -7,6 +7,7 @@ from virtperf.build import on_cpu, on_disk, on_iommu, on_net
 from virtperf.build.computing import memory_of
 from virtperf.build.machine import Machine
 from virtperf.build.site import Site
+from virtperf.errors import ParameterError
 from virtperf.params import ParameterSet, Quantity
 from virtperf.scenario import Scenario, WorkLoad
 from virtperf.tables import System
@@ -55,7 +56,10 @@ def _site(scenario: Scenario, platform: ParameterSet | None) -> Site:
     for vm in scenario.vm:
         for copy in range(vm.count):
             name = f"{vm.name}[{copy}]"
-            _add(Machine(site, vm, name))
+            try:
+                _add(Machine(site, vm, name))
+            except ParameterError as error:
+                raise _owned(error, vm.name) from None
     return site
 
 
@@ -70,3 +74,10 @@ def _add(machine: Machine) -> None:
             on_disk.add(machine, use)
     if isinstance(vm.load, WorkLoad) and machine.units is not None:
         on_cpu.add(machine, vm.load, machine.units)
+
+
+def _owned(error: ParameterError, name: str) -> ParameterError:
+    """Return an error with a VM as its owner where it is one of converting units."""
+    if error.owner != "units":
+        return error
+    return ParameterError(name, "times", f"such that each lasts {error.must}", error.got)

@@ -13,10 +13,15 @@ from virtperf.technique import matrix
 OF_DISK = ("closed", "open", "trace")
 MOST_IDE = 2
 """Channels of an IDE controller; a disk is modelled as the only one on its channel."""
+MOST_VCPUS = 16_384
+"""Of all VMs together: 16 for each pCPU of the largest host, four times what vSphere 7 allows."""
+MOST_REQUESTS = 1 << 20
+"""Under way in all VMs together: a run keeps each, and theory counts up to their number."""
 
 
 def problems(data: Table) -> Iterator[str]:
     """Yield what is wrong, one sentence each."""
+    yield from _totals(data)
     for name, vm in vms(data):
         yield from _loads(name, vm)
         yield from _blocks(name, vm)
@@ -27,6 +32,27 @@ def problems(data: Table) -> Iterator[str]:
         for one in disks_of(name, vm):
             yield from _queues(one)
             yield from _threads(one)
+
+
+def _totals(data: Table) -> Iterator[str]:
+    """Yield where VMs are more together than can be run, though each of them could be."""
+    vcpus = requests = 0
+    for name, vm in vms(data):
+        copies = _whole(vm.get("count", 1))
+        vcpus += copies * _whole(vm.get("vcpus", 1))
+        for _, load in loads_of(name, vm):
+            deep = load.get("outstanding", load.get("window", 1))
+            requests += copies * _whole(load.get("jobs", 1)) * _whole(deep)
+    if vcpus > MOST_VCPUS:
+        yield f"vm.count and vm.vcpus must make at most {MOST_VCPUS:,} vCPUs, got {vcpus:,}"
+    if requests > MOST_REQUESTS:
+        must = f"at most {MOST_REQUESTS:,} requests under way"
+        yield f"vm.count, load.jobs and load.outstanding must make {must}, got {requests:,}"
+
+
+def _whole(value: Any) -> int:
+    """Return a number of a scenario; 0 if it is none, or out of range, which others report."""
+    return value if isinstance(value, int) and 0 < value <= MOST_REQUESTS else 0
 
 
 def _loads(name: str, vm: Table) -> Iterator[str]:

@@ -15,9 +15,9 @@ from virtperf.scenario.fields import (
     PositiveNumber,
     Rate,
     RefusalError,
-    Size,
+    RequestSize,
 )
-from virtperf.scenario.frozen import Count, Frozen
+from virtperf.scenario.frozen import Depth, Frozen, Jobs
 from virtperf.scenario.trace import TraceField
 from virtperf.units import MAX_TICKS
 
@@ -43,9 +43,9 @@ class Section(Frozen):
 class _Load(Frozen):
     kind: Literal["closed", "open", "trace"]
     """Who decides when the next request comes: the end of an earlier one, or the clock."""
-    jobs: Count = 1
+    jobs: Jobs = 1
     """Processes that each make this load; they are dealt to the vCPUs in turn."""
-    size: Size = 4096
+    size: RequestSize = 4096
     """Bytes of a request."""
     mix: Annotated[dict[Direction, Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
         default_factory=_reads
@@ -85,7 +85,7 @@ class ClosedLoad(_Load):
     """Each job keeps a number of requests in flight."""
 
     kind: Literal["closed"]
-    outstanding: Count = 1
+    outstanding: Depth = 1
     """Requests of one job in flight (its queue depth)."""
     think: Pause = Deterministic(0.0)
     """Pause between the end of a request and the next one in its place, or its distribution."""
@@ -152,7 +152,7 @@ class WorkLoad(Frozen):
     kind: Literal["work"]
     workload: str
     """Name of a shipped workload, or path of a workload file relative to this one."""
-    jobs: Count = 1
+    jobs: Jobs = 1
     """Processes that each do this; they are dealt to the vCPUs in turn."""
     think: Pause = Deterministic(0.0)
     """Pause between two units, or its distribution."""

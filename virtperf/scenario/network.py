@@ -17,9 +17,10 @@ from virtperf.scenario.fields import (
     Pause,
     PositiveNumber,
     Rate,
+    RequestSize,
     Size,
 )
-from virtperf.scenario.frozen import Count, Frozen, Tables
+from virtperf.scenario.frozen import Count, Depth, Frozen, Jobs, Tables
 
 IommuMode: TypeAlias = Literal[
     "none", "static", "strict", "deferred", "viommu-strict", "viommu-deferred"
@@ -114,7 +115,7 @@ class Interface(Frozen):
 
 
 class _NetLoad(Frozen):
-    jobs: Count = 1
+    jobs: Jobs = 1
     """Processes that each make this load; they are dealt to the vCPUs in turn."""
     cpu_user: CpuTime | None = None
     """CPU time of the application for a request; by default it does nothing."""
@@ -128,7 +129,7 @@ class RrLoad(_NetLoad):
     """A client asks, the guest answers at once (as netperf's TCP_RR): nothing but latency."""
 
     kind: Literal["rr"]
-    outstanding: Count = 1
+    outstanding: Depth = 1
     """Transactions that each job has under way."""
     request: Size = 1
     """Bytes of a request."""
@@ -143,7 +144,7 @@ class ServerLoad(_NetLoad):
     """Requests come in by the network, are computed, and are answered."""
 
     kind: Literal["server"]
-    outstanding: Count = 1
+    outstanding: Depth = 1
     """Requests of each job under way, where no `rate` is given."""
     think: Pause = Deterministic(0.0)
     """Pause of a client, with the way there and back, where no `rate` is given."""
@@ -155,7 +156,7 @@ class ServerLoad(_NetLoad):
     """Bytes of a request."""
     reply: Size = 1024
     """Bytes of a reply."""
-    block: Size | None = None
+    block: RequestSize | None = None
     """Bytes that each request reads of the VM's `disk`, after the application's time and before the
     reply; by default nothing is read."""
 
@@ -173,7 +174,7 @@ class StreamLoad(_NetLoad):
     segment: Size | None = None
     """Bytes that go down or come up the stack at a time; by default 64 KiB, or a packet's where
     these are not cut or put together behind the guest."""
-    window: Count = 16
+    window: Depth = 16
     """Segments of each job under way."""
     rtt: Pause = Deterministic(0.0)
     """The way to the other side and back, with what it does there."""
@@ -187,7 +188,7 @@ class PacketLoad(_NetLoad):
     """Whether the guest sends them or receives them."""
     size: Size = 18
     """Bytes of data in each."""
-    outstanding: Count = 64
+    outstanding: Depth = 64
     """Packets of each job under way, where no `rate` is given: what a socket's buffer holds."""
     rate: Rate | None = None
     """Packets per second of the VM, whatever became of the earlier ones."""

@@ -24,7 +24,7 @@ from virtperf.scenario.fields import (
     Size,
     Workers,
 )
-from virtperf.scenario.frozen import Affinity, Count, Frozen, Tables
+from virtperf.scenario.frozen import Affinity, Copies, Count, Frozen, Tables, Vcpus
 from virtperf.scenario.loads import ClosedLoad, DiskLoad, OpenLoad, TraceLoad, WorkLoad
 from virtperf.scenario.network import (
     KINDS,
@@ -234,9 +234,9 @@ class Vm(Frozen):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     """Unique name."""
-    count: Count = 1
+    count: Copies = 1
     """How many copies of this VM run."""
-    vcpus: Count = 1
+    vcpus: Vcpus = 1
     """Virtual CPUs of each copy."""
     guest: Literal["unmodified", "ported"] = "unmodified"
     """Whether the guest knows its hypervisor."""

@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from virtperf.scenario import scheduling
 from virtperf.scenario.fields import PositiveNumber, Size
-from virtperf.scenario.frozen import Affinity, Count, Frozen
+from virtperf.scenario.frozen import Affinity, Frozen, Vcpus
 from virtperf.scenario.raw import RawDevice, disks
 from virtperf.technique import matrix
 
@@ -23,7 +23,7 @@ RingPages: TypeAlias = Annotated[int, Field(ge=1, le=MOST_PAGES)]
 class Dom0(Frozen):
     """The driver domain: it has the devices, and the back ends of the guests' split drivers."""
 
-    vcpus: Count | None = None
+    vcpus: Vcpus | None = None
     """Its virtual CPUs; by default one per pCPU."""
     weight: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Share of each of its vCPUs against others; by default the policy's standard."""
