@@ -312,3 +312,40 @@ def rearm() -> Transition:
 def switch_process() -> Transition:
     """Return the switch of a vCPU to another process of its guest."""
     return Transition(name="switch", reason="process")
+
+
+def renamed(path: Path, names: Mapping[str, str]) -> Path:
+    """Return a path with its local names replaced by those that they stand for."""
+    return tuple(_renamed(part, names) for part in path)
+
+
+def _renamed(part: Part, names: Mapping[str, str]) -> Part:
+    if isinstance(part, Choice):
+        ways = tuple((weight, renamed(way, names)) for weight, way in part.branches)
+        return replace(part, branches=ways)
+    if isinstance(part, Spawn):
+        return replace(part, path=renamed(part.path, names), to=names.get(part.to, part.to))
+    if isinstance(part, Join):
+        return replace(part, paths=tuple(renamed(path, names) for path in part.paths))
+    if isinstance(part, Transition):
+        where = part.where or "vcpu"
+        return replace(part, where=names.get(where, where))
+    where = names.get(part.where, part.where)
+    return replace(part, where=where, otherwise=renamed(part.otherwise, names))
+
+
+def continued(path: Path, further: Path) -> Path:
+    """Return a path that goes on with `further` where it would end, on every way of its own.
+
+    Ends with an outcome of their own stay ends.
+    """
+    ways = tuple(
+        replace(part, otherwise=continued(part.otherwise, further))
+        if isinstance(part, Step) and part.otherwise
+        else part
+        for part in path
+    )
+    last = ways[-1]
+    if isinstance(last, Step) and last.kind == "end" and not last.outcome:
+        return (*ways[:-1], *further)
+    return ways

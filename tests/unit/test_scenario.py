@@ -375,7 +375,7 @@ def test_all_problems_of_a_file_come_at_once():
 def test_a_missing_table_is_named():
     data = tables()
     del data["vm"][1]["disk"]
-    assert problems(data) == ("vm[1].disk must be given unless load.kind is work",)
+    assert problems(data) == ("vm[1].disk must be given where load.kind is open",)
 
 
 def test_a_scenario_without_vms_is_refused():
@@ -488,3 +488,61 @@ def test_two_ways_to_write_a_duration_are_one_scenario():
     assert Scenario.from_dict(tables(host={"slice": "3000us"})).canonical() == (
         Scenario.from_dict(tables()).canonical()
     )
+
+
+def test_a_change_keeps_what_both_techniques_know_and_says_what_is_left_out():
+    scenario = Scenario.from_dict(tables(vm0={"vcpus": 2}))
+    changed = scenario.with_all({"vm[0].disk": "vhost-blk", "vm[0].disk.queues": 2})
+    assert changed.vm[0].disk.queues == 2
+    assert changed.dropped == ('vm[0].disk.poll="32us"',)
+    both = {"vm[0].disk.queues": 2, "vm[0].disk.iothreads": 2, "vm[0].disk": "emulated-ide"}
+    changed = scenario.with_all(both)
+    assert changed.dropped == (
+        'vm[0].disk.poll="32us"',
+        "vm[0].disk.queues=2",
+        "vm[0].disk.iothreads=2",
+    )
+    assert changed.with_("vm.count", 1).dropped == ()
+
+
+def test_a_cpu_technique_that_a_disk_takes_along_keeps_what_the_guest_is_compiled_for():
+    data = tables(vm0={"cpu": {"technique": "hardware", "isa": "x86-64"}})
+    native = Scenario.from_dict(data).with_("vm[0].disk", "native")
+    assert (native.vm[0].cpu.technique, native.vm[0].cpu.isa) == ("direct", "x86-64")
+
+
+@pytest.mark.parametrize(
+    ("where", "field", "most"),
+    [
+        ("vm0", "count", 4096),
+        ("vm0", "vcpus", 1024),
+        ("host_dom0", "vcpus", 1024),
+        ("vm0_load", "jobs", 32768),
+        ("vm0_load", "outstanding", 65536),
+    ],
+)
+def test_a_number_with_too_many_digits_is_refused_at_once(where, field, most):
+    owner = {"vm0": "vm[0]", "host_dom0": "host.dom0", "vm0_load": "vm[0].load"}[where]
+    says = f"{owner}.{field} must be at most {most}, got 1000000000"
+    assert says in problems(tables(**{where: {field: 10**9}}))
+
+
+def test_vms_that_are_possible_alone_may_be_too_many_together():
+    told = problems(tables(vm0={"count": 4096, "vcpus": 1024}))
+    assert "vm.count and vm.vcpus must make at most 16,384 vCPUs, got 4,194,305" in told
+    told = problems(tables(vm0_load={"jobs": 32768, "outstanding": 65536}))
+    assert any("must make at most 1,048,576 requests under way" in says for says in told)
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "says"),
+    [
+        ("vm0_disk", {"poll": 1e30}, "vm[0].disk.poll must be at most 106 days, the longest run"),
+        ("vm0_load", {"think": "1e9s"}, "vm[0].load.think must be at most 106 days"),
+        ("vm1_load", {"rate": 1e-9}, "vm[1].load.rate must be at least one in 106 days"),
+        ("vm0_load", {"size": 1e30}, "vm[0].load.size must be at most 16 EiB"),
+        ("vm0_load", {"size": 1 << 29}, "vm[0].load.size must be at most 256 MiB, got 536870912"),
+    ],
+)
+def test_what_no_run_can_hold_is_refused_in_its_owners_name(where, change, says):
+    assert any(told.startswith(says) for told in problems(tables(**{where: change})))

@@ -82,7 +82,7 @@ def test_a_load_of_the_network_needs_an_interface_and_no_disk():
     tables = data()
     tables["vm"][0]["disk"] = tables["vm"][0].pop("nic") | {"technique": "native"}
     told = problems(tables)
-    assert "vm[0].disk must be left out where load.kind is rr" in told
+    assert "vm[0].disk must be left out where load.kind is rr, or have a load of its own" in told
     assert "vm[0].nic must be given where load.kind is rr" in told
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from virtperf.build import on_cpu, on_disk, on_iommu, on_net
 from virtperf.build.computing import memory_of
+from virtperf.build.machine import Machine
 from virtperf.build.site import Site
+from virtperf.errors import ParameterError
 from virtperf.params import ParameterSet, Quantity
 from virtperf.scenario import Scenario, WorkLoad
 from virtperf.tables import System
-from virtperf.technique.cpu import cpu_technique
 
 __all__ = ["build", "memory_of", "memory_use", "sources"]
 
@@ -54,12 +55,28 @@ def _site(scenario: Scenario, platform: ParameterSet | None) -> Site:
     for vm in scenario.vm:
         for copy in range(vm.count):
             name = f"{vm.name}[{copy}]"
-            if isinstance(vm.load, WorkLoad):
-                on_cpu.add(site, vm, vm.load, name)
-                continue
-            cpu = cpu_technique(vm.cpu.technique, site.costs_of(vm))
-            if vm.nic is None:
-                on_disk.add(site, vm, name, cpu)
-            else:
-                on_net.add(site, vm, name, cpu)
+            try:
+                _add(Machine(site, vm, name))
+            except ParameterError as error:
+                raise _owned(error, vm.name) from None
     return site
+
+
+def _add(machine: Machine) -> None:
+    """Add what a VM does: its interface first, whose turns of the main loop are the shorter."""
+    vm, own = machine.vm, machine.vm.on_disks
+    served = [on_disk.Attached(machine, use) for use in own if use.served]
+    if vm.nic is not None:
+        on_net.add(machine, *served)
+    for use in own:
+        if not use.served:
+            on_disk.add(machine, use)
+    if isinstance(vm.load, WorkLoad) and machine.units is not None:
+        on_cpu.add(machine, vm.load, machine.units)
+
+
+def _owned(error: ParameterError, name: str) -> ParameterError:
+    """Return an error with a VM as its owner where it is one of converting units."""
+    if error.owner != "units":
+        return error
+    return ParameterError(name, "times", f"such that each lasts {error.must}", error.got)

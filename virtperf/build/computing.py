@@ -120,7 +120,7 @@ def _afterwards(
         return memory.address_space(), None
     code, tagged = workload.code(), bool(costs.count("vpid"))
     pcid = addresses.pcid and (vm.memory is None or vm.memory.tags is not False)
-    processes = -(-vm.load.jobs // vm.vcpus)
+    processes = -(-paging.computing_jobs(vm) // vm.vcpus)
     switch = (*memory.address_space(), *addresses.between(processes, tagged=pcid))
     unit_ns = code.user_ns + code.kernel_ns + addresses.unit_ns
     return switch, addresses.refill(unit_ns, tagged=tagged)

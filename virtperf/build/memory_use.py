@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from virtperf.build.paging import PAGE, Shortage
+from virtperf.build.paging import PAGE, Shortage, computing_jobs
 from virtperf.build.translation import Translation
 from virtperf.mechanism.memory.page_table import TABLE_BYTES
 from virtperf.mechanism.memory.pages import PageSize
@@ -78,7 +78,7 @@ class MemoryUse:
 
     def _tables(self) -> Iterator[Row]:
         """Yield the memory of page tables: a guest's processes have their own, a VM one host's."""
-        processes = self.vm.load.jobs
+        processes = computing_jobs(self.vm)
         guest, host = PageSize.of(self.memory.guest_page), PageSize.of(self.memory.host_page)
         own = processes * _bytes(self.footprint, guest)
         yield "guest's page tables", own, "B"

@@ -67,7 +67,7 @@ def _misses(site: Site, vm: Vm, use: Use) -> float:
         for other in _translated(site)
         if other.nic and site.scenario.nic[other.nic.device].iommu == iommu
     )
-    mode, under_way = mode_of(vm), max(1, use.outstanding) * vm.load.jobs
+    mode, under_way = mode_of(vm), max(1, use.outstanding) * vm.on_nic[1].jobs
     largest = max(one.frame_bytes for one in use.messages)
     kinds: dict[bool, Maps] = {True: "deferred", False: "strict"}
     stream = Stream(

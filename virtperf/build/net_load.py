@@ -24,7 +24,7 @@ class Use(NamedTuple):
         Out of which its requests consist.
     path : callable
         The path of a request under a plan; its second argument says whether the vCPU that takes
-        interrupts is not the process's.
+        interrupts is not the process's, its third is the way of a block that a server reads.
     begins : bool
         Whether the guest begins, or the other side.
     outstanding : int
@@ -35,7 +35,7 @@ class Use(NamedTuple):
 
     kind: str
     messages: tuple[Message, ...]
-    path: Callable[[Plan, bool], Path]
+    path: Callable[[Plan, bool, Path], Path]
     begins: bool
     outstanding: int
     think: Distribution
@@ -53,7 +53,7 @@ def use_of(vm: Vm, user: float, costs: Costs) -> Use:
     return Use(
         kind=load.kind,
         messages=(request, reply),
-        path=lambda plan, foreign: loads.transaction(plan, request, reply, user, costs),
+        path=lambda plan, _, block: loads.transaction(plan, request, reply, user, costs, block),
         begins=False,
         outstanding=0 if by_clock else load.outstanding,
         think=load.think,
@@ -87,7 +87,7 @@ def offered(load: NetLoad, use: Use, line: float) -> float:
 def _stream(nic: Interface, load: StreamLoad, user: float, costs: Costs) -> Use:
     segment, out = Message(data=segment_of(nic, load), mtu=nic.mtu), load.direction == "out"
 
-    def path(plan: Plan, foreign: bool) -> Path:
+    def path(plan: Plan, foreign: bool, _: Path) -> Path:
         if out:
             return loads.stream_out(plan, segment, load.rtt, user, costs, foreign=foreign)
         return loads.stream_in(plan, segment, user, costs)
@@ -108,7 +108,7 @@ def _packets(nic: Interface, load: PacketLoad, user: float, costs: Costs) -> Use
     return Use(
         kind=f"packets-{load.direction}",
         messages=(packet,),
-        path=lambda plan, foreign: way(plan, packet, user, costs),
+        path=lambda plan, *_: way(plan, packet, user, costs),
         begins=out,
         outstanding=load.outstanding if load.rate is None else 0,
         think=NOTHING,

@@ -1,15 +1,15 @@
-"""VMs that work and do nothing else: their jobs do unit after unit of a workload."""
+"""Jobs that work and do nothing else: unit after unit of a workload."""
 
-from virtperf.build import computing
-from virtperf.build.site import Site
-from virtperf.scenario import Vm, WorkLoad
+from virtperf.build.computing import Computing
+from virtperf.build.machine import Machine
+from virtperf.scenario import WorkLoad
 
 
-def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
-    """Add a VM and its jobs, which are dealt to the vCPUs in turn."""
-    units = computing.add(site, vm, name, load.workload)
-    for number in range(load.jobs):
-        job = f"{name}.job{number}"
+def add(machine: Machine, load: WorkLoad, units: Computing) -> None:
+    """Add the jobs of a VM that works."""
+    site, vm = machine.site, machine.vm
+    for _ in range(load.jobs):
+        job, number = machine.next_job()
         site.assembly.task(job, units.vcpus[number % vm.vcpus])
         site.assembly.source(
             job,

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from virtperf.assembly.laying import Expand
-from virtperf.build import computing, dom0, on_iommu
+from virtperf.build import dom0, on_iommu
+from virtperf.build.machine import Machine, add_spinlock
 from virtperf.build.polling import at_cost, for_all
 from virtperf.build.site import Site
 from virtperf.path import (
@@ -13,64 +14,80 @@ from virtperf.path import (
     Ringing,
     Spawn,
     Step,
-    Transition,
+    continued,
     end,
     interprocessor,
     lock,
     ring,
-    switch_process,
     unlock,
     work,
 )
-from virtperf.scenario import ClosedLoad, Section, Vm
+from virtperf.scenario import ClosedLoad, OnDisk, Section, Vm
 from virtperf.technique.cpu import CpuTechnique
 from virtperf.technique.io import Guest, Plan, disk_plan
 
 GUEST_LOCK, WAKE_UP = "guest lock", "wake-up"
 DEVICE, ASIDE = "the device", "a side path"  # who rings a doorbell, if no worker does
-KICK = Transition(name="hypercall", reason="kick-vcpu")
 
 
-def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
-    """Add a VM."""
-    disk, load = vm.on_disk
-    plan = disk_plan(disk.technique, _guest(site, vm), site.costs)
-    expand = dom0.of(site).expanding(cpu) if plan.tasks else cpu.expand
-    vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
-    halts = load.lock is not None and load.lock.discipline == "paravirtual"
-    kick = (KICK,) if halts else ()
-    units = None
-    if load.workload is not None:
-        units = computing.add(site, vm, name, load.workload, kick=kick)
-    else:
-        for vcpu in vcpus:
-            site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),), kick)
-    _add_threads(site, vm, name, plan, cpu)
-    for called in plan.stations:
-        site.assembly.station(f"{name}.{called}", 1, called=called)
-    for called in plan.spinlocks:
-        add_spinlock(site, f"{name}.{called}", called)
-    if load.lock is not None:
-        _add_guest_lock(site, f"{name}.{GUEST_LOCK}", load.lock.discipline)
-    most = on_iommu.most_queues(site, disk) or vm.vcpus
-    queues = [
-        _add_queue(site, vm, name, number, plan, cpu, expand)
-        for number in range(min(most, disk.queues_on(vm.vcpus)))
-    ]
-    seen = [
-        _seen_from(site, vm, vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)
-    ]
-    for number in range(load.jobs):
-        on, job = number % vm.vcpus, f"{name}.job{number}"
-        site.assembly.task(job, vcpus[on])
+class Attached:
+    """A disk of a copy of a VM, with its threads, its stations, and queues with their doorbells.
+
+    Parameters
+    ----------
+    machine : Machine
+    use : OnDisk
+
+    Attributes
+    ----------
+    plan : Plan
+    expand : callable
+        Expands the transitions of its paths.
+    """
+
+    def __init__(self, machine: Machine, use: OnDisk) -> None:
+        site, vm, cpu = machine.site, machine.vm, machine.cpu
+        self._machine, self._use = machine, use
+        self.plan = plan = disk_plan(use.disk.technique, _guest(site, use), site.costs)
+        self.expand = dom0.of(site).expanding(cpu) if plan.tasks else cpu.expand
+        scope, self._first = machine.scope(use.at), machine.next_device()
+        threads = _add_threads(machine, use, plan, scope)
+        for called in plan.stations:
+            site.assembly.station(f"{scope}.{called}", 1, called=called)
+        for called in plan.spinlocks:
+            machine.add_spinlock(called)
+        if use.load.lock is not None:
+            _add_guest_lock(site, f"{scope}.{GUEST_LOCK}", use.load.lock.discipline)
+        most = on_iommu.most_queues(site, use.disk) or vm.vcpus
+        self._queues = [
+            _add_queue(
+                machine, use, (self._first + number) % vm.vcpus, number, threads, plan, self.expand
+            )
+            for number in range(min(most, use.disk.queues_on(vm.vcpus)))
+        ]
+        self._seen: dict[int, dict[str, str]] = {}
+
+    def seen_from(self, vcpu: int) -> dict[str, str]:
+        """Return what local names stand for on a vCPU, by its number, and the queue it uses."""
+        if vcpu not in self._seen:
+            vcpus = self._machine.vcpus
+            queue = self._queues[(vcpu - self._first) % len(vcpus) % len(self._queues)]
+            self._seen[vcpu] = _seen_from(self._machine, self._use, vcpus[vcpu], queue)
+        return self._seen[vcpu]
+
+
+def add(machine: Machine, use: OnDisk) -> None:
+    """Add a disk and the jobs that use it."""
+    disk, vm, units = Attached(machine, use), machine.vm, machine.units
+    if use.load.workload is None:
+        units = None
+    for _ in range(use.load.jobs):
+        job, number = machine.next_job()
+        on = number % vm.vcpus
+        machine.site.assembly.task(job, machine.vcpus[on])
         own = units.names(job, number) if units is not None else {}
         before = units.unit[:-1] if units is not None else ()
-        _add_job(site, vm, job, seen[on] | own, before, plan, expand)
-
-
-def add_spinlock(site: Site, name: str, called: str) -> None:
-    """Add a lock of the guest's kernel, or of a hypervisor, whose waiters spin."""
-    site.assembly.lock(name, called=called, wake_ns=0.0, discipline="ticket")
+        _add_job(machine.site, use, job, disk.seen_from(on) | own, before, disk)
 
 
 def _add_guest_lock(site: Site, name: str, discipline: str) -> None:
@@ -86,46 +103,56 @@ def _add_guest_lock(site: Site, name: str, discipline: str) -> None:
     )
 
 
-def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -> None:
+def _add_threads(machine: Machine, use: OnDisk, plan: Plan, scope: str) -> dict[str, list[str]]:
+    """Add what serves the disk; return the names of equal threads by their local name."""
     for called in plan.locks:
-        site.assembly.lock(
-            f"{name}.{called}", called=called, wake_ns=site.costs.ns("thread_wake_delay")
-        )
-    for thread in plan.threads:
-        for number in range(thread.count):
-            site.add_thread(vm, name, thread, number, cpu)
+        machine.add_mutex(called)
+    shared = use.disk.iothread or ""
+    return {
+        thread.name: [
+            machine.add_thread(thread, number, scope, shared) for number in range(thread.count)
+        ]
+        for thread in plan.threads
+    }
 
 
 def _add_queue(
-    site: Site, vm: Vm, name: str, number: int, plan: Plan, cpu: CpuTechnique, expand: Expand
+    machine: Machine,
+    use: OnDisk,
+    on: int,
+    number: int,
+    threads: Mapping[str, list[str]],
+    plan: Plan,
+    expand: Expand,
 ) -> dict[str, str]:
-    """Add a queue of the disk, whose completion interrupts the vCPU of its number takes.
+    """Add a queue of the disk, whose completion interrupts the vCPU number `on` takes.
 
     Return what local names stand for there.
     """
-    disk, _ = vm.on_disk
-    handler = f"{name}.vcpu{number}"
+    site, disk, name = machine.site, use.disk, machine.name
+    handler, scope = machine.vcpus[on], machine.scope(use.at)
+    queue = handler if scope == name else f"{handler}.{use.at}"
     names = {"handler": handler, "handler.interrupt": f"{handler}.interrupt", "vcpu": handler}
     names |= {"device": disk.device, "link": f"{disk.device}.link"}
-    names |= {thread.name: f"{name}.{thread.of(number)}" for thread in plan.threads}
-    own = (*plan.locks, *plan.stations, *plan.spinlocks, GUEST_LOCK)
-    names |= {called: f"{name}.{called}" for called in own}
+    names |= {local: called[number % len(called)] for local, called in threads.items()}
+    names |= {called: f"{name}.{called}" for called in (*plan.locks, *plan.spinlocks)}
+    names |= {called: f"{scope}.{called}" for called in (*plan.stations, GUEST_LOCK)}
     names |= on_iommu.local_names(site, disk)
     for called in plan.queue_locks:
-        names[called] = f"{handler}.{called}"
+        names[called] = f"{queue}.{called}"
         add_spinlock(site, names[called], called)
     if plan.tasks:
-        names |= dom0.of(site).place(handler, plan.tasks)
+        names |= dom0.of(site).place(queue, plan.tasks)
     if plan.slots is not None:
-        names[plan.slots.name] = f"{handler}.{plan.slots.name}"
+        names[plan.slots.name] = f"{queue}.{plan.slots.name}"
         site.assembly.credit(names[plan.slots.name], plan.slots.count, called=plan.slots.name)
     senders = _senders(plan)
     moderation = site.scenario.device[disk.device].moderation
     for bell in plan.bells:
-        names[bell.name] = f"{handler}.{bell.name}"
+        names[bell.name] = f"{queue}.{bell.name}"
         priced = bell
         if bell.to == "handler.interrupt":
-            priced = delivered(bell, vm, cpu)
+            priced = delivered(bell, machine.vm, machine.cpu)
         elif plan.tasks and bell.to != dom0.LOCAL:
             priced = dom0.of(site).delivered(bell)
         sender = senders[bell.name]
@@ -143,19 +170,18 @@ def _add_queue(
     return names
 
 
-def _seen_from(
-    site: Site, vm: Vm, vcpu: str, queue: dict[str, str], cpu: CpuTechnique
-) -> dict[str, str]:
+def _seen_from(machine: Machine, use: OnDisk, vcpu: str, queue: dict[str, str]) -> dict[str, str]:
     """Return what local names stand for on a vCPU that uses `queue`.
 
     Where another vCPU takes the interrupt, that one sends an interrupt on to the issuer's; a guest
     that polls there sees what it is for in memory, and none is sent.
     """
-    names = queue | {"vcpu": vcpu}
-    if vm.on_disk[0].completion == "poll":  # who submits sees it himself
+    vm, cpu, names = machine.vm, machine.cpu, queue | {"vcpu": vcpu}
+    if use.disk.completion == "poll":  # who submits sees it himself
         names |= {"handler": vcpu, "handler.interrupt": f"{vcpu}.interrupt"}
     elif queue["handler"] != vcpu:
-        names[WAKE_UP] = f"{vcpu}.{WAKE_UP}"
+        of = "" if machine.scope(use.at) == machine.name else f"{use.at}."
+        names[WAKE_UP] = f"{vcpu}.{of}{WAKE_UP}"
         costs = {
             state: replace(cost, sender=(interprocessor("ipi"),))
             for state, cost in for_all(cpu.delivery(), vm).items()
@@ -163,7 +189,7 @@ def _seen_from(
         if vm.guest_poll is not None:
             costs["polling"] = Ringing()
         bell = Bell(name=WAKE_UP, to="", rule="always", costs=costs, counts="ipis")
-        site.assembly.bell(
+        machine.site.assembly.bell(
             names[WAKE_UP],
             bell,
             to=f"{vcpu}.interrupt",
@@ -174,19 +200,13 @@ def _seen_from(
 
 
 def _add_job(
-    site: Site,
-    vm: Vm,
-    job: str,
-    names: Mapping[str, str],
-    before: Path,
-    plan: Plan,
-    expand: Expand,
+    site: Site, use: OnDisk, job: str, names: Mapping[str, str], before: Path, disk: Attached
 ) -> None:
     """Add the requests of a job, with what it does `before` each."""
-    _, load = vm.on_disk
-    paths = {kind: (*before, *path) for kind, path in plan.paths.items()}
+    load = use.load
+    paths = {kind: (*before, *path) for kind, path in disk.plan.paths.items()}
     if WAKE_UP in names:
-        paths = {kind: _told(path) for kind, path in paths.items()}
+        paths = {kind: told(path) for kind, path in paths.items()}
     site.assembly.source(
         job,
         {kind: (share, paths[kind]) for kind, share in load.shares.items()},
@@ -196,28 +216,22 @@ def _add_job(
         gap=load.gap(),
         order=load.order,
         names=names,
-        group=site.group(vm),
-        expand=expand,
+        group=site.group(use.vm, use.at),
+        expand=disk.expand,
     )
 
 
-def _told(path: Path) -> Path:
+def told(path: Path) -> Path:
     """Return a path whose every way ends on the issuer's vCPU, which is told."""
-    ways = tuple(
-        replace(part, otherwise=_told(part.otherwise))
-        if isinstance(part, Step) and part.otherwise
-        else part
-        for part in path[:-1]
-    )
-    return (*ways, ring(WAKE_UP), end())
+    return continued(path, (ring(WAKE_UP), end()))
 
 
-def _guest(site: Site, vm: Vm) -> Guest:
-    (disk, load), costs = vm.on_disk, site.costs
+def _guest(site: Site, use: OnDisk) -> Guest:
+    vm, disk, load, costs = use.vm, use.disk, use.load, site.costs
     user, kernel = load.cpu_user, load.cpu_kernel
     for key, given in (("native_user", user), ("native_kernel", kernel)):
         if given is not None:
-            costs.used[f"{vm.name}.load.{key}"] = given
+            costs.used[f"{use.address}.{key}"] = given
     kernel_ns = costs.ns("native_kernel") if kernel is None else kernel.base
     before = costs.share("submit_share")
     device = site.scenario.device[disk.device]
@@ -232,7 +246,7 @@ def _guest(site: Site, vm: Vm) -> Guest:
         queues=disk.queues_on(vm.vcpus),
         threads=disk.threads_for(vm.vcpus),
         section=_section(load.lock),
-        dma=on_iommu.dma_of(site, vm),
+        dma=on_iommu.dma_of(site, use),
         polled=disk.completion == "poll",
         words=0 if disk.data in (None, "dma") else -(-load.size_bytes // 2),
         strings=disk.data == "pio-string",

@@ -11,7 +11,7 @@ from virtperf.build.site import Site
 from virtperf.errors import ParameterError
 from virtperf.mechanism.iommu.traffic import Exposure, Maps, Stream, exposure, misses
 from virtperf.mechanism.memory.pages import PAGE_SHIFT, PageSize
-from virtperf.scenario import ClosedLoad, Device, Disk, Vm
+from virtperf.scenario import ClosedLoad, Device, Disk, OnDisk, Vm
 from virtperf.technique import matrix
 from virtperf.technique.io.dma import EACH, INVALIDATIONS, WALKS, Dma, Mode
 
@@ -23,7 +23,7 @@ def mode_of(disk: Disk) -> Mode:
 
 def add_iommus(site: Site) -> None:
     """Add the stations of every IOMMU in use: its walkers, and its queue of invalidations."""
-    disks = [site.scenario.device[disk.device].iommu for disk in _translated(site)]
+    disks = [site.scenario.device[use.disk.device].iommu for use in _translated(site)]
     for name in dict.fromkeys((*disks, *net_dma.behind(site))):
         walkers = site.costs.count("iommu_walkers")
         site.assembly.station(f"{name} walks", max(1, walkers), called=WALKS)
@@ -42,19 +42,19 @@ def most_queues(site: Site, disk: Disk) -> int:
     return (device.vf_queues or 0) if disk.technique == "sriov" else 0
 
 
-def dma_of(site: Site, vm: Vm) -> Dma:
+def dma_of(site: Site, use: OnDisk) -> Dma:
     """Return how the DMA of a VM's disk is translated, and what that does to its requests."""
-    disk, load = vm.on_disk
+    disk, load = use.disk, use.load
     if disk.technique not in matrix.DIRECT:
         return Dma()
-    mode, limit, open_ = mode_of(disk), disk.vf_bandwidth, exposed(site, vm)
+    mode, limit, open_ = mode_of(disk), disk.vf_bandwidth, exposed(site, use)
     return Dma(
         mode=mode,
         pages=-(-load.size_bytes >> PAGE_SHIFT),
-        misses=_misses(site, vm) if _is_translated(vm) else 0.0,
+        misses=_misses(site, use) if _is_translated(use) else 0.0,
         per_flush=1.0 if open_ is None else open_.per_flush,
         full=open_ is not None and not open_.by_timer,
-        posted=posted(site, vm, disk.technique, disk.posted, "disk"),
+        posted=posted(site, use.vm, disk.technique, disk.posted, use.at),
         limit=0.0 if limit is None else 1e9 * load.size_bytes / limit,
     )
 
@@ -79,12 +79,12 @@ def posted(site: Site, vm: Vm, technique: str, asked: bool | None, kind: str) ->
     return asked
 
 
-def rate_of(site: Site, vm: Vm, device: Device) -> float:
+def rate_of(site: Site, use: OnDisk, device: Device) -> float:
     """Return the requests per second that a VM makes at most, all its copies' device being theirs.
 
     Of a closed load: as many as are under way, over the time each takes of CPU and device alone.
     """
-    _, load = vm.on_disk
+    load = use.load
     service = sum(share * device.service_of(kind).mean for kind, share in load.shares.items())
     most = 1e9 * device.channels_quantity.base / service if service else float("inf")
     gap = load.gap()
@@ -94,41 +94,42 @@ def rate_of(site: Site, vm: Vm, device: Device) -> float:
     parts = ((load.cpu_user, "native_user"), (load.cpu_kernel, "native_kernel"))
     cpu = sum(site.costs.ns(key) if own is None else own.base for own, key in parts)
     alone = max(1.0, service + cpu + load.think.mean)
-    by_cpu = 1e9 * vm.vcpus / cpu if cpu else float("inf")
+    by_cpu = 1e9 * use.vm.vcpus / cpu if cpu else float("inf")
     return min(most, by_cpu, 1e9 * load.jobs * load.outstanding / alone)
 
 
-def exposed(site: Site, vm: Vm) -> Exposure | None:
+def exposed(site: Site, use: OnDisk) -> Exposure | None:
     """Return how long unmapped pages stay open, at most the rate of the VM; None if they do not.
 
     All CPUs that take interrupts of the disk fill queues of their own; a flush is for all.
     """
-    disk, _ = vm.on_disk
+    vm, disk = use.vm, use.disk
     if not mode_of(disk).endswith("deferred"):
         return None
     cpus = min(vm.vcpus, disk.queues or vm.vcpus, most_queues(site, disk) or vm.vcpus)
-    rate = rate_of(site, vm, site.scenario.device[disk.device])
+    rate = rate_of(site, use, site.scenario.device[disk.device])
     places, timeout = site.costs.count("flush_queue"), site.costs.ns("flush_timeout")
     return exposure(1e9 / rate, cpus, places, timeout)
 
 
-def _misses(site: Site, vm: Vm) -> float:
-    """Return the IOTLB misses per request of each copy of a VM."""
-    behind = site.scenario.device[vm.on_disk[0].device].iommu
+def _misses(site: Site, use: OnDisk) -> float:
+    """Return the IOTLB misses per request of a disk of each copy of a VM."""
+    behind = site.scenario.device[use.disk.device].iommu
     streams: list[Stream] = []
     first = 0
-    for other in site.scenario.vm:
-        if other is vm:
+    for other in _translated(site):
+        if site.scenario.device[other.disk.device].iommu != behind:
+            continue
+        if (other.vm.name, other.at) == (use.vm.name, use.at):
             first = len(streams)
-        if _is_translated(other) and site.scenario.device[other.on_disk[0].device].iommu == behind:
-            streams += [_stream(site, other)] * other.count
+        streams += [_stream(site, other)] * other.vm.count
     entries = site.costs.count("iotlb_entries")
-    rates = misses(tuple(streams), entries)[first : first + vm.count]
+    rates = misses(tuple(streams), entries)[first : first + use.vm.count]
     return sum(rates) / len(rates)
 
 
-def _stream(site: Site, vm: Vm) -> Stream:
-    disk, load = vm.on_disk
+def _stream(site: Site, use: OnDisk) -> Stream:
+    vm, disk, load = use.vm, use.disk, use.load
     mode = mode_of(disk)
     under_way = site.scenario.device[disk.device].channels_quantity.base
     if isinstance(load, ClosedLoad):
@@ -145,14 +146,14 @@ def _stream(site: Site, vm: Vm) -> Stream:
     )
 
 
-def _translated(site: Site) -> list[Disk]:
-    return [vm.on_disk[0] for vm in site.scenario.vm if _is_translated(vm)]
+def _translated(site: Site) -> list[OnDisk]:
+    return [use for vm in site.scenario.vm for use in vm.on_disks if _is_translated(use)]
 
 
-def _is_translated(vm: Vm) -> bool:
-    """Return whether a VM's device goes through tables; natively a static map is none."""
-    disk = vm.disk
-    if disk is None or disk.technique not in matrix.DIRECT:
+def _is_translated(use: OnDisk) -> bool:
+    """Return whether a disk's device goes through tables; natively a static map is none."""
+    disk = use.disk
+    if disk.technique not in matrix.DIRECT:
         return False
     mode = mode_of(disk)
     return mode != "none" and not (disk.technique == "native" and mode == "static")

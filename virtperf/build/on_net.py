@@ -5,16 +5,17 @@ from dataclasses import replace
 
 from virtperf.assembly.laying import Expand
 from virtperf.build import dom0, net_dma
+from virtperf.build.machine import Machine
 from virtperf.build.net_load import Use, offered, use_of
-from virtperf.build.on_disk import add_spinlock, delivered
+from virtperf.build.on_disk import WAKE_UP, Attached, delivered, told
 from virtperf.build.polling import for_all
 from virtperf.build.site import Site
-from virtperf.path import Bell, Ringing, interprocessor, switch_process, work
+from virtperf.path import Bell, Path, Ringing, interprocessor, renamed, work
 from virtperf.scenario import Vm
 from virtperf.technique import matrix
 from virtperf.technique.cpu import CpuTechnique
 from virtperf.technique.net import Plan, Port, Told, host, net_plan
-from virtperf.technique.net.loads import APP, PEER, SOCKET
+from virtperf.technique.net.loads import APP, BLOCK, PEER, SOCKET
 from virtperf.technique.net.plan import DMA, WIRE_IN, WIRE_OUT
 
 READS = 256  # of memory that a device has under way at most: PCIe tells so many apart
@@ -30,29 +31,31 @@ def add_nics(site: Site) -> None:
         site.assembly.station(f"{name}.dma", READS, called="NIC: DMA")
 
 
-def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
-    """Add a VM."""
-    nic, load = vm.on_nic
+def add(machine: Machine, reads: Attached | None = None) -> None:
+    """Add the interface of a VM and the jobs that use it, which may read of a disk."""
+    site, vm = machine.site, machine.vm
+    _, load = vm.on_nic
     use = use_of(vm, _user(site, vm), site.costs)
-    plan = net_plan(nic.technique, _port(site, vm, use), site.costs)
-    expand = dom0.of(site).expanding(cpu) if plan.dom0 else cpu.expand
-    vcpus = [f"{name}.vcpu{number}" for number in range(vm.vcpus)]
-    for vcpu in vcpus:
-        site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),))
+    plan = net_plan(vm.on_nic[0].technique, _port(site, vm, use), site.costs)
+    expand = dom0.of(site).expanding(machine.cpu) if plan.dom0 else machine.cpu.expand
+    scope, first = machine.scope("nic"), machine.next_device()
     for called in plan.spinlocks:
-        add_spinlock(site, f"{name}.{called}", called)
-    _add_threads(site, vm, name, plan, cpu)
+        machine.add_spinlock(called)
+    threads = _add_threads(machine, plan, scope)
     for called in plan.stations:
-        site.assembly.station(f"{name}.{called}", 1, called=called)
-    site.assembly.station(f"{name}.{PEER}", ANY, called=PEER)
+        site.assembly.station(f"{scope}.{called}", 1, called=called)
+    site.assembly.station(f"{scope}.{PEER}", ANY, called=PEER)
+    many = queues_of(site, vm)
     queues = [
-        _add_queue(site, vm, name, number, plan, cpu, use, expand)
-        for number in range(queues_of(site, vm))
+        _add_queue(machine, (first + number) % vm.vcpus, number, threads, plan, use, expand)
+        for number in range(many)
     ]
-    for number in range(load.jobs):
-        at = number % vm.vcpus
-        names = queues[at % len(queues)] | {"vcpu": vcpus[at]}
-        _add_job(site, vm, f"{name}.job{number}", names, plan, use, cpu, expand)
+    for _ in range(load.jobs):
+        job, number = machine.next_job()
+        on = number % vm.vcpus
+        names = queues[(on - first) % vm.vcpus % many] | {"vcpu": machine.vcpus[on]}
+        read = None if reads is None else (reads, reads.seen_from(on))
+        _add_job(machine, job, names, plan, use, expand, read)
 
 
 def queues_of(site: Site, vm: Vm) -> int:
@@ -100,56 +103,60 @@ RINGS = {"virtqueue": "virtio_net_ring", "e1000": "e1000_ring"}
 """Whose rings they are, and the number of their entries by default; others are the NIC's."""
 
 
-def _add_threads(site: Site, vm: Vm, name: str, plan: Plan, cpu: CpuTechnique) -> None:
-    wake_ns = site.costs.ns("thread_wake_delay")
+def _add_threads(machine: Machine, plan: Plan, scope: str) -> dict[str, list[str]]:
+    """Add what serves the interface; return the names of equal threads by their local name."""
     for called in plan.locks:
-        site.assembly.lock(f"{name}.{called}", called=called, wake_ns=wake_ns)
+        machine.add_mutex(called)
+    names: dict[str, list[str]] = {}
     for thread in plan.threads:
         for number in range(thread.count):
-            called = site.add_thread(vm, name, thread, number, cpu)
+            called = machine.add_thread(thread, number, scope)
+            names.setdefault(thread.name, []).append(called)
             for task in (task for task in plan.tasks if task.thread == thread.name):
                 list_ = f"{called}.{task.name.rpartition('.')[2]}"
-                site.assembly.task(list_, called, batch=task.batch)
+                machine.site.assembly.task(list_, called, batch=task.batch)
+    return names
 
 
 def _add_queue(
-    site: Site,
-    vm: Vm,
-    name: str,
+    machine: Machine,
+    on: int,
     number: int,
+    threads: Mapping[str, list[str]],
     plan: Plan,
-    cpu: CpuTechnique,
     use: Use,
     expand: Expand,
 ) -> dict[str, str]:
-    """Add a queue pair, whose interrupts the vCPU of its number takes.
+    """Add a queue pair, whose interrupts the vCPU number `on` takes.
 
     Return what local names stand for there.
     """
+    site, vm, name, cpu = machine.site, machine.vm, machine.name, machine.cpu
     nic, _ = vm.on_nic
-    handler = f"{name}.vcpu{number}"
+    handler, scope = machine.vcpus[on], machine.scope("nic")
+    queue = handler if scope == name else f"{handler}.nic"
     names = {"handler": handler, "handler.interrupt": f"{handler}.interrupt", "vcpu": handler}
     names |= {WIRE_OUT: f"{nic.device}.out", WIRE_IN: f"{nic.device}.in", DMA: f"{nic.device}.dma"}
-    names |= {thread.name: f"{name}.{thread.of(number)}" for thread in plan.threads}
+    names |= {local: called[number % len(called)] for local, called in threads.items()}
     for task in plan.tasks:
         names[task.name] = f"{names[task.thread]}.{task.name.rpartition('.')[2]}"
-    own = (*plan.locks, *plan.stations, *plan.spinlocks, PEER)
-    names |= {called: f"{name}.{called}" for called in own}
+    names |= {called: f"{name}.{called}" for called in (*plan.locks, *plan.spinlocks)}
+    names |= {called: f"{scope}.{called}" for called in (*plan.stations, PEER)}
     if plan.dom0:
-        names |= dom0.of(site).place(handler, plan.dom0)
+        names |= dom0.of(site).place(queue, plan.dom0)
     names |= net_dma.local_names(site, vm)
     if plan.host:
         names["softirq"] = _softirq(site, vm)
     for called, count in plan.credits.items():
-        names[called] = f"{handler}.{called}"
+        names[called] = f"{queue}.{called}"
         site.assembly.credit(names[called], count, called=called)
-    for told in plan.bells:
-        names[told.bell.name] = f"{handler}.{told.bell.name}"
+    for one in plan.bells:
+        names[one.bell.name] = f"{queue}.{one.bell.name}"
         site.assembly.bell(
-            names[told.bell.name],
-            _priced(site, vm, told, cpu, use),
-            to=names[told.bell.to],
-            sender=names.get(told.sender, ""),
+            names[one.bell.name],
+            _priced(site, vm, one, cpu, use),
+            to=names[one.bell.to],
+            sender=names.get(one.sender, ""),
             expand=expand,
         )
     return names
@@ -198,15 +205,15 @@ def _moderated(site: Site, vm: Vm, bell: Bell, use: Use) -> Bell:
 
 
 def _add_job(
-    site: Site,
-    vm: Vm,
+    machine: Machine,
     job: str,
     queue: Mapping[str, str],
     plan: Plan,
     use: Use,
-    cpu: CpuTechnique,
     expand: Expand,
+    reads: tuple[Attached, Mapping[str, str]] | None,
 ) -> None:
+    site, vm, cpu = machine.site, machine.vm, machine.cpu
     _, load = vm.on_nic
     vcpu, handler = queue["vcpu"], queue["handler"]
     names = {**queue, APP: f"{job}.{APP}", SOCKET: f"{job}.{SOCKET}"}
@@ -221,9 +228,14 @@ def _add_job(
         sender=handler,
         expand=cpu.expand,
     )
+    block: Path = ()
+    if reads is not None:
+        names[BLOCK] = f"{job}.{BLOCK}"
+        block = _read(machine, job, *reads)
+        expand = reads[0].expand if reads[0].plan.tasks else expand
     site.assembly.source(
         job,
-        {use.kind: (1.0, use.path(plan, vcpu != handler))},
+        {use.kind: (1.0, use.path(plan, vcpu != handler, block))},
         to=job if use.begins else "",
         outstanding=use.outstanding,
         think=use.think if use.outstanding else None,
@@ -232,6 +244,21 @@ def _add_job(
         group=site.group(vm),
         expand=expand,
     )
+
+
+def _read(machine: Machine, job: str, disk: Attached, seen: Mapping[str, str]) -> Path:
+    """Return the way of a block that a process reads, up to the handler that wakes it."""
+    path, by = disk.plan.paths["read"], seen["handler"]
+    if WAKE_UP in seen:
+        path, by = told(path), seen["vcpu"]
+    machine.site.assembly.bell(
+        f"{job}.{BLOCK}",
+        replace(_to_process(machine.vm, machine.cpu, foreign=False), name=BLOCK),
+        to=job,
+        sender=by,
+        expand=machine.cpu.expand,
+    )
+    return renamed(path, seen)
 
 
 def _to_process(vm: Vm, cpu: CpuTechnique, *, foreign: bool) -> Bell:

@@ -150,7 +150,12 @@ def _wanted(vm: Vm) -> int:
     if "data_footprint" not in workload:
         return 0
     pages = _pages(workload["data_footprint"].base)
-    return vm.count * vm.load.jobs * _own(vm, pages)
+    return vm.count * computing_jobs(vm) * _own(vm, pages)
+
+
+def computing_jobs(vm: Vm) -> int:
+    """Return how many processes of a VM work on data of their own: those of its workload."""
+    return 0 if vm.computing is None else vm.computing.jobs
 
 
 def _own(vm: Vm, pages: int) -> int:

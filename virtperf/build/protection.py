@@ -6,7 +6,7 @@ from virtperf.build import on_iommu
 from virtperf.build.site import Site
 from virtperf.mechanism.iommu.traffic import Exposure
 from virtperf.params import ParameterSet
-from virtperf.scenario import Scenario, Vm
+from virtperf.scenario import OnDisk, Scenario
 from virtperf.technique import matrix
 from virtperf.technique.io.features import FEATURES, feature
 from virtperf.technique.io.protection import Protection, protection
@@ -36,7 +36,7 @@ class Protected:
 
 
 def protected(scenario: Scenario, platform: ParameterSet | None = None) -> list[Protected]:
-    """Return the protection of every VM that has a disk.
+    """Return the protection of every disk of every VM.
 
     Parameters
     ----------
@@ -45,18 +45,19 @@ def protected(scenario: Scenario, platform: ParameterSet | None = None) -> list[
         By default the one it names.
     """
     site = Site(scenario, scenario.parameters() if platform is None else platform)
-    return [_of(site, vm) for vm in scenario.vm if vm.disk is not None]
+    return [_of(site, use) for vm in scenario.vm for use in vm.on_disks]
 
 
-def _of(site: Site, vm: Vm) -> Protected:
-    disk, _ = vm.on_disk
+def _of(site: Site, use: OnDisk) -> Protected:
+    vm, disk = use.vm, use.disk
     mode = on_iommu.mode_of(disk) if matrix.iommu_modes(disk.technique) else None
     found, memory = protection(disk.technique, vm.guest, mode), site.scenario.host.memory
     pages = None
     if memory is not None:
         pages = 0 if found.protected else memory // PAGE
+    name = vm.name if len(vm.on_disks) == 1 else f"{vm.name}.{use.at}"
     return Protected(
-        vm=vm.name, reach=found, exposure=on_iommu.exposed(site, vm), foreign_pages=pages
+        vm=name, reach=found, exposure=on_iommu.exposed(site, use), foreign_pages=pages
     )
 
 

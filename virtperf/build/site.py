@@ -86,9 +86,14 @@ class Site:
             if device.bandwidth is not None:
                 self.assembly.station(f"{name}.link", 1, called="device link")
 
-    def group(self, vm: Vm) -> str:
-        """Return the prefix of the groups that a VM's requests are observed under."""
-        return vm.name if len(self.scenario.vm) > 1 else ""
+    def group(self, vm: Vm, at: str = "") -> str:
+        """Return the prefix of the groups that a VM's requests are observed under.
+
+        `at` is the disk they are made of, which matters if there are several.
+        """
+        name = vm.name if len(self.scenario.vm) > 1 else ""
+        several = len(vm.on_disks) > 1
+        return f"{name} {at if several else ''}".strip()
 
     def costs_of(self, vm: Vm) -> Costs:
         """Return the numbers of a VM: the platform's, and those that the VM itself decides.
@@ -133,7 +138,7 @@ class Site:
         `switch` is what it takes to let another one of them run, `kick` to wake another vCPU,
         `flush_ns` to empty its TLB as it comes back onto a pCPU, `tlb` what to fill again there.
         """
-        crowded = vm.load.jobs > vm.vcpus
+        crowded = vm.jobs > vm.vcpus
         slice_ns = self.costs.ns("slice") if vm.slice is None and crowded else vm.slice
         refill_ns, forgets_ns = self._reload(vm)
         self.assembly.worker(
@@ -157,9 +162,15 @@ class Site:
             emulated = vm.cpu.technique in matrix.EMULATION
             self._add_tick(vm, vm.tick, vcpu, cpu, slowed=emulated)
 
-    def add_thread(self, vm: Vm, name: str, thread: Thread, number: int, cpu: CpuTechnique) -> str:
-        """Add one of the equal host threads of a copy `name` of a VM; return its name."""
-        called = f"{name}.{thread.of(number)}"
+    def add_thread(
+        self,
+        vm: Vm,
+        name: str,
+        thread: Thread,
+        called: str,
+        cpu: CpuTechnique,
+    ) -> None:
+        """Add a host thread `called` so of a copy `name` of a VM."""
         self.assembly.worker(
             called,
             thread.role,
@@ -175,7 +186,6 @@ class Site:
             share=self.scheduler.share(vm, name, thread=True),
             expand=cpu.expand,
         )
-        return called
 
     def _reload(self, vm: Vm) -> tuple[float, float]:
         """Return how long a vCPU loads its working set, and others until nothing of it is left.

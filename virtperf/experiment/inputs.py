@@ -34,7 +34,8 @@ def _own_numbers(point: Point) -> Iterator[tuple[str, Any]]:
     for name, device in point.scenario.device.items():
         yield f"device.{name}.channels", device.channels_quantity
     for index, vm in enumerate(point.scenario.vm):
-        for key in ("cpu_user", "cpu_kernel"):
-            quantity = getattr(vm.load, key, None)
-            if quantity is not None:
-                yield f"vm[{index}].load.{key}", quantity
+        for at, load in vm.loads_at:
+            for key in ("cpu_user", "cpu_kernel"):
+                quantity = getattr(load, key, None)
+                if quantity is not None:
+                    yield f"vm[{index}].{at}.{key}", quantity

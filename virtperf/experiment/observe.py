@@ -107,7 +107,7 @@ def _merged(batches: Iterable[Sequence[Histogram]], groups: int) -> tuple[Histog
 def metrics(seen: Window) -> Iterator[Metric]:
     """Yield (metric, value, unit) of one replication; None where too few samples were seen."""
     yield from _latency(seen)
-    yield "throughput", seen.completed / seen.time * TICKS_PER_NS * 1e9, "1/s"
+    yield from _throughput(seen)
     yield from _utilization(seen)
     yield from _per_request(seen)
     yield from _on_the_network(seen)
@@ -136,6 +136,15 @@ def _latency(seen: Window) -> Iterator[Metric]:
         total = sum(seen.end.residence[g] - seen.start.residence[g] for g in members)
         merged = Histogram().merge(seen.histograms[g] for g in members)
         yield from durations("latency", suffix, total, merged, QUANTILES)
+
+
+def _throughput(seen: Window) -> Iterator[Metric]:
+    """Yield finished requests a second, of all and, where there are several groups, of each."""
+    yield "throughput", seen.completed / seen.time * TICKS_PER_NS * 1e9, "1/s"
+    groups = seen.system.groups if len(seen.system.groups) > 1 else ()
+    for group, name in enumerate(groups):
+        ended = seen.end.completed[group] - seen.start.completed[group]
+        yield f"throughput.{name}", ended / seen.time * TICKS_PER_NS * 1e9, "1/s"
 
 
 def _utilization(seen: Window) -> Iterator[Metric]:

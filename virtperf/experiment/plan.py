@@ -40,7 +40,7 @@ class Pace:
     single_s: float
 
 
-_DISK = (".disk", ".disk.technique")
+_DISK = (".disk", ".disk.technique", ".disks", ".disks.technique")
 _VM = re.compile(r"vm(\[\d+\])?")
 _NIC = (".nic", ".nic.technique")
 PACE = {
@@ -75,7 +75,7 @@ def design(over: Over, scenario: "Scenario") -> Design:
 
 
 def left_out(over: Over, scenario: "Scenario") -> list[str]:
-    """Say which techniques of direct access an address without levels leaves out, and why."""
+    """Say which techniques an address without levels leaves out, and why."""
     if isinstance(over, Mapping):
         return []
     axes = dict(axis(text) for text in ([over] if isinstance(over, str) else over))
@@ -87,13 +87,17 @@ def left_out(over: Over, scenario: "Scenario") -> list[str]:
 def _refused(
     asked: Mapping[str, Sequence[Any]], levels: Mapping[str, Sequence[Any]], scenario: "Scenario"
 ) -> dict[tuple[str, str], str]:
-    """Return the levels that nobody named and that not every point can have: given devices."""
+    """Return the levels that nobody named and that not every point can have.
+
+    These are given devices; and whatever does not go with another device of the same VM.
+    """
     from virtperf.technique import matrix
 
     found: dict[tuple[str, str], str] = {}
+    several = any(len(vm.on_disks) + (vm.nic is not None) > 1 for vm in scenario.vm)
     for address in (a for a in asked if a.endswith(_DISK + _NIC) and not asked[a]):
         others = grid({a: tried for a, tried in levels.items() if a != address})
-        for name in (name for name in levels[address] if name in matrix.GIVEN):
+        for name in (name for name in levels[address] if several or name in matrix.GIVEN):
             for other in others:
                 try:
                     scenario.with_all({**other, address: name})
@@ -120,8 +124,8 @@ def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
         modes = dict.fromkeys(
             mode
             for vm in scenario.vm
-            if vm.disk is not None
-            for mode in matrix.iommu_modes(vm.disk.technique)
+            for use in vm.on_disks
+            for mode in matrix.iommu_modes(use.disk.technique)
         )
         return [mode for mode in modes if _possible(scenario, address, mode)] or list(modes)
     if address.endswith(".workload"):
@@ -173,6 +177,7 @@ def make(scenario: "Scenario", levels: Mapping[str, Any], *, band: bool) -> Poin
         theory=bounds(system),
         full_corners={name: resource for name, resource in full.items() if resource},
         notes=(
+            *(f"left out: {what}, unknown to the chosen technique" for what in changed.dropped),
             *_cpu_notes(scenario, changed),
             *_translated(changed),
             *_protection(changed),
@@ -222,8 +227,10 @@ def _cpu_notes(before: "Scenario", after: "Scenario") -> list[str]:
             notes.append(f"vm.cpu={now} runs with guest={new.guest}: {matrix.requires(now)}")
         if now == "trap-emulate":
             notes.append(_holes(new, after.parameters()))
-        used = {"disk": new.disk, "nic": new.nic}
-        for kind, name in ((k, u.technique) for k, u in used.items() if u is not None):
+        used = dict.fromkeys(("disk", use.disk.technique) for use in new.on_disks)
+        if new.nic is not None:
+            used["nic", new.nic.technique] = None
+        for kind, name in used:
             reason = matrix.why_forbidden(was, new.guest, **{kind: name})
             if was != now and reason is not None:
                 notes.append(f"vm.{kind}={name} runs with cpu={now}: {reason}")
@@ -242,11 +249,13 @@ def _holes(vm: "Vm", platform: ParameterSet) -> str:
 def _translated(scenario: "Scenario") -> list[str]:
     """Say what translated code takes, and what is done before a steady state begins."""
     from virtperf.result.words import digits
+    from virtperf.scenario import WorkLoad
     from virtperf.technique.cpu.price import price
 
     says = []
     for vm in scenario.vm:
-        if vm.cpu.technique in ("dbt", "static", "binary-translation") and vm.load.kind == "work":
+        translates = vm.cpu.technique in ("dbt", "static", "binary-translation")
+        if translates and isinstance(vm.load, WorkLoad):
             workload = catalog.workload(vm.load.workload)
             one = price(scenario.parameters(), workload, vm.cpu.technique)
             says.append(
@@ -270,11 +279,12 @@ def _gaps(scenario: "Scenario") -> list[str]:
     from virtperf.technique import matrix
     from virtperf.technique.costs import Costs
 
-    used = dict.fromkeys(("disk", vm.disk.technique) for vm in scenario.vm if vm.disk is not None)
-    used |= dict.fromkeys(("nic", vm.nic.technique) for vm in scenario.vm if vm.nic is not None)
-    used |= dict.fromkeys(("cpu", vm.cpu.technique) for vm in scenario.vm if vm.disk is not None)
-    for vm in scenario.vm:
-        if vm.disk is None and vm.nic is None:
+    vms = scenario.vm
+    used = dict.fromkeys(("disk", use.disk.technique) for vm in vms for use in vm.on_disks)
+    used |= dict.fromkeys(("nic", vm.nic.technique) for vm in vms if vm.nic is not None)
+    used |= dict.fromkeys(("cpu", vm.cpu.technique) for vm in vms if vm.on_disks)
+    for vm in vms:
+        if not vm.on_disks and vm.nic is None:
             used["memory", memory_of(vm, Costs(scenario.parameters()))] = None
     said = {name: matrix.not_modelled(kind, name) for kind, name in used}
     return [f"{name}, not modelled: {says}" for name, says in said.items() if says]

@@ -50,7 +50,7 @@ class Attempt:
         self.system, self.requests = system, requests
         self.machine = Machine(system, requests, room, spans)
         self.feed = Feed(self.machine, seed, replication, max(LOW, room["feed"]))
-        self.watch = Watch(system.name, requests, len(system.workers))
+        self.watch = Watch(system, requests)
         self.batches: Batches[Counts] = Batches(self._snapshot(0))
         self._enter(BEGIN)
 
@@ -78,8 +78,10 @@ class Attempt:
         """Do what only Python can, while no compiled code holds an address."""
         machine = self.machine
         alarms = machine.get("alarms")
-        if alarms >= self.watch.mark:
-            self.watch.look(machine.get("left"))
+        settled = machine.get("caused") == machine.get("happened")  # it has not only begun
+        if alarms >= self.watch.mark and settled:
+            now, sides = machine.get("now"), machine.tables["sides"].tolist()
+            self.watch.look(machine.get("left"), now, sides, self._clocks(now))
         machine.set(budget=min(alarms + BUDGET, self.watch.mark))
         if machine.get("wish"):
             machine.set(wish=0)
@@ -90,6 +92,14 @@ class Attempt:
             if machine.get("crowded"):
                 machine.set(crowded=0)
                 refuse_credit_deadlock(machine)
+
+    def _clocks(self, now: int) -> list[list[int]]:
+        """Return the time of each worker in each state, the present one included."""
+        table = self.machine.tables["workers"]
+        clocks: list[list[int]] = table["times"].tolist()
+        for clock, state, entered in zip(clocks, table["state"], table["entered"], strict=True):
+            clock[state] += now - int(entered)
+        return clocks
 
     def _put_away(self) -> None:
         """Keep the closed snapshots and histograms, and let the open ones come first again."""

@@ -87,6 +87,6 @@ def depth(scenario: Scenario) -> float:
 
 def _one_at_a_time(scenario: Scenario) -> Scenario:
     changes: dict[str, object] = {"vm.count": 1}
-    if all(vm.load.kind == "closed" for vm in scenario.vm):
+    if all(load.kind == "closed" for vm in scenario.vm for load in vm.loads):
         changes |= {"vm.load.outstanding": 1, "vm.load.jobs": 1}
     return scenario.with_all(changes)

@@ -1,5 +1,6 @@
 """Scenario files: platform, techniques, guests and load as frozen, validated data."""
 
+from virtperf.scenario.loads import ClosedLoad, OpenLoad, Section, TraceLoad, WorkLoad
 from virtperf.scenario.model import Scenario
 from virtperf.scenario.network import (
     Interface,
@@ -11,7 +12,6 @@ from virtperf.scenario.network import (
     StreamLoad,
 )
 from virtperf.scenario.parts import (
-    ClosedLoad,
     Cpu,
     Device,
     Disk,
@@ -20,14 +20,11 @@ from virtperf.scenario.parts import (
     Host,
     Memory,
     Moderation,
-    OpenLoad,
+    OnDisk,
     PauseExits,
     RunPlan,
-    Section,
     Tick,
-    TraceLoad,
     Vm,
-    WorkLoad,
 )
 from virtperf.scenario.split import Dom0
 
@@ -45,6 +42,7 @@ __all__ = [
     "Moderation",
     "NetLoad",
     "Nic",
+    "OnDisk",
     "OpenLoad",
     "PacketLoad",
     "PauseExits",

@@ -8,12 +8,14 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from virtperf.errors import UnknownNameError
-from virtperf.scenario import direct, net_checks, numbers, profiles, split, whole
+from virtperf.scenario import direct, emit, net_checks, numbers, profiles, split, whole
 from virtperf.technique import matrix
 
 _PART = re.compile(r"([\w-]+)(?:\[(\d+)\])?")
-_SHORT = re.compile(r"(vm(?:\[\d+\])?\.(?:cpu|memory|disk|nic))")
-_TECHNIQUE = re.compile(r"vm(?:\[\d+\])?\.(cpu|memory|disk|nic)(?:\.technique)?")
+_OF_VM = r"vm(?:\[\d+\])?\.(cpu|memory|disk|disks(?:\[\d+\])?|nic)"
+_SHORT = re.compile(_OF_VM)
+_TECHNIQUE = re.compile(_OF_VM + r"(?:\.technique)?")
+_DISKS = ("disk", "disks")
 
 Part = tuple[str, int | None]
 
@@ -41,8 +43,10 @@ def known(model: BaseModel, prefix: str = "") -> Iterator[str]:
                 yield from (at, *known(item, f"{at}."))
 
 
-def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object]) -> Any:
-    """Return a copy of the tables with every change made.
+def changed(
+    model: BaseModel, data: dict[str, Any], changes: Mapping[str, object]
+) -> tuple[Any, tuple[str, ...]]:
+    """Return a copy of the tables with every change made, and what had to be left out for them.
 
     Parameters
     ----------
@@ -65,18 +69,35 @@ def changed(model: BaseModel, data: dict[str, Any], changes: Mapping[str, object
         parts = _parts(full)
         if ".".join(key for key, _ in parts) not in addresses or not _put(data, parts, value):
             raise UnknownNameError("address", address, addresses)
-    touched = {match[1] for address in changes if (match := _TECHNIQUE.fullmatch(address))}
+    asked = deepcopy(data)
+    touched = {
+        match[1].split("[")[0] for address in changes if (match := _TECHNIQUE.fullmatch(address))
+    }
     for vm in data["vm"]:
-        if "disk" in touched and "disk" in vm:
-            _follow_disk(vm, cpu_too="cpu" not in touched)
+        if touched & {*_DISKS}:
+            _follow_disks(vm, cpu_too="cpu" not in touched)
         if "nic" in touched and "nic" in vm:
             _follow_nic(vm, cpu_too="cpu" not in touched)
-        if "cpu" in touched and not touched & {"disk", "nic"}:
+        if "cpu" in touched and not touched & {*_DISKS, "nic"}:
             _follow_cpu(vm, memory_too="memory" not in touched)
         if touched and vm["cpu"].get("technique") in matrix.HOSTLESS:
             vm.pop("halt_poll", None)
             vm.pop("guest_poll", None)
-    return data
+    return data, tuple(_gone(asked, data, ""))
+
+
+def _gone(before: Any, after: Any, at: str) -> Iterator[str]:
+    """Yield what stands in tables `before` and not `after`, as addresses with their values."""
+    if isinstance(before, Mapping):
+        for key, value in before.items():
+            where = f"{at}.{key}" if at else str(key)
+            if key not in after:
+                yield f"{where}={emit.text(value)}"
+            else:
+                yield from _gone(value, after[key], where)
+    elif isinstance(before, list | tuple) and isinstance(after, list | tuple):
+        for number, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from _gone(old, new, f"{at}[{number}]")
 
 
 def _parts(address: str) -> list[Part]:
@@ -105,20 +126,36 @@ def _put(node: Any, parts: list[Part], value: object) -> bool:
     return _put(child[index], rest, value)
 
 
-def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
-    """Let what hangs on the disk technique follow it: polling, threads, queues, CPU, memory."""
-    disk = vm["disk"]["technique"]
-    if matrix.queues(disk):
-        vm["disk"].pop("queues", None)
-    for field in ("poll", "iothreads", "workers"):
-        if disk not in matrix.disks_where(field):
-            vm["disk"].pop(field, None)
-    direct.follow(vm["disk"])
-    split.follow(vm["disk"])
-    if cpu_too and whole.forbidden(vm):
-        vm["cpu"] = {"technique": matrix.default_cpu(disk)}
+def _follow_disks(vm: dict[str, Any], *, cpu_too: bool) -> None:
+    """Let what hangs on the disk techniques follow them: polling, threads, queues, CPU, memory."""
+    disks = [vm[field] for field in ("disk",) if field in vm] + list(vm.get("disks", ()))
+    for disk in disks:
+        if disk.get("technique") not in matrix.disk_techniques():
+            continue
+        queues, most = disk.get("queues"), matrix.queues(disk["technique"])
+        if isinstance(queues, int) and 0 < most < queues:
+            disk.pop("queues")
+        for field, knows in (
+            *((field, field) for field in ("poll", "iothreads", "workers")),
+            ("iothread", "iothreads"),
+        ):
+            if disk["technique"] not in matrix.disks_where(knows):
+                disk.pop(field, None)
+        direct.follow(disk)
+        split.follow(disk)
+    if cpu_too and disks and whole.forbidden(vm):
+        _take_cpu(vm, matrix.default_cpu(disks[0]["technique"]))
         if whole.forbidden(vm):
             _forget_memory(vm)
+
+
+def _take_cpu(vm: dict[str, Any], technique: str) -> None:
+    """Give a VM another CPU technique, and keep of the old one's fields what both know."""
+    vm["cpu"] = {**vm["cpu"], "technique": technique}
+    if technique not in matrix.WITHOUT_PRIVILEGE:
+        vm["cpu"].pop("ring", None)
+    if technique not in matrix.EMULATION and not str(vm["cpu"].get("isa")).startswith("x86"):
+        vm["cpu"].pop("isa", None)
 
 
 def _follow_nic(vm: dict[str, Any], *, cpu_too: bool) -> None:
@@ -128,7 +165,7 @@ def _follow_nic(vm: dict[str, Any], *, cpu_too: bool) -> None:
         return
     net_checks.follow(vm["nic"])
     if cpu_too and whole.forbidden(vm):
-        vm["cpu"] = {"technique": matrix.default_cpu(nic, "nic")}
+        _take_cpu(vm, matrix.default_cpu(nic, "nic"))
 
 
 def _follow_cpu(vm: dict[str, Any], *, memory_too: bool) -> None:

@@ -27,7 +27,7 @@ def toml(data: Mapping[str, Any]) -> str:
 def _tables(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines of a table: first its values, then the tables that stand below it."""
     below = {key: value for key, value in table.items() if _stands_alone(key, value, path)}
-    yield from (f"{_key(key)} = {_value(table[key])}" for key in table if key not in below)
+    yield from (f"{_key(key)} = {text(table[key])}" for key in table if key not in below)
     for key, value in below.items():
         name = ".".join(map(_key, (*path, key)))
         if isinstance(value, Mapping):
@@ -42,11 +42,12 @@ def _tables(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
 def _stands_alone(key: str, value: Any, path: tuple[str, ...]) -> bool:
     """Tables at the root, and those that hold long lists, get a header of their own."""
     if isinstance(value, Mapping):
-        return not path or len(_value(value)) > 160 or path in (("device",), ("nic",))
+        return not path or len(text(value)) > 160 or path in (("device",), ("nic",))
     return not path and isinstance(value, Sequence) and any(isinstance(i, Mapping) for i in value)
 
 
-def _value(value: Any) -> str:
+def text(value: Any) -> str:
+    """Return one value as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -54,9 +55,9 @@ def _value(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items())
+        inner = ", ".join(f"{_key(key)} = {text(item)}" for key, item in value.items())
         return f"{{ {inner} }}" if inner else "{}"
-    return _list([_value(item) for item in value])
+    return _list([text(item) for item in value])
 
 
 def _list(items: Sequence[str]) -> str:

@@ -18,11 +18,12 @@ from virtperf.errors import ParameterError, ScenarioError
 from virtperf.mechanism import isa
 from virtperf.params import Quantity
 from virtperf.technique import matrix
-from virtperf.units import UNITS, parse
+from virtperf.units import MAX_TICKS, TICKS_PER_NS, UNITS, parse
 
 DIRECTIONS = ("read", "write")
 _KINDS = ("deterministic", "exponential", "lognormal", "gamma", "empirical", "rotating")
 PER_QUEUE = "per-queue"
+MOST_BYTES, MOST_REQUEST = 1 << 64, 1 << 28
 _UNSOURCED = "given in the scenario without a source"
 
 
@@ -70,7 +71,14 @@ def _shortest(value: float, dimension: str) -> str:
 
 
 def _duration(value: object) -> float:
-    return _number(value, "duration", "10us")
+    return _lasting(_number(value, "duration", "10us"), value)
+
+
+def _lasting(ns: float, got: object) -> float:
+    """Return a time that fits into a run; refuse a longer one."""
+    if ns * TICKS_PER_NS >= MAX_TICKS:
+        raise RefusalError(f" must be at most 106 days, the longest run, got {got!r}")
+    return ns
 
 
 def _constant(value: object) -> float:
@@ -80,9 +88,19 @@ def _constant(value: object) -> float:
 def read_size(value: object) -> int:
     """Read a whole number of bytes; raise `RefusalError` if it is none."""
     size = _number(value, "size", "4KiB")
+    if size > MOST_BYTES:
+        raise RefusalError(f" must be at most 16 EiB, what 64 bits address, got {value!r}")
     if size < 1 or size != int(size):
         raise RefusalError(f" must be a whole number of bytes, at least 1, got {value!r}")
     return int(size)
+
+
+def _request_size(value: object) -> int:
+    size = read_size(value)
+    if size > MOST_REQUEST:
+        why = "an NVMe command has room for 65,536 blocks, of 4 KiB at most"
+        raise RefusalError(f" must be at most 256 MiB, got {value!r}: {why}")
+    return size
 
 
 def _rate_or_0(value: object) -> float:
@@ -95,6 +113,8 @@ def _rate(value: object) -> float:
     rate = _rate_or_0(value)
     if rate <= 0:
         raise RefusalError(f" must be above 0, got {value!r}")
+    if 1e9 / rate * TICKS_PER_NS >= MAX_TICKS:
+        raise RefusalError(f" must be at least one in 106 days, the longest run, got {value!r}")
     return rate
 
 
@@ -102,6 +122,8 @@ def _bandwidth(value: object) -> float:
     bandwidth = _number(value, "bandwidth", "3GiB/s")
     if bandwidth <= 0:
         raise RefusalError(f" must be above 0, got {value!r}")
+    if bandwidth < 1:
+        raise RefusalError(f" must be at least 1 B/s, got {value!r}")
     return bandwidth
 
 
@@ -130,7 +152,10 @@ def _cpu_time(value: object) -> Quantity:
     what = "a duration such as 10us"
     if isinstance(value, str):
         return _unsourced(_duration(value), "ns")
-    return _quantity(value, ("duration", "cycles"), what)
+    quantity = _quantity(value, ("duration", "cycles"), what)
+    if quantity.dimension == "duration":
+        _lasting(quantity.base, quantity.value)
+    return quantity
 
 
 def _channels(value: object) -> Quantity:
@@ -288,6 +313,12 @@ Pause = Annotated[
 Size = Annotated[
     int,
     PlainValidator(read_size),
+    PlainSerializer(lambda size: _shortest(float(size), "size")),
+    _schema("string", "integer", says="a size such as 4KiB; a plain number is in bytes"),
+]
+RequestSize = Annotated[
+    int,
+    PlainValidator(_request_size),
     PlainSerializer(lambda size: _shortest(float(size), "size")),
     _schema("string", "integer", says="a size such as 4KiB; a plain number is in bytes"),
 ]

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +13,9 @@ from virtperf.errors import ScenarioError
 from virtperf.params import ParameterSet
 from virtperf.scenario import address, emit, numbers, whole, wording
 from virtperf.scenario.frozen import Frozen, Tables
+from virtperf.scenario.loads import TraceLoad
 from virtperf.scenario.network import Nic
-from virtperf.scenario.parts import Device, Host, RunPlan, TraceLoad, Vm
+from virtperf.scenario.parts import Device, Host, RunPlan, Vm
 
 
 class Scenario(Frozen):
@@ -42,11 +43,17 @@ class Scenario(Frozen):
     """Length of the simulation."""
 
     _name: str = PrivateAttr(default="scenario")
+    _dropped: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def name(self) -> str:
         """Stem of the file it was read from."""
         return self._name
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """What the last change left out, as its techniques do not know it: address=value."""
+        return self._dropped
 
     @classmethod
     def load(cls, path_or_name: str | Path) -> "Scenario":
@@ -135,10 +142,13 @@ class Scenario(Frozen):
         """Return a copy with several fields changed at once, address to value; see `with_`.
 
         A disk technique that the VM's CPU technique cannot carry takes its default CPU technique
-        along, unless `changes` names one; a poll window goes with virtio.
+        along, unless `changes` names one. A field that a new technique does not know is left out,
+        even if `changes` gives it; `dropped` tells.
         """
-        changed = address.changed(self, self.to_dict(), changes)
-        return self.from_dict(changed, name=self.name)
+        tables, dropped = address.changed(self, self.to_dict(), changes)
+        changed = self.from_dict(tables, name=self.name)
+        changed._dropped = dropped
+        return changed
 
     def channel_band(self) -> dict[str, "Scenario"]:
         """Return the scenario at each end of each device's range of channels.
@@ -166,11 +176,23 @@ class Scenario(Frozen):
         for device in data["device"].values():
             del device["origin"], device["assumed"]
         for vm, table in zip(self.vm, data["vm"], strict=True):
-            if isinstance(vm.load, TraceLoad):
-                table["load"]["file"] = vm.load.file.digest
+            for load, own in _pairs(vm, table):
+                if isinstance(load, TraceLoad):
+                    own["file"] = load.file.digest
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """Return the JSON schema of scenario files, for editors."""
         return cls.model_json_schema()
+
+
+def _pairs(vm: Vm, table: dict[str, Any]) -> Iterator[tuple[object, dict[str, Any]]]:
+    """Yield each load of a VM's disks, or of itself, and its dumped table."""
+    for owner, own in (
+        (vm, table),
+        (vm.disk, table.get("disk", {})),
+        *zip(vm.disks or (), table.get("disks", ()), strict=True),
+    ):
+        if "load" in own:
+            yield getattr(owner, "load", None), own["load"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from virtperf.scenario.fields import RefusalError, choice_tail, read_size
+from virtperf.scenario.raw import vms
 from virtperf.technique import matrix
 from virtperf.technique.net.message import HEADERS, LARGEST_SEGMENT
 
@@ -26,25 +27,26 @@ Rows = list[tuple[str, Mapping[str, Any], Mapping[str, Any]]]
 
 def problems(data: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong, one sentence each."""
-    vms, nics = _vms(data), data.get("nic", {})
+    owners, nics = _owners_of(data), data.get("nic", {})
     if not isinstance(nics, Mapping):
         return
     known = {str(name): nic for name, nic in nics.items() if isinstance(nic, Mapping)}
     yield from _physical(data, known)
-    for name, vm, nic in vms:
+    for name, vm, nic in owners:
         device = nic.get("device")
         if isinstance(device, str) and device not in known:
             yield _no_device(name, device, known)
         yield from _interface(name, vm, nic)
         yield from _sizes(name, vm, nic)
-    yield from _owners(known, vms)
+    yield from _owners(known, owners)
 
 
 def follow(nic: dict[str, Any]) -> None:
     """Take out of an interface's table what its technique, a new one, knows nothing of."""
     technique = str(nic.get("technique"))
-    if matrix.queues(technique, "nic"):
-        nic.pop("queues", None)
+    queues, most = nic.get("queues"), matrix.queues(technique, "nic")
+    if isinstance(queues, int) and 0 < most < queues:
+        nic.pop("queues")
     if nic.get("iommu") not in matrix.iommu_modes(technique, "nic"):
         nic.pop("iommu", None)
     for field, legal in FIELDS.items():
@@ -129,7 +131,9 @@ def _modes(name: str, vm: Mapping[str, Any], nic: Mapping[str, Any]) -> Iterator
 
 def _sizes(name: str, vm: Mapping[str, Any], nic: Mapping[str, Any]) -> Iterator[str]:
     """Yield where data would make a packet above the MTU, and nobody cuts or joins them."""
-    load = vm.get("load")
+    load, at = vm.get("load"), f"{name}.load"
+    if isinstance(nic.get("load"), Mapping):
+        load, at = nic["load"], f"{name}.nic.load"
     if not isinstance(load, Mapping):
         return
     kind, mtu = load.get("kind"), nic.get("mtu", 1500)
@@ -143,16 +147,13 @@ def _sizes(name: str, vm: Mapping[str, Any], nic: Mapping[str, Any]) -> Iterator
             continue
         offload = "tso" if out else "gro"
         if size > LARGEST_SEGMENT:
-            yield f"{name}.load.{field} must be at most {LARGEST_SEGMENT}, got {size}"
+            yield f"{at}.{field} must be at most {LARGEST_SEGMENT}, got {size}"
         elif size > most and udp:
             why = "a datagram is not cut into packets"
-            yield f"{name}.load.{field} must be at most {most}, as nic.mtu is {mtu}: {why}"
+            yield f"{at}.{field} must be at most {most}, as nic.mtu is {mtu}: {why}"
         elif size > most and nic.get(offload) is False:
             why = f"no segmentation offload is negotiated (nic.{offload})"
-            yield (
-                f"{name}.load.{field} must be at most {most}, as nic.mtu is {mtu}, got {size}: "
-                f"{why}"
-            )
+            yield (f"{at}.{field} must be at most {most}, as nic.mtu is {mtu}, got {size}: {why}")
 
 
 def _directions(load: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -207,14 +208,10 @@ def _functions(device: str, nic: Mapping[str, Any], users: Rows) -> Iterator[str
         yield f"nic.{device}.vfs must be at least {asked}, as many as VMs with sriov, got {vfs}"
 
 
-def _vms(data: Mapping[str, Any]) -> Rows:
-    vms = data.get("vm")
-    if not isinstance(vms, list | tuple):
-        return []
+def _owners_of(data: Mapping[str, Any]) -> Rows:
     return [
-        (f"vm[{index}]", vm, vm["nic"])
-        for index, vm in enumerate(vms)
-        if isinstance(vm, Mapping)
-        and isinstance(vm.get("nic"), Mapping)
+        (name, vm, vm["nic"])
+        for name, vm in vms(data)
+        if isinstance(vm.get("nic"), Mapping)
         and vm["nic"].get("technique") in matrix.nic_techniques()
     ]

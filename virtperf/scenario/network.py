@@ -17,9 +17,10 @@ from virtperf.scenario.fields import (
     Pause,
     PositiveNumber,
     Rate,
+    RequestSize,
     Size,
 )
-from virtperf.scenario.frozen import Count, Frozen, Tables
+from virtperf.scenario.frozen import Count, Depth, Frozen, Jobs, Tables
 
 IommuMode: TypeAlias = Literal[
     "none", "static", "strict", "deferred", "viommu-strict", "viommu-deferred"
@@ -109,10 +110,12 @@ class Interface(Frozen):
     receive: Receive | None = None
     """How a driver domain hands received pages on (xen-netfront): has them copied, or gives the
     guest the page itself, as Xen 2 did; by default they are copied."""
+    load: "OwnLoad | None" = None
+    """What goes through it, where its VM has other loads beside; by default the VM's `load`."""
 
 
 class _NetLoad(Frozen):
-    jobs: Count = 1
+    jobs: Jobs = 1
     """Processes that each make this load; they are dealt to the vCPUs in turn."""
     cpu_user: CpuTime | None = None
     """CPU time of the application for a request; by default it does nothing."""
@@ -126,7 +129,7 @@ class RrLoad(_NetLoad):
     """A client asks, the guest answers at once (as netperf's TCP_RR): nothing but latency."""
 
     kind: Literal["rr"]
-    outstanding: Count = 1
+    outstanding: Depth = 1
     """Transactions that each job has under way."""
     request: Size = 1
     """Bytes of a request."""
@@ -141,7 +144,7 @@ class ServerLoad(_NetLoad):
     """Requests come in by the network, are computed, and are answered."""
 
     kind: Literal["server"]
-    outstanding: Count = 1
+    outstanding: Depth = 1
     """Requests of each job under way, where no `rate` is given."""
     think: Pause = Deterministic(0.0)
     """Pause of a client, with the way there and back, where no `rate` is given."""
@@ -153,6 +156,9 @@ class ServerLoad(_NetLoad):
     """Bytes of a request."""
     reply: Size = 1024
     """Bytes of a reply."""
+    block: RequestSize | None = None
+    """Bytes that each request reads of the VM's `disk`, after the application's time and before the
+    reply; by default nothing is read."""
 
     def gap(self) -> Distribution | None:
         """Return the time between the arrivals of one job; None if they are not by the clock."""
@@ -168,7 +174,7 @@ class StreamLoad(_NetLoad):
     segment: Size | None = None
     """Bytes that go down or come up the stack at a time; by default 64 KiB, or a packet's where
     these are not cut or put together behind the guest."""
-    window: Count = 16
+    window: Depth = 16
     """Segments of each job under way."""
     rtt: Pause = Deterministic(0.0)
     """The way to the other side and back, with what it does there."""
@@ -182,7 +188,7 @@ class PacketLoad(_NetLoad):
     """Whether the guest sends them or receives them."""
     size: Size = 18
     """Bytes of data in each."""
-    outstanding: Count = 64
+    outstanding: Depth = 64
     """Packets of each job under way, where no `rate` is given: what a socket's buffer holds."""
     rate: Rate | None = None
     """Packets per second of the VM, whatever became of the earlier ones."""
@@ -195,5 +201,8 @@ class PacketLoad(_NetLoad):
 
 
 NetLoad: TypeAlias = RrLoad | ServerLoad | StreamLoad | PacketLoad
+OwnLoad: TypeAlias = Annotated[NetLoad, Field(discriminator="kind")]
 KINDS = ("rr", "server", "stream", "packets")
 """What `load.kind` may be of a VM with a NIC."""
+
+Interface.model_rebuild()  # its load is of types that stand below it

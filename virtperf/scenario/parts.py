@@ -1,26 +1,21 @@
-"""The tables of a scenario file: host, VMs, loads, devices, length of the run; frozen."""
+"""The tables of a scenario file: host, VMs, devices, length of the run; frozen."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from virtperf.dist import Deterministic, Distribution
+from virtperf.dist import Distribution
 from virtperf.errors import ParameterError
 from virtperf.params import Quantity
-from virtperf.scenario.arrivals import Arrivals, PoissonArrivals
 from virtperf.scenario.fields import (
     Bandwidth,
     Channels,
     Constant,
     CpuTechnique,
-    CpuTime,
     DiskTechnique,
     Duration,
     IsaName,
     MemoryTechnique,
-    Pause,
     PolicyName,
     PositiveNumber,
     Rate,
@@ -29,7 +24,8 @@ from virtperf.scenario.fields import (
     Size,
     Workers,
 )
-from virtperf.scenario.frozen import Affinity, Count, Frozen, Tables
+from virtperf.scenario.frozen import Affinity, Copies, Count, Frozen, Tables, Vcpus
+from virtperf.scenario.loads import ClosedLoad, DiskLoad, OpenLoad, TraceLoad, WorkLoad
 from virtperf.scenario.network import (
     KINDS,
     Interface,
@@ -40,15 +36,7 @@ from virtperf.scenario.network import (
     StreamLoad,
 )
 from virtperf.scenario.split import Dom0, Grants, RingPages
-from virtperf.scenario.trace import TraceField
 from virtperf.technique import matrix
-from virtperf.units import MAX_TICKS
-
-Direction = Literal["read", "write"]
-
-
-def _reads() -> dict[Direction, float]:
-    return {"read": 1.0}
 
 
 class Host(Frozen):
@@ -155,6 +143,12 @@ class Disk(Frozen):
     """How the driver domain gets at the data (xen-blkfront): it maps and unmaps the pages of each
     request, has the hypervisor copy them, or maps pages once, and the guest copies. By default
     these are ``persistent``."""
+    iothread: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] | None = None
+    """Name of an I/O thread of QEMU, which disks of a VM that name the same share; by default each
+    has its own."""
+    load: Annotated[ClosedLoad | OpenLoad | TraceLoad, Field(discriminator="kind")] | None = None
+    """What the guest asks of this disk, where its VM has other loads beside; by default the VM's
+    `load` is the disk's."""
 
     @property
     def poll_ns(self) -> float | None:
@@ -213,18 +207,6 @@ class GuestPoll(_Polling):
     """Divisor by which it shrinks after a halt that none may cover; 0 shrinks it to nothing."""
 
 
-class Section(Frozen):
-    """A lock that all processes of a guest share, taken by each request in the kernel."""
-
-    discipline: Literal["ticket", "unfair", "mutex-direct", "mutex-barging", "paravirtual"] = (
-        "ticket"
-    )
-    """Who gets it when it is released; waiters of the first two spin, of the mutexes sleep, of the
-    last halt when they have spun for a while, and are kicked by who releases it to them."""
-    hold: Annotated[Duration, Field(gt=0)]
-    """How long a request holds it."""
-
-
 class PauseExits(Frozen):
     """Exits of vCPUs that spin (PLE, pause filter), and what the hypervisor does then."""
 
@@ -247,135 +229,14 @@ class Moderation(Frozen):
     """Completions that are told of at once; 0 is no limit."""
 
 
-class _Load(Frozen):
-    kind: Literal["closed", "open", "trace"]
-    """Who decides when the next request comes: the end of an earlier one, or the clock."""
-    jobs: Count = 1
-    """Processes that each make this load; they are dealt to the vCPUs in turn."""
-    size: Size = 4096
-    """Bytes of a request."""
-    mix: Annotated[dict[Direction, Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
-        default_factory=_reads
-    )
-    """Weights of reads and writes."""
-    cpu_user: CpuTime | None = None
-    """Native user CPU time of a request; by default the platform's."""
-    cpu_kernel: CpuTime | None = None
-    """Native kernel CPU time of a request; by default the platform's."""
-    lock: Section | None = None
-    """A critical section of the kernel on the way of each request; by default there is none."""
-    workload: str | None = None
-    """What is computed before each request: one unit of a shipped workload, or of a file's."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of a request."""
-        return self.size
-
-    @property
-    def shares(self) -> Mapping[str, float]:
-        """Share of each direction in the mix; they sum to 1."""
-        total = sum(self.mix.values())
-        return MappingProxyType({name: weight / total for name, weight in self.mix.items()})
-
-    @property
-    def order(self) -> tuple[int, ...] | None:
-        """Numbers of the directions in `shares`, one request after the other; None: by chance."""
-        return None
-
-    def gap(self) -> Distribution | None:
-        """Return the time between the arrivals of one job; None if they are not by the clock."""
-        return None
-
-
-class ClosedLoad(_Load):
-    """Each job keeps a number of requests in flight."""
-
-    kind: Literal["closed"]
-    outstanding: Count = 1
-    """Requests of one job in flight (its queue depth)."""
-    think: Pause = Deterministic(0.0)
-    """Pause between the end of a request and the next one in its place, or its distribution."""
-
-
-class OpenLoad(_Load):
-    """Requests arrive at a rate, whatever became of the earlier ones."""
-
-    kind: Literal["open"]
-    rate: Rate | None = None
-    """Arrivals per second of the VM; left out where `arrivals` has rates or gaps of its own."""
-    arrivals: Arrivals = PoissonArrivals(kind="poisson")
-    """How arrivals are spaced, a name or a table; each job does so for itself, at its share."""
-
-    def gap(self) -> Distribution:
-        """Return the time between the arrivals of one job."""
-        return self.arrivals.gap(self.rate, self.jobs)
-
-
-class TraceLoad(_Load):
-    """Requests arrive when those of a recording did, in every copy of the VM and every run alike.
-
-    The first comes one mean gap after the beginning; after the last the trace starts over, one
-    mean gap later, so that a run may be of any length.
-    """
-
-    kind: Literal["trace"]
-    jobs: Annotated[int, Field(ge=1, le=1)] = 1
-    """One: a trace is one sequence of arrivals."""
-    file: TraceField
-    """CSV file, relative to this one: a header with ``time_s``, ``time_us`` or ``time_ns``, and
-    perhaps ``direction``, which takes the place of `mix`."""
-    speed: PositiveNumber = 1.0
-    """What the rate of arrivals is multiplied by."""
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> Self:
-        if self.file.directions and "mix" in self.model_fields_set:
-            raise RefusalError(".mix must be left out where file has a column direction")
-        if not 1 <= self.file.instants[-1] / self.speed < MAX_TICKS:
-            must = "such that the trace lasts from 1 ps to 106 days"
-            raise RefusalError(f".speed must be {must}, got {self.speed!r}")
-        return self
-
-    @property
-    def shares(self) -> Mapping[str, float]:
-        """Share of each direction in the trace, or in the mix; they sum to 1."""
-        return self.file.shares or super().shares
-
-    @property
-    def order(self) -> tuple[int, ...] | None:
-        """Numbers of the directions in `shares`, one request after the other; None: by chance."""
-        numbers = {name: number for number, name in enumerate(self.file.shares)}
-        return tuple(numbers[name] for name in self.file.directions) or None
-
-    def gap(self) -> Distribution:
-        """Return the time between arrivals."""
-        return self.file.gaps(self.speed)
-
-
-class WorkLoad(Frozen):
-    """Each job does units of a workload, one after the other: no disk, just the CPU."""
-
-    kind: Literal["work"]
-    workload: str
-    """Name of a shipped workload, or path of a workload file relative to this one."""
-    jobs: Count = 1
-    """Processes that each do this; they are dealt to the vCPUs in turn."""
-    think: Pause = Deterministic(0.0)
-    """Pause between two units, or its distribution."""
-
-
-DiskLoad: TypeAlias = ClosedLoad | OpenLoad | TraceLoad
-
-
 class Vm(Frozen):
     """One or more equal virtual machines."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     """Unique name."""
-    count: Count = 1
+    count: Copies = 1
     """How many copies of this VM run."""
-    vcpus: Count = 1
+    vcpus: Vcpus = 1
     """Virtual CPUs of each copy."""
     guest: Literal["unmodified", "ported"] = "unmodified"
     """Whether the guest knows its hypervisor."""
@@ -406,40 +267,94 @@ class Vm(Frozen):
     memory: Memory | None = None
     """How memory is mapped; by default as goes with the CPU technique."""
     disk: Disk | None = None
-    """How the disk is reached; left out where the load is work alone, or the network's."""
+    """How the disk is reached; left out where nothing is asked of one."""
+    disks: Annotated[Tables[Disk], Field(min_length=1)] | None = None
+    """Several disks, each with a `load` of its own."""
     nic: Interface | None = None
-    """How the network is reached; left out where the load is not the network's."""
-    load: Annotated[
-        ClosedLoad
-        | OpenLoad
-        | TraceLoad
-        | WorkLoad
-        | RrLoad
-        | ServerLoad
-        | StreamLoad
-        | PacketLoad,
-        Field(discriminator="kind"),
-    ]
-    """What the guest asks of its disk, of its CPU or of its network."""
+    """How the network is reached; left out where nothing is asked of it."""
+    load: (
+        Annotated[
+            ClosedLoad
+            | OpenLoad
+            | TraceLoad
+            | WorkLoad
+            | RrLoad
+            | ServerLoad
+            | StreamLoad
+            | PacketLoad,
+            Field(discriminator="kind"),
+        ]
+        | None
+    ) = None
+    """What the guest asks of its disk, of its network or of its CPU; left out where each of its
+    devices has a load of its own."""
+
+    @property
+    def loads_at(self) -> "tuple[tuple[str, DiskLoad | WorkLoad | NetLoad], ...]":
+        """All that is asked at the same time, its own load and those of its devices: and where."""
+        devices = {"disk": self.disk, "nic": self.nic}
+        devices |= {f"disks[{number}]": disk for number, disk in enumerate(self.disks or ())}
+        found = {"load": self.load}
+        found |= {f"{at}.load": one.load for at, one in devices.items() if one is not None}
+        return tuple((at, load) for at, load in found.items() if load is not None)
+
+    @property
+    def loads(self) -> "tuple[DiskLoad | WorkLoad | NetLoad, ...]":
+        """All that is asked at the same time: its own load, and those of its devices."""
+        return tuple(load for _, load in self.loads_at)
+
+    @property
+    def jobs(self) -> int:
+        """Processes of all its loads."""
+        return sum(load.jobs for load in self.loads)
 
     @property
     def computes(self) -> str | None:
-        """The workload of which its load does units, alone or before each request; None if none."""
-        found: str | None = getattr(self.load, "workload", None)
+        """The workload of which a load does units, alone or before each request; None if none."""
+        found: str | None = getattr(self.computing, "workload", None)
         return found
 
     @property
+    def computing(self) -> "DiskLoad | WorkLoad | NetLoad | None":
+        """The load that does units of a workload; None if none does."""
+        return next((one for one in self.loads if getattr(one, "workload", None)), None)
+
+    @property
+    def techniques(self) -> tuple[str, ...]:
+        """Those of its disks and of its interface, each once."""
+        devices = (self.disk, *(self.disks or ()), self.nic)
+        return tuple(dict.fromkeys(one.technique for one in devices if one is not None))
+
+    @property
+    def on_disks(self) -> "tuple[OnDisk, ...]":
+        """Its disks, each with what is asked of it."""
+        found = []
+        if self.disk is not None:
+            own = self.disk.load
+            if own is None and isinstance(self.load, DiskLoad):
+                own = self.load
+            served = own is None and self.nic is not None
+            if served:
+                own = _blocks_of(self.on_nic[1])
+            if own is not None:
+                found.append(OnDisk(self, "disk", self.disk, own, served))
+        for number, disk in enumerate(self.disks or ()):
+            if disk.load is not None:
+                found.append(OnDisk(self, f"disks[{number}]", disk, disk.load))
+        return tuple(found)
+
+    @property
     def on_disk(self) -> "tuple[Disk, DiskLoad]":
-        """The disk and its load, of a VM that has them.
+        """Its first disk with what is asked of it, of a VM that has one.
 
         Raises
         ------
         ParameterError
-            If its load is not a disk's.
+            If nothing is asked of a disk.
         """
-        if self.disk is None or not isinstance(self.load, DiskLoad):
-            raise ParameterError(self.name, "load.kind", "closed, open or trace", self.load.kind)
-        return self.disk, self.load
+        for use in self.on_disks:
+            return use.disk, use.load
+        raise ParameterError(self.name, "load.kind", "closed, open or trace", self._kind)
 
     @property
     def on_nic(self) -> "tuple[Interface, NetLoad]":
@@ -448,13 +363,56 @@ class Vm(Frozen):
         Raises
         ------
         ParameterError
-            If its load is not the network's.
+            If nothing is asked of a network.
         """
-        if self.nic is None or not isinstance(self.load, NetLoad):
-            raise ParameterError(
-                self.name, "load.kind", f"one of {', '.join(KINDS)}", self.load.kind
-            )
-        return self.nic, self.load
+        load = self.load if self.nic is None or self.nic.load is None else self.nic.load
+        if self.nic is None or not isinstance(load, NetLoad):
+            raise ParameterError(self.name, "load.kind", f"one of {', '.join(KINDS)}", self._kind)
+        return self.nic, load
+
+    @property
+    def _kind(self) -> str | None:
+        return None if self.load is None else self.load.kind
+
+
+class OnDisk(NamedTuple):
+    """A disk of a VM and what is asked of it.
+
+    Attributes
+    ----------
+    vm : Vm
+    at : str
+        Which of the VM's it is: ``disk``, ``disks[0]``.
+    disk : Disk
+    load : DiskLoad
+    served : bool
+        Whether its requests are parts of those of the network's load.
+    """
+
+    vm: Vm
+    at: str
+    disk: Disk
+    load: DiskLoad
+    served: bool = False
+
+    @property
+    def address(self) -> str:
+        """Address of its load within the scenario, the VM by its name."""
+        own = self.disk.load is not None
+        return f"{self.vm.name}.{self.at}.load" if own else f"{self.vm.name}.load"
+
+
+def _blocks_of(load: "NetLoad") -> "ClosedLoad | OpenLoad | None":
+    """Return the blocks that a server reads as a load of a disk; None if it reads none.
+
+    The application's time is the server's own, so that of a block has none.
+    """
+    if not isinstance(load, ServerLoad) or load.block is None:
+        return None
+    words: dict[str, Any] = {"jobs": load.jobs, "size": load.block, "cpu_user": "0us"}
+    if load.rate is None:
+        return ClosedLoad(kind="closed", outstanding=load.outstanding, think=load.think, **words)
+    return OpenLoad(kind="open", rate=load.rate, arrivals=load.arrivals, **words)
 
 
 class ServiceScale(Frozen):

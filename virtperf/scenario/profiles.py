@@ -35,6 +35,6 @@ def _fields(address: str, vm: Mapping[str, Any], name: str) -> Iterator[tuple[st
     yield f"{address}.guest", whole.guest
     yield f"{address}.cpu.technique", whole.cpu
     yield f"{address}.memory.technique", whole.memory
-    for device in ("disk", "nic"):
-        if device in vm:
-            yield f"{address}.{device}.technique", getattr(whole, device)
+    for field, device in (("disk", "disk"), ("disks", "disk"), ("nic", "nic")):
+        if field in vm:
+            yield f"{address}.{field}.technique", getattr(whole, device)

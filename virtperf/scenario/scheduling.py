@@ -5,6 +5,7 @@ from typing import Any
 
 from virtperf import catalog
 from virtperf.scenario.fields import choice_tail
+from virtperf.scenario.raw import vms
 
 HEEDS_NOT: Mapping[str, tuple[str, ...]] = {
     "round-robin": ("weight", "cap", "affinity", "thread_affinity"),
@@ -26,13 +27,13 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
         yield f"host.pcpus must be even, for with smt each core has two, got {pcpus}"
     if policy in catalog.policies():
         yield from _constants(policy, host.get("scheduler", {}))
-        for name, vm in _vms(data):
+        for name, vm in vms(data):
             yield from _shares(name, vm, policy)
             vcpus = vm.get("vcpus", 1)
             if policy == "gang" and _is_number(vcpus) and _is_number(pcpus) and vcpus > pcpus:
                 must = f"at most host.pcpus ({pcpus}) under gang, which runs them together"
                 yield f"{name}.vcpus must be {must}, got {vcpus!r}"
-    for name, vm in _vms(data):
+    for name, vm in vms(data):
         for field in ("affinity", "thread_affinity"):
             yield from _affinity(f"{name}.{field}", vm.get(field), pcpus)
         yield from _cap(name, vm.get("cap"), vm.get("vcpus", 1))
@@ -83,12 +84,6 @@ def _affinity(name: str, given: Any, pcpus: Any) -> Iterator[str]:
     for p in given:
         if isinstance(p, int) and p >= pcpus:
             yield f"{name} must name pCPUs below host.pcpus ({pcpus}), got {p}"
-
-
-def _vms(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    vms = data.get("vm")
-    if isinstance(vms, list | tuple):
-        yield from ((f"vm[{i}]", vm) for i, vm in enumerate(vms) if isinstance(vm, Mapping))
 
 
 def _is_number(value: Any) -> bool:

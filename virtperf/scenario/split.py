@@ -7,7 +7,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from virtperf.scenario import scheduling
 from virtperf.scenario.fields import PositiveNumber, Size
-from virtperf.scenario.frozen import Affinity, Count, Frozen
+from virtperf.scenario.frozen import Affinity, Frozen, Vcpus
+from virtperf.scenario.raw import RawDevice, disks
 from virtperf.technique import matrix
 
 MOST_PAGES = 64
@@ -22,7 +23,7 @@ RingPages: TypeAlias = Annotated[int, Field(ge=1, le=MOST_PAGES)]
 class Dom0(Frozen):
     """The driver domain: it has the devices, and the back ends of the guests' split drivers."""
 
-    vcpus: Count | None = None
+    vcpus: Vcpus | None = None
     """Its virtual CPUs; by default one per pCPU."""
     weight: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Share of each of its vCPUs against others; by default the policy's standard."""
@@ -38,11 +39,9 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
     dom0 = _at(host, "dom0")
     if isinstance(dom0, Mapping):
         yield from scheduling.domain("host.dom0", dom0, host, dom0.get("vcpus", _at(host, "pcpus")))
-    vms = data.get("vm")
-    for index, vm in enumerate(vms if isinstance(vms, list | tuple) else ()):
-        disk = _at(vm, "disk")
-        if _at(disk, "technique") in matrix.disk_techniques():
-            yield from _fields(f"vm[{index}]", vm, disk)
+    for one in disks(data):
+        if one.table.get("technique") in matrix.disk_techniques():
+            yield from _fields(one)
 
 
 def follow(disk: dict[str, Any]) -> None:
@@ -52,20 +51,21 @@ def follow(disk: dict[str, Any]) -> None:
             disk.pop(field, None)
 
 
-def _fields(name: str, vm: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterator[str]:
-    technique = disk["technique"]
+def _fields(own: RawDevice) -> Iterator[str]:
+    disk, technique = own.table, own.table["technique"]
     for field, legal in FIELDS.items():
         if disk.get(field) is not None and technique not in legal:
             one = " or ".join(legal)
-            yield f"{name}.disk.{field} must be left out unless disk.technique is {one}"
+            yield f"{own.at}.{field} must be left out unless disk.technique is {one}"
     pages = disk.get("ring_pages")
     if isinstance(pages, int) and 0 < pages <= MOST_PAGES and pages & (pages - 1):
-        yield f"{name}.disk.ring_pages must be a power of two, got {pages}"
-    size = _bytes(_at(_at(vm, "load"), "size"))
+        yield f"{own.at}.ring_pages must be a power of two, got {pages}"
+    field = "size" if "block" not in own.load else "block"
+    size = _bytes(own.load.get(field))
     if technique == "xen-blkfront" and size > PAGE * SEGMENTS:
         must = f"at most {PAGE * SEGMENTS // 1024}KiB under xen-blkfront"
         why = f"a request of its ring carries {SEGMENTS} pages"
-        yield f"{name}.load.size must be {must}, got {size}: {why}"
+        yield f"{own.load_at}.{field} must be {must}, got {size}: {why}"
 
 
 def _bytes(size: Any) -> int:

@@ -4,7 +4,7 @@ The checks read the raw tables, and skip what is missing or misspelt: that is re
 and a file's problems should come all at once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,11 @@ from virtperf import catalog
 from virtperf.errors import ParameterError
 from virtperf.mechanism import isa
 from virtperf.mechanism.privilege import deprivileged
-from virtperf.scenario import direct, net_checks, network, numbers, scheduling, spinning, split
+from virtperf.scenario import devices, direct, net_checks, numbers, scheduling, spinning, split
 from virtperf.scenario.arrivals import OWN_RATE, PACED
 from virtperf.scenario.fields import choice_tail
+from virtperf.scenario.raw import at as _at
+from virtperf.scenario.raw import disks, disks_of, loads, loads_of, vms
 from virtperf.technique import matrix
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ def problems(data: Tables) -> list[str]:
     return [
         *_platform(data),
         *numbers.problems(data),
-        *_loads(data),
+        *devices.problems(data),
+        *_workloads(data),
         *_names(data),
         *_devices(data),
         *_memory(data),
@@ -51,12 +54,13 @@ def beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     platform = data.get("platform")
     if isinstance(platform, str) and platform.endswith(".toml"):
         data["platform"] = str((folder / platform).resolve())
-    for _, vm in _vms(data):
-        if isinstance(_at(vm, "load", "file"), str):
-            vm["load"]["file"] = str((folder / vm["load"]["file"]).resolve())
-        workload = _at(vm, "load", "workload")
+    for _, load, _ in loads(data):
+        own: Any = load
+        if isinstance(load.get("file"), str):
+            own["file"] = str((folder / load["file"]).resolve())
+        workload = load.get("workload")
         if isinstance(workload, str) and workload.endswith(".toml"):
-            vm["load"]["workload"] = str((folder / workload).resolve())
+            own["workload"] = str((folder / workload).resolve())
     return data
 
 
@@ -77,19 +81,28 @@ def ends(name: str, device: "Device") -> Iterator[tuple[int, dict[str, Any]]]:
 
 def forbidden(vm: Tables) -> str | None:
     """Return why a VM's techniques do not go together; None also where some are unreadable."""
+    return next((reason for _, reason in _forbidden(vm)), None)
+
+
+def _forbidden(vm: Tables) -> Iterator[tuple[str | None, str]]:
+    """Yield each disk technique of a VM, or None, that does not go with the rest, and why."""
     cpu, guest = _at(vm, "cpu", "technique"), vm.get("guest", "unmodified")
-    disk, memory = _at(vm, "disk", "technique"), _at(vm, "memory", "technique")
-    nic = _at(vm, "nic", "technique")
+    memory, nic = _at(vm, "memory", "technique"), _at(vm, "nic", "technique")
+    disks: dict[Any, None] = dict.fromkeys(
+        str(one.table.get("technique")) for one in disks_of("", vm)
+    )
     known = (
         (cpu, matrix.cpu_techniques()),
         (guest, matrix.GUESTS),
-        (disk, (*matrix.disk_techniques(), None)),
         (nic, (*matrix.nic_techniques(), None)),
         (memory, (*matrix.memory_techniques(), None)),
+        *((disk, matrix.disk_techniques()) for disk in disks),
     )
     if any(choice not in legal for choice, legal in known):
-        return None
-    return matrix.why_forbidden(cpu, guest, disk=disk, nic=nic, memory=memory)
+        return
+    for disk in disks or (None,):
+        if reason := matrix.why_forbidden(cpu, guest, disk=disk, nic=nic, memory=memory):
+            yield disk, reason
 
 
 def _platform(data: Tables) -> Iterator[str]:
@@ -103,101 +116,87 @@ def _platform(data: Tables) -> Iterator[str]:
         yield f"platform{choice_tail(known, platform)}"
 
 
-def _loads(data: Tables) -> Iterator[str]:
-    """Yield where a VM has a disk or a NIC but no use for it, or the other way round."""
-    for index, vm in _vms(data):
-        kind = _at(vm, "load", "kind")
-        work, net = kind == "work", kind in network.KINDS
-        if (work or net) and "disk" in vm:
-            yield f"vm[{index}].disk must be left out where load.kind is {kind}"
-        elif not work and not net and "load" in vm and "disk" not in vm and "nic" not in vm:
-            yield f"vm[{index}].disk must be given unless load.kind is work"
-        if net and "nic" not in vm:
-            yield f"vm[{index}].nic must be given where load.kind is {kind}"
-        elif not net and "nic" in vm:
-            yield f"vm[{index}].nic must be left out unless load.kind is {_any(network.KINDS)}"
-        workload = _at(vm, "load", "workload")
+def _workloads(data: Tables) -> Iterator[str]:
+    for address, load, _ in loads(data):
+        workload = load.get("workload")
         if not isinstance(workload, str):
             continue
         if workload.endswith(".toml"):
             if not Path(workload).is_file():
-                yield f"vm[{index}].load.workload must be a file that exists, got {workload!r}"
+                yield f"{address}.workload must be a file that exists, got {workload!r}"
         elif workload not in (known := catalog.names("workloads")):
-            yield f"vm[{index}].load.workload{choice_tail(known, workload)}"
+            yield f"{address}.workload{choice_tail(known, workload)}"
 
 
 def _names(data: Tables) -> Iterator[str]:
-    seen: dict[object, int] = {}
-    for index, vm in _vms(data):
-        name = str(vm.get("name", f"[{index}]"))
+    seen: dict[object, str] = {}
+    for address, vm in vms(data):
+        name = str(vm.get("name", address.removeprefix("vm")))
         if name in seen:
-            yield f"vm[{index}].name must be unique, got {name!r}, which is also vm[{seen[name]}]"
-        seen.setdefault(name, index)
+            yield f"{address}.name must be unique, got {name!r}, which is also {seen[name]}"
+        seen.setdefault(name, address)
 
 
 def _devices(data: Tables) -> Iterator[str]:
-    devices = data.get("device")
-    if not isinstance(devices, Mapping):
+    known = data.get("device")
+    if not isinstance(known, Mapping):
         return
-    for index, vm in _vms(data):
-        device = _at(vm, "disk", "device")
-        if isinstance(device, str) and device not in devices:
-            yield f"vm[{index}].disk.device{choice_tail(devices, device)}"
+    for one in disks(data):
+        device = one.table.get("device")
+        if isinstance(device, str) and device not in known:
+            yield f"{one.at}.device{choice_tail(known, device)}"
 
 
 def _memory(data: Tables) -> Iterator[str]:
     """Yield where paging has no disk of that name, or no memory that is short."""
-    devices = data.get("device") or {}
-    if not isinstance(devices, Mapping):
+    known = data.get("device") or {}
+    if not isinstance(known, Mapping):
         return
     owners = [("host", data.get("host"))]
-    owners += [(f"vm[{index}].memory", vm.get("memory")) for index, vm in _vms(data)]
+    owners += [(f"{name}.memory", vm.get("memory")) for name, vm in vms(data)]
     for owner, table in owners:
         swap = _at(table, "swap")
-        if isinstance(swap, str) and swap not in devices:
-            yield f"{owner}.swap{choice_tail(devices, swap)}"
-    for index, vm in _vms(data):
-        sized = _at(vm, "memory", "size") is not None
-        if sized and "load" in vm and _at(vm, "load", "workload") is None:
-            yield f"vm[{index}].memory.size must be left out unless load.workload is given"
+        if isinstance(swap, str) and swap not in known:
+            yield f"{owner}.swap{choice_tail(known, swap)}"
+    for name, vm in vms(data):
+        sized, asked = _at(vm, "memory", "size") is not None, [*loads_of(name, vm)]
+        if sized and asked and not any("workload" in load for _, load in asked):
+            yield f"{name}.memory.size must be left out unless load.workload is given"
 
 
 def _combinations(data: Tables) -> Iterator[str]:
-    for index, vm in _vms(data):
-        cpu, disk = _at(vm, "cpu", "technique"), _at(vm, "disk", "technique")
-        if reason := forbidden(vm):
+    for name, vm in vms(data):
+        cpu, guest = _at(vm, "cpu", "technique"), vm.get("guest", "unmodified")
+        for disk, reason in _forbidden(vm):
             others = {"memory": _at(vm, "memory", "technique"), "disk": disk}
             others["nic"] = _at(vm, "nic", "technique")
-            named = "".join(f"{kind} {name}, " for kind, name in others.items() if name)
-            guest = vm.get("guest", "unmodified")
-            yield f"vm[{index}] cannot combine cpu {cpu}, {named}guest {guest}: {reason}"
-        yield from _queues(f"vm[{index}]", vm)
-        yield from _threads(f"vm[{index}]", vm)
+            named = "".join(f"{kind} {one}, " for kind, one in others.items() if one)
+            yield f"{name} cannot combine cpu {cpu}, {named}guest {guest}: {reason}"
 
 
 def _polls(data: Tables) -> Iterator[str]:
     """Yield where vCPUs are polled for though nobody can, or by two."""
-    for index, vm in _vms(data):
+    for name, vm in vms(data):
         cpu = _at(vm, "cpu", "technique")
-        given = [name for name in ("halt_poll", "guest_poll") if vm.get(name) is not None]
+        given = [one for one in ("halt_poll", "guest_poll") if vm.get(one) is not None]
         if cpu in matrix.HOSTLESS:
             why = f"under {cpu} there is no host to exit to"
-            yield from (f"vm[{index}].{name} must be left out: {why}" for name in given)
+            yield from (f"{name}.{field} must be left out: {why}" for field in given)
         elif len(given) == 2:
             why = "a guest that polls tells its hypervisor not to"
-            yield f"vm[{index}].halt_poll must be left out where guest_poll is given: {why}"
+            yield f"{name}.halt_poll must be left out where guest_poll is given: {why}"
 
 
 def _rings(data: Tables) -> Iterator[str]:
     """Yield where a guest's kernel is put into a ring that its ISA does not have for it."""
-    for index, vm in _vms(data):
+    for name, vm in vms(data):
         cpu, name = _at(vm, "cpu", "technique"), _at(vm, "cpu", "isa")
-        ring, owner = _at(vm, "cpu", "ring"), f"vm[{index}].cpu.ring"
+        ring, owner = _at(vm, "cpu", "ring"), f"{name}.cpu.ring"
         foreign = name in isa.names() and not str(name).startswith("x86")
         if foreign and cpu in matrix.cpu_techniques() and cpu not in matrix.EMULATION:
             emulators = ", ".join(matrix.EMULATION)
             says = "platforms are x86 machines, and only emulation runs another ISA"
-            yield f"vm[{index}].cpu.isa must be x86-32 or x86-64 under {cpu}: {says} ({emulators})"
+            yield f"{name}.cpu.isa must be x86-32 or x86-64 under {cpu}: {says} ({emulators})"
         if ring is None:
             continue
         if cpu not in matrix.WITHOUT_PRIVILEGE:
@@ -214,66 +213,13 @@ def _rings(data: Tables) -> Iterator[str]:
 
 def _rates(data: Tables) -> Iterator[str]:
     """Yield where the rate of an open load is said twice, or not at all."""
-    for index, vm in _vms(data):
-        load, arrivals = vm.get("load"), _at(vm, "load", "arrivals") or PACED[0]
-        if _at(load, "kind") != "open":
+    for name, load, _ in loads(data):
+        arrivals = load.get("arrivals") or PACED[0]
+        if load.get("kind") != "open":
             continue
-        rate = _at(load, "rate")
+        rate = load.get("rate")
         kind = arrivals if isinstance(arrivals, str) else str(_at(arrivals, "kind"))
-        name = f"vm[{index}].load"
         if rate is None and kind in PACED:
             yield f"{name}.rate must be given"
         if rate is not None and (own := OWN_RATE.get(kind)):
             yield f"{name}.rate must be left out where arrivals.{own} say it, got {rate!r}"
-
-
-def _queues(name: str, vm: Tables) -> Iterator[str]:
-    """Yield what is wrong with a number of queues; more than vCPUs would never be used."""
-    disk, queues, vcpus = (
-        _at(vm, "disk", "technique"),
-        _at(vm, "disk", "queues"),
-        vm.get("vcpus", 1),
-    )
-    if not isinstance(queues, int) or not isinstance(vcpus, int):
-        return
-    most = matrix.queues(disk) if disk in matrix.disk_techniques() else 0
-    if most and queues > most:
-        yield f"{name}.disk.queues must be {most} for {disk}, got {queues}"
-    elif queues > vcpus:
-        yield f"{name}.disk.queues must be at most vcpus ({vcpus}), got {queues}"
-
-
-def _threads(name: str, vm: Tables) -> Iterator[str]:
-    """Yield what is wrong with the host threads of a disk; more than queues would never be used."""
-    disk, vcpus = _at(vm, "disk", "technique"), vm.get("vcpus", 1)
-    for field in ("poll", "iothreads", "workers"):
-        given, legal = _at(vm, "disk", field), matrix.disks_where(field)
-        if given is None:
-            continue
-        if disk not in legal:
-            yield f"{name}.disk.{field} must be left out unless disk.technique is {_any(legal)}"
-        elif field != "poll" and isinstance(given, int) and isinstance(vcpus, int):
-            queues = _at(vm, "disk", "queues") or vcpus
-            if isinstance(queues, int) and given > queues:
-                most = f"at most the disk's queues ({queues})"
-                yield f"{name}.disk.{field} must be {most}, got {given}"
-
-
-def _any(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last
-
-
-def _vms(data: Tables) -> Iterator[tuple[int, Tables]]:
-    vms = data.get("vm")
-    if isinstance(vms, list | tuple):
-        yield from ((index, vm) for index, vm in enumerate(vms) if isinstance(vm, Mapping))
-
-
-def _at(table: Any, *keys: str) -> Any:
-    """Return the entry under nested keys, or None."""
-    for key in keys:
-        if not isinstance(table, Mapping):
-            return None
-        table = table.get(key)
-    return table

@@ -102,7 +102,7 @@ class Clock(simpy.Environment):
                 call()
                 continue
             elif agenda:
-                if self.alarms >= self.mark:
+                while self.alarms >= self.mark:
                     self.marked()
                 self._now, _, event = heappop(agenda)
             else:

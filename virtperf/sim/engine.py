@@ -77,7 +77,7 @@ class Machine:
             Timer(self.env, i, row, self.workers[row.worker], self._expire)
             for i, row in enumerate(system.timers)
         ]
-        self.progress = Watch(system.name, requests, len(system.workers))
+        self.progress = Watch(system, requests)
         self.probe = Probe(len(system.groups), len(system.wakes), self.look)
         self.pool.woke = self.probe.woke
         self.processes: dict[simpy.Process, int] = {}
@@ -268,7 +268,8 @@ class Machine:
             request.home.worker.arrive(request, request.home)
 
     def _look_for_progress(self) -> None:
-        self.progress.look(self.requests)
+        clocks = [worker.clock.read() for worker in self.workers]
+        self.progress.look(self.requests, self.env.now, self.sides, clocks)
         self.env.mark = self.progress.mark
 
     def _crowded(self) -> None:

@@ -92,8 +92,8 @@ class Given:
 
         own = catalog.platform(scenario.platform)
         for vm in scenario.vm:
-            if vm.load.kind == "work":
-                self._declared(vm.load.workload)
+            if vm.computes is not None:
+                self._declared(vm.computes)
         for key in sources(scenario):
             if key in own and key not in instead:
                 self._declared(f"{scenario.platform}.{key}")

@@ -32,6 +32,7 @@ QEMU = _of_server("thread_wake_cpu")
 VIRTIO = _of_server("virtio_pop virtio_complete")
 IOTHREAD = _of_server("iothread_poll iothread_poll_start iothread_batch poll_pickup")
 HOST = _of_server("host_submit host_complete")
+HARDWARE = {"technique": "hardware"}
 FREE = dict.fromkeys(("host_submit", "host_complete", "device_model", "irq_ioctl"), 0.0)
 """A null-backed device submits nothing, and what its model does is part of the calibrated trap:
 how long a hypervisor that is not QEMU does that under a lock, nobody knows."""
@@ -173,16 +174,30 @@ def _shadow_doorbells(given: Given) -> Estimate:
 
 
 def _threads_over_main_loop(given: Given) -> Estimate:
-    """Return a thread for each of many disks, here queues of one, over all on the main loop."""
-    disks = given.count("huynh.disks")
-    depth = given.count("huynh.depth")
+    """Return a VM's many disks with a thread for each over all of them on the main loop.
 
-    def seen(disk: Mapping[str, Any]) -> Observed:
-        words = {"vcpus": disks, "jobs": disks, "depth": depth}
-        return given.rates(_scenario(given, disk, **words, owner="huynh"), RUN)
+    A disk has one queue, as then, and a vCPU, as many as there are disks: these are what limits.
+    """
+    from virtperf.scenario import Scenario
 
-    threads = {"technique": "virtio", "iothreads": disks}
-    return _over(seen(threads), seen({"technique": "virtio-main-loop"}))
+    disks, depth = given.count("huynh.disks"), given.count("huynh.depth")
+    service = {"kind": "deterministic", "value": given["huynh.service"]}
+
+    def seen(technique: str) -> Observed:
+        load = {"kind": "closed", "outstanding": depth}
+        several = [
+            {"technique": technique, "device": f"disk{number}", "queues": 1, "load": load}
+            for number in range(disks)
+        ]
+        data = {
+            "platform": SERVER,
+            "host": {"pcpus": given.count("huynh.pcpus")},
+            "vm": [{"name": "guest", "vcpus": disks, "cpu": HARDWARE, "disks": several}],
+            "device": {disk["device"]: {"channels": depth, "service": service} for disk in several},
+        }
+        return given.rates(Scenario.from_dict(data, name="huynh"), RUN)
+
+    return _over(seen("virtio"), seen("virtio-main-loop"))
 
 
 def _vhost_over_iothread(given: Given) -> Estimate:

@@ -1,28 +1,32 @@
 """What a guest does with its network, as one path: transactions, streams, packets.
 
 `ring(APP)` hands a message from the interrupt's handler to the process that waits for it; the
-names `PEER`, `SOCKET` and `APP` are the builder's, as those of the plan are.
+names `PEER`, `SOCKET`, `APP` and `BLOCK` are the builder's, as those of the plan are.
 """
 
 from virtperf.dist import Distribution
-from virtperf.path import Path, end, give, ring, serve, take
+from virtperf.path import Path, continued, end, give, ring, serve, take
 from virtperf.technique.costs import Costs
 from virtperf.technique.net import stack
 from virtperf.technique.net.message import Message
 from virtperf.technique.net.plan import Plan
 
-APP, PEER, SOCKET = "app", "peer", "socket buffer"
+APP, PEER, SOCKET, BLOCK = "app", "peer", "socket buffer", "block"
 ACK = Message(data=0)
 
 
-def transaction(plan: Plan, request: Message, reply: Message, user: float, costs: Costs) -> Path:
-    """Return a request that comes in, is computed for `user` ns, and answered."""
+def transaction(
+    plan: Plan, request: Message, reply: Message, user: float, costs: Costs, block: Path = ()
+) -> Path:
+    """Return a request that comes in, is computed for `user` ns, and answered.
+
+    Before the answer a `block` is read, to its end: then the process goes on.
+    """
+    answer = (*stack.send(reply, costs), *plan.out(reply), end())
     return (
         *_to_process(plan, request, costs),
         *stack.application(user),
-        *stack.send(reply, costs),
-        *plan.out(reply),
-        end(),
+        *(continued(block, (ring(BLOCK), *answer)) if block else answer),
     )
 
 
