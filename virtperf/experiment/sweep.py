@@ -185,13 +185,15 @@ class _Work:
 
     def _finished(self) -> Sequence[Future[Any]]:
         done = wait(self.under_way, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
-        return sorted(done, key=lambda future: self.under_way[future].key)
+        return sorted(
+            done, key=lambda future: (_error(future) is not None, self.under_way[future].key)
+        )
 
     def _take(self, future: Future[Any]) -> None:
         task = self.under_way.pop(future, None)
         if task is None:
             return  # handed over again, after its process died
-        error = CancelledError() if future.cancelled() else future.exception()
+        error = _error(future)
         if error is None:
             self._note(task, future.result())
         elif isinstance(error, (*executors.BROKEN, CancelledError)):
@@ -217,8 +219,13 @@ class _Work:
 
     def _broken(self, task: Task, error: BaseException) -> None:
         """Try again what a dead process had; give up where nobody can start another."""
-        again = [task, *self.under_way.values()]
-        self.under_way.clear()
+        under_way, self.under_way = self.under_way, {}
+        again = [task]
+        for future, other in under_way.items():
+            if future.done() and _error(future) is None:
+                self._note(other, future.result())
+            else:
+                again.append(other)
         if not self.place.renew():
             says = f"the executor went away ({type(error).__name__}: {error}); "
             says += "what was finished is stored, and the same call goes on from there"
@@ -235,3 +242,8 @@ class _Work:
     def _lose(self, task: Task, error: str) -> None:
         lost = tuple(Lost(replication=r, corner=c, error=error, trace="") for r, c in task.which)
         self._note(task, Done(lost=lost))
+
+
+def _error(future: Future[Any]) -> BaseException | None:
+    """Return why a future that is done has no result."""
+    return CancelledError() if future.cancelled() else future.exception()
