@@ -103,3 +103,16 @@ class StoreError(VirtperfError, OSError):
 
 class DamageError(StoreError):
     """Something that was stored is damaged or missing."""
+
+
+class MissingLibraryError(VirtperfError, ImportError):
+    """Something needs a library that virtperf does not ask for, and that is not installed."""
+
+    def __init__(self, what: str, library: str) -> None:
+        super().__init__(what, library)
+        self.what, self.library = what, library
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} needs {self.library}, which is not installed: pip install {self.library}"
+        )

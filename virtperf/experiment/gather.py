@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import platform as machine
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtperf.experiment.outline import Outline
 from virtperf.experiment.prepare import Plan
+from virtperf.experiment.question import Question, asked
 from virtperf.experiment.raw import COLUMNS, empty
 from virtperf.experiment.tabulate import tabulate
-from virtperf.experiment.tally import Tally
+from virtperf.experiment.tally import PRECISE, Tally
+from virtperf.result import TOO_FEW_SAMPLES
 from virtperf.store import Store
 
 if TYPE_CHECKING:
@@ -40,40 +41,58 @@ def gather(
     interrupted, stopped : bool
         Whether somebody, or the clock, ended the sweep.
     """
+    return answer(asked(plan), store, notes=notes, interrupted=interrupted, stopped=stopped)
+
+
+def answer(
+    question: Question,
+    store: Store,
+    *,
+    notes: Iterable[str] = (),
+    interrupted: bool = False,
+    stopped: bool = False,
+) -> Result:
+    """Return what a store says to a question; parameters as in `gather`."""
     import pandas as pd
 
     from virtperf.result import MEMORY, Result
 
-    keys = {entry.key for entry in plan.entries}
-    raw = {name: of_points(store, name, keys) for name in COLUMNS}
-    tallies = _tallies(plan)
+    tallies = question.tallies()
+    raw = {name: of_points(store, name, tallies) for name in COLUMNS}
     fill(tallies, raw)
     targets = {key: tally.target for key, tally in tallies.items()}
-    raw = {name: _labelled(_within(rows, targets), plan) for name, rows in raw.items()}
+    raw = {name: _labelled(_within(rows, targets), question) for name, rows in raw.items()}
     failures = raw.pop("failures")
-    ran = set(raw["runs"]["point"]) | set(raw["nothing"]["point"])
-    full = [entry.outline for entry in plan.entries if entry.outline.saturated]
-    saturated = [(outline.label, "saturated", outline.saturated) for outline in full]
-    empty = failures[~failures["point"].isin(ran)].drop_duplicates("point")
-    saturated += [(point, "failed", says) for point, says in columns(empty, "point error")]
-    nothing = pd.DataFrame(saturated, columns=["point", "flag", "says"])
-    raw["nothing"] = pd.concat([raw["nothing"], nothing], ignore_index=True)
-    outlines = _unique([entry.outline for entry in plan.entries])
-    tables = tabulate(plan.experiment.name, outlines, raw)
-    tables["points"] = _with_verdicts(tables["points"], plan, tallies)
-    flags = _flags(plan, tallies, failures, stopped)
-    tables["flags"] = pd.concat(
-        [tables["flags"], pd.DataFrame(flags, columns=["point", "flag", "says"])],
-        ignore_index=True,
+    raw["nothing"] = pd.concat([raw["nothing"], _no_number(question, raw, failures)])
+    outlines = _unique([entry.outline for entry in question.entries])
+    tables = tabulate(question.name, outlines, raw.copy())
+    tables["points"] = _with_verdicts(tables["points"], question, tallies, tables["flags"])
+    flags = pd.DataFrame(
+        _flags(question, tallies, failures, stopped), columns=["point", "flag", "says"]
     )
-    said = [*notes, *(note for outline in outlines for note in outline.notes), plan.note]
+    tables["flags"] = pd.concat([tables["flags"], flags], ignore_index=True)
+    said = [*notes, *(note for outline in outlines for note in outline.notes), question.note]
     return Result(
         **tables,
-        memory=pd.DataFrame(plan.memory, columns=list(MEMORY)),
-        sources=pd.DataFrame(plan.sources),
+        memory=pd.DataFrame(question.memory, columns=list(MEMORY)),
+        sources=pd.DataFrame(question.sources),
         notes=tuple(dict.fromkeys(note for note in said if note)),
-        provenance=_provenance(plan, interrupted),
+        provenance=_provenance(question, interrupted),
     )
+
+
+def _no_number(
+    question: Question, raw: Mapping[str, pd.DataFrame], failures: pd.DataFrame
+) -> pd.DataFrame:
+    """Return a row of ``nothing`` for each point that theory refused, or that always failed."""
+    import pandas as pd
+
+    ran = set(raw["runs"]["point"]) | set(raw["nothing"]["point"])
+    full = [entry.outline for entry in question.entries if entry.outline.saturated]
+    rows = [(outline.label, "saturated", outline.saturated) for outline in full]
+    lost = failures[~failures["point"].isin(ran)].drop_duplicates("point")
+    rows += [(point, "failed", says) for point, says in columns(lost, "point error")]
+    return pd.DataFrame(rows, columns=["point", "flag", "says"])
 
 
 def of_points(store: Store, table: str, keys: Container[str]) -> pd.DataFrame:
@@ -117,13 +136,13 @@ def _within(rows: pd.DataFrame, targets: Mapping[str, int]) -> pd.DataFrame:
     return kept.sort_values("replication", kind="stable")
 
 
-def _labelled(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _labelled(rows: pd.DataFrame, question: Question) -> pd.DataFrame:
     """Return rows with labels in place of keys; points of one key have the same rows."""
     import pandas as pd
 
-    labels = {entry.key: entry.outline.label for entry in plan.entries}
-    if len(labels) < len(plan.entries):
-        pairs = [(entry.key, entry.outline.label) for entry in plan.entries]
+    labels = {entry.key: entry.outline.label for entry in question.entries}
+    if len(labels) < len(question.entries):
+        pairs = [(entry.key, entry.outline.label) for entry in question.entries]
         table = pd.DataFrame(pairs, columns=["point", "label"])
         merged = rows.merge(table, on="point", how="left").drop(columns="point")
         return merged.rename(columns={"label": "point"})[list(rows.columns)]
@@ -137,25 +156,17 @@ def _unique(outlines: Sequence[Outline]) -> list[Outline]:
     return list({outline.label: outline for outline in outlines}.values())
 
 
-def _tallies(plan: Plan) -> dict[str, Tally]:
-    experiment = plan.experiment
-    return {
-        entry.key: Tally(
-            key=entry.key,
-            corners=entry.corners,
-            pilot=experiment.pilot,
-            requests=experiment.requests or 0,
-            effort=experiment.effort,
-        )
-        for entry in plan.entries
-    }
+def _with_verdicts(
+    points: pd.DataFrame, question: Question, tallies: Mapping[str, Tally], flags: pd.DataFrame
+) -> pd.DataFrame:
+    """Add to each point whether its outputs are precise enough, and why it got no more runs.
 
-
-def _with_verdicts(points: pd.DataFrame, plan: Plan, tallies: Mapping[str, Tally]) -> pd.DataFrame:
-    """Add to each point whether its outputs are precise enough, and why it got no more runs."""
-    because = {entry.outline.label: _because(tallies[entry.key]) for entry in plan.entries}
+    Runs that are too short for an interval are not precise, however alike they are.
+    """
+    because = {entry.outline.label: _because(tallies[entry.key]) for entry in question.entries}
     says = points["point"].map(because)
-    return points.assign(met=says == "precision met", stopped=says)
+    short = points["point"].isin(flags.loc[flags["flag"] == TOO_FEW_SAMPLES, "point"])
+    return points.assign(met=(says == PRECISE) & ~short, stopped=says)
 
 
 def _because(tally: Tally) -> str:
@@ -167,10 +178,10 @@ def _because(tally: Tally) -> str:
 
 
 def _flags(
-    plan: Plan, tallies: Mapping[str, Tally], failures: pd.DataFrame, stopped: bool
+    question: Question, tallies: Mapping[str, Tally], failures: pd.DataFrame, stopped: bool
 ) -> list[tuple[str, str, str]]:
     flags = []
-    for entry in plan.entries:
+    for entry in question.entries:
         label, tally = entry.outline.label, tallies[entry.key]
         missing = [] if entry.outline.saturated else tally.missing()
         if missing and stopped:
@@ -187,19 +198,13 @@ def _flags(
     return flags
 
 
-def _provenance(plan: Plan, interrupted: bool) -> dict[str, Any]:
-    from virtperf.experiment.prepare import written
-
-    kept = ("virtperf", "model", "platform", "factors", "engine", "seed", "replications")
-    table = written(replace(plan, entries=(), memory=[], sources=[]))
+def _provenance(question: Question, interrupted: bool) -> dict[str, Any]:
     return {
-        "version": table["virtperf"],
         "python": machine.python_version(),
-        "experiment": plan.experiment.name,
+        "experiment": question.name,
         "interrupted": interrupted,
-        "scenario": table["scenario"],
         "requests": dict.fromkeys(
-            (entry.outline.label for entry in plan.entries), plan.experiment.requests
+            (entry.outline.label for entry in question.entries), question.requests
         ),
-        **{key: table[key] for key in kept if key != "virtperf"},
+        **question.about,
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from virtperf.experiment import observe
 from virtperf.experiment.observe import Cut, Window
 from virtperf.experiment.samples import Metric
+from virtperf.stats import memory
 from virtperf.tables import Run, System
 
 Counts = dict[int, int]
@@ -39,6 +41,8 @@ class Observation:
         Requests finished, those before the cut too.
     events : int
         Timed events of the whole run.
+    memory : float
+        How alike neighbouring parts of the run are; see `virtperf.stats.memory`.
     """
 
     replication: int
@@ -53,6 +57,7 @@ class Observation:
     in_system: int
     finished: int
     events: int
+    memory: float = math.nan
 
     @property
     def little(self) -> float:
@@ -81,7 +86,13 @@ def observed(system: System, run: Run, cut: Cut, replication: int, corner: str =
         in_system=seen.in_system,
         finished=sum(run.snapshots[-1].completed),
         events=run.events,
+        memory=memory(_settled(run, cut)),
     )
+
+
+def _settled(run: Run, cut: Cut) -> tuple[int, ...]:
+    """Return the sums of latencies of the scalar batches after the cut."""
+    return run.sums[-(-cut.requests // run.batch) :]
 
 
 def _cpu(seen: Window) -> tuple[tuple[str, int], ...]:

@@ -215,6 +215,7 @@ def written(plan: Plan) -> dict[str, Any]:
         "replications": experiment.replications,
         "most_replications": experiment.most_replications,
         "most_requests": experiment.most_requests,
+        "pilot": experiment.pilot,
         "outputs": dict(experiment.outputs),
         "band": experiment.band,
         "scenario": experiment.scenario.to_toml(),
@@ -241,13 +242,14 @@ def read(experiment: Experiment, table: Mapping[str, Any]) -> Plan:
         experiment=experiment,
         engine=table["engine"],
         note=table["note"],
-        entries=tuple(_entry(row) for row in table["points"]),
+        entries=tuple(entry(row) for row in table["points"]),
         memory=table["memory"],
         sources=table["sources"],
     )
 
 
-def _entry(row: Mapping[str, Any]) -> Entry:
+def entry(row: Mapping[str, Any]) -> Entry:
+    """Return a point of a stored plan."""
     known = dict(row["outline"])
     bounds = {k: math.nan if v is None else v for k, v in known.pop("bounds").items()}
     notes = tuple(known.pop("notes"))

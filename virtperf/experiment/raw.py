@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = {
-    "runs": "point replication corner finished completed residence in_system events",
+    "runs": "point replication corner finished completed residence in_system events memory",
     "data": "point replication metric value unit",
     "nulls": "point replication metric reason",
     "corners": "point corner metric value unit",
@@ -29,7 +29,7 @@ A row of ``latencies`` is one histogram: its buckets, and how many latencies fel
 """
 WHOLE = {"replication", "finished", "completed", "residence", "in_system", "events", "ticks"}
 WHOLE |= {"cut"}
-REAL = {"value", "ns"}
+REAL = {"value", "ns", "memory"}
 
 
 class Raw:
@@ -51,7 +51,8 @@ class Raw:
         tables = self.tables
         for run in seen:
             totals = (run.finished, run.completed, run.residence, run.in_system, run.events)
-            tables["runs"].append((point, run.replication, run.corner, *totals))
+            row = (point, run.replication, run.corner, *totals, run.memory)
+            tables["runs"].append(row)
             if run.corner:
                 tables["corners"] += [(point, run.corner, *row) for row in run.metrics]
                 continue

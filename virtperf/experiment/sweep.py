@@ -184,6 +184,7 @@ class _Work:
                 self._broken(task, error)
 
     def _finished(self) -> Sequence[Future[Any]]:
+        """Return what has ended, failures last: they may end everything that is under way."""
         done = wait(self.under_way, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
         return sorted(
             done, key=lambda future: (_error(future) is not None, self.under_way[future].key)

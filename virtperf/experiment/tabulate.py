@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from virtperf.experiment.outline import Outline
 from virtperf.experiment.samples import QUANTILES
+from virtperf.result import TOO_FEW_SAMPLES
+from virtperf.stats import too_short
 from virtperf.tables.histogram import middle
 from virtperf.units import TICKS_PER_NS
 
@@ -22,6 +24,7 @@ RESOLVED = 0.02  # a mean counts as resolved when its half-width is at most this
 _MAIN = {f"latency.{name}": "ns" for name in ("mean", *QUANTILES)}
 _MAIN |= {"throughput": "1/s", "cpu_per_request.total": "ns"}
 _FLAGS = ["point", "flag", "says"]
+_TOO_SHORT = "runs are short beside the memory of the system: no interval; make them longer"
 
 
 def tabulate(experiment: str, outlines: Sequence[Outline], raw: Frames) -> Frames:
@@ -209,12 +212,20 @@ def _flags(
     for point, share in wide[wide > RESOLVED].items():
         says = f"mean not resolved to {RESOLVED:.0%}: its half-width is {share:.1%} of it"
         rows.append((point, "mean_unresolved", says))
+    rows += [(point, TOO_FEW_SAMPLES, _TOO_SHORT) for point in _too_short(runs)]
     ran = set(counts.index)
     for outline in (outline for outline in outlines if outline.label in ran):
         for corner, resource in outline.full_corners.items():
             says = f"{corner} saturates {resource}: the band leaves this end out"
             rows.append((outline.label, "saturated_corner", says))
     return _in_order(pd.DataFrame(rows, columns=_FLAGS), outlines).reset_index(drop=True)
+
+
+def _too_short(runs: pd.DataFrame) -> Iterator[str]:
+    """Yield the points whose runs are too short for an interval."""
+    for point, memories in runs.groupby("point", sort=False, observed=True)["memory"]:
+        if too_short(memories.to_numpy(dtype=float, na_value=math.nan)):
+            yield str(point)
 
 
 def _nulls(table: pd.DataFrame, nothing: pd.DataFrame) -> pd.DataFrame:

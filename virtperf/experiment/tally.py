@@ -11,6 +11,8 @@ from virtperf.experiment.stopping import STEP, Verdict, verdict
 from virtperf.experiment.tasks import Which
 from virtperf.tables import Run
 
+PRECISE = "precision met"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
@@ -111,7 +113,7 @@ class Tally:
         """Return why there are no more replications, in words."""
         said = self.verdict(self.target)
         if said.met:
-            return "precision met"
+            return PRECISE
         if said.hopeless:
             return said.because
         spent = "requests" if self._spent(self.target) else "replications"

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtperf.errors import OutputError, ParameterError, UnknownNameError
+from virtperf.result.summary import SUMMARY, summary
 from virtperf.stats import interval, paired
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "ALL",
+    "BAND",
+    "COLUMNS",
+    "MEMORY",
+    "NOISE",
+    "SUMMARY",
+    "TOO_FEW_SAMPLES",
+    "UNITS",
+    "Result",
+]
+
 COLUMNS = ("experiment", "point", "replication", "metric", "value", "unit")
 MEMORY = ("point", "vm", "quantity", "value", "unit")
-SUMMARY = ("point", "metric", "unit", "mean", "ci_low", "ci_high", "n")
+TOO_FEW_SAMPLES = "too_few_samples"  # the flag of points whose runs are too short
 ALL = "all"  # the group of all requests, where there are several
 NOISE = "simulation noise ({:.0%} Student-t over replications)"
 BAND = "parameter band (all platform numbers at the low, all at the high end of their range; "
@@ -93,6 +107,11 @@ class Result:
         return bool(self.provenance.get("interrupted"))
 
     @property
+    def without_intervals(self) -> set[str]:
+        """Points whose runs are too short for an interval to be believed."""
+        return set(self.flags.loc[self.flags["flag"] == TOO_FEW_SAMPLES, "point"])
+
+    @property
     def labels(self) -> list[str]:
         """The points, in the order of the design."""
         return list(self.points["point"])
@@ -109,38 +128,24 @@ class Result:
         Returns
         -------
         pandas.DataFrame
-            Columns ``point metric unit mean ci_low ci_high n band_low band_high``.
+            Columns ``point metric unit mean ci_low ci_high n band_low band_high``. Points that
+            are flagged ``too_few_samples`` have no interval.
         """
-        import pandas as pd
-
-        shifts: dict[Any, list[float]] = {}
-        for move in self.band.to_dict("records"):
-            shifts.setdefault((move["point"], move["metric"]), []).append(move["shift"])
-        rows = []
-        for (point, metric), group in self.data.groupby(["point", "metric"], sort=False):
-            values = group["value"].dropna()
-            mean, low, high = _interval(list(values), confidence)
-            ends = (math.nan, math.nan)
-            if moves := shifts.get((point, metric)):
-                ends = (mean + min(0.0, *moves), mean + max(0.0, *moves))
-            unit = group["unit"].iloc[0]
-            row = (point, metric, unit, mean, low, high, len(values))
-            rows.append((*row, *ends))
-        table = pd.DataFrame(rows, columns=[*SUMMARY, "band_low", "band_high"])
-        order = {point: rank for rank, point in enumerate(self.labels)}
-        return table.sort_values(
-            "point", key=lambda s: s.map(order), kind="stable", ignore_index=True
-        )
+        return summary(self, confidence)
 
     def value(self, point: str, metric: str, confidence: float = 0.95) -> tuple[float, float]:
-        """Return mean and half-width of one metric at one point; NaN where there is none."""
+        """Return mean and half-width of one metric at one point; NaN where there is none.
+
+        See `summary`.
+        """
         rows = self.data[(self.data["point"] == point) & (self.data["metric"] == metric)]
         if rows.empty:
             if point not in self.labels:
                 raise UnknownNameError("point", point, self.labels)
             raise UnknownNameError("metric", metric, self.data["metric"].unique())
         values = list(rows["value"].dropna())
-        return interval(values, confidence) if values else (math.nan, math.nan)
+        mean, half = interval(values, confidence) if values else (math.nan, math.nan)
+        return mean, math.nan if point in self.without_intervals else half
 
     def paired(
         self, metric: str, baseline: str | Mapping[str, Any], confidence: float = 0.95
@@ -204,6 +209,59 @@ class Result:
             if base is not None and base != point:
                 yield str(point), base
 
+    def pivot(
+        self, metric: str, index: str | Sequence[str], columns: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the means of one metric as a table of factors, levels in the design's order.
+
+        Parameters
+        ----------
+        metric : str
+        index, columns : str or sequence of str
+            Factors down and across; together all that vary.
+        """
+        from virtperf.result.views import pivot
+
+        return pivot(self, metric, index, columns)
+
+    def to_xarray(self, metric: str) -> Any:
+        """Return the means of one metric as an `xarray.DataArray`, one dimension per factor.
+
+        Raises
+        ------
+        MissingLibraryError
+            If xarray is not installed.
+        """
+        from virtperf.result.views import to_xarray
+
+        return to_xarray(self, metric)
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """Return what a query in SQL finds; every one of `tables` has its name.
+
+        Raises
+        ------
+        MissingLibraryError
+            If duckdb is not installed.
+        ParameterError
+            If the query is wrong.
+        """
+        from virtperf.result.views import sql
+
+        return sql(self, query)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Result:
+        """Read the stored result of an experiment: ``Result.load("<store>/<experiment>")``.
+
+        Raises
+        ------
+        StoreError
+            If nothing is stored there, or what is stored is damaged.
+        """
+        loaded: Result = import_module("virtperf.experiment.loading").load(folder)
+        return loaded
+
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return every table by name."""
         names = "data points requests cpu cdf band bounds flags nulls memory sources"
@@ -234,13 +292,6 @@ class Result:
         return json.dumps(
             {"provenance": dict(self.provenance), "notes": self.notes, **about, **tables}, indent=1
         )
-
-
-def _interval(values: list[float], confidence: float) -> tuple[float, float, float]:
-    if not values:
-        return math.nan, math.nan, math.nan
-    mean, half = interval(values, confidence)
-    return mean, mean - half, mean + half
 
 
 def _unit(metric: str) -> str:

@@ -10,6 +10,7 @@ from virtperf.stats.morris import Effect, morris
 from virtperf.stats.multiple import holm
 from virtperf.stats.noise import noise_share
 from virtperf.stats.precision import Precision, precision
+from virtperf.stats.run_length import memory, too_short
 from virtperf.stats.sizing import Sizing, sizing
 from virtperf.stats.sobol import Index, Sobol, sobol_indices
 from virtperf.stats.warmup import mser5
@@ -33,6 +34,7 @@ __all__ = [
     "holm",
     "interval",
     "jain",
+    "memory",
     "morris",
     "mser5",
     "noise_share",
@@ -41,4 +43,5 @@ __all__ = [
     "precision",
     "sizing",
     "sobol_indices",
+    "too_short",
 ]

@@ -132,12 +132,23 @@ def von_neumann(means: Series) -> tuple[float, float]:
     """
     from scipy.special import ndtr
 
-    data: NDArray[np.float64] = checked("von_neumann", "means", means, least=3)
+    data = checked("von_neumann", "means", means, least=3)
+    statistic = von_neumann_ratio(data)
+    if (data == data[0]).all():
+        return 0.0, 1.0
+    return statistic, float(ndtr(-statistic / von_neumann_spread(len(data))))
+
+
+def von_neumann_ratio(data: NDArray[np.float64]) -> float:
+    """Return von Neumann's statistic alone; 0 where all values are equal."""
     about = data - data.mean()
     squares = float(about @ about)
     if squares == 0:
-        return 0.0, 1.0
+        return 0.0
     steps = data[1:] - data[:-1]
-    statistic = 1 - float(steps @ steps) / (2 * squares)
-    count = len(data)
-    return statistic, float(ndtr(-statistic / math.sqrt((count - 2) / (count**2 - 1))))
+    return 1 - float(steps @ steps) / (2 * squares)
+
+
+def von_neumann_spread(count: int) -> float:
+    """Return the standard deviation of the statistic of so many independent normal values."""
+    return math.sqrt((count - 2) / (count**2 - 1))

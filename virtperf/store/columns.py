@@ -99,7 +99,7 @@ def decoded(tables: list[pa.Table]) -> pd.DataFrame:
     """Return tables of the same columns as one frame; names are categories where it is long."""
     import pyarrow as pa
 
-    whole = pa.concat_tables(tables).unify_dictionaries()
+    whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
     frame: Any = whole.to_pandas()
     if len(frame) <= FEW:
         names = [name for name in frame if str(frame[name].dtype) == "category"]
