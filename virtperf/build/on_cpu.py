@@ -7,7 +7,7 @@ from virtperf.scenario import Vm, WorkLoad
 
 def add(site: Site, vm: Vm, load: WorkLoad, name: str) -> None:
     """Add a VM and its jobs, which are dealt to the vCPUs in turn."""
-    units = computing.add(site, vm, name, load.workload)
+    units = computing.add(site, vm, name)
     for number in range(load.jobs):
         job = f"{name}.job{number}"
         site.assembly.task(job, units.vcpus[number % vm.vcpus])

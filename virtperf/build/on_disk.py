@@ -41,7 +41,7 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     kick = (KICK,) if halts else ()
     units = None
     if load.workload is not None:
-        units = computing.add(site, vm, name, load.workload, kick=kick)
+        units = computing.add(site, vm, name, kick=kick)
     else:
         for vcpu in vcpus:
             site.add_vcpu(vm, name, vcpu, cpu, (switch_process(),), kick)

@@ -247,7 +247,8 @@ def _translated(scenario: "Scenario") -> list[str]:
     says = []
     for vm in scenario.vm:
         if vm.cpu.technique in ("dbt", "static", "binary-translation") and vm.load.kind == "work":
-            workload = catalog.workload(vm.load.workload)
+            workload = vm.workload
+            assert workload is not None, "such a load does units of one"
             one = price(scenario.parameters(), workload, vm.cpu.technique)
             says.append(
                 f"vm.cpu={vm.cpu.technique}: {workload.name} translated takes "

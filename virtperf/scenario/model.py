@@ -166,6 +166,8 @@ class Scenario(Frozen):
         for device in data["device"].values():
             del device["origin"], device["assumed"]
         for vm, table in zip(self.vm, data["vm"], strict=True):
+            if not table["load"].get("numbers", True):
+                del table["load"]["numbers"]
             if isinstance(vm.load, TraceLoad):
                 table["load"]["file"] = vm.load.file.digest
         return json.dumps(data, sort_keys=True, separators=(",", ":"))

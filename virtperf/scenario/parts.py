@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from virtperf.dist import Deterministic, Distribution
 from virtperf.errors import ParameterError
-from virtperf.params import Quantity
+from virtperf.params import ParameterSet, Quantity
+from virtperf.scenario import numbers
 from virtperf.scenario.arrivals import Arrivals, PoissonArrivals
 from virtperf.scenario.fields import (
     Bandwidth,
@@ -266,6 +267,8 @@ class _Load(Frozen):
     """A critical section of the kernel on the way of each request; by default there is none."""
     workload: str | None = None
     """What is computed before each request: one unit of a shipped workload, or of a file's."""
+    numbers: dict[str, Any] = Field(default_factory=dict)
+    """Numbers of the workload set anew: a value in its unit, ``"1.1x"``, ``"low"``, a table."""
 
     @property
     def size_bytes(self) -> int:
@@ -359,6 +362,8 @@ class WorkLoad(Frozen):
     kind: Literal["work"]
     workload: str
     """Name of a shipped workload, or path of a workload file relative to this one."""
+    numbers: dict[str, Any] = Field(default_factory=dict)
+    """Numbers of the workload set anew: a value in its unit, ``"1.1x"``, ``"low"``, a table."""
     jobs: Count = 1
     """Processes that each do this; they are dealt to the vCPUs in turn."""
     think: Pause = Deterministic(0.0)
@@ -427,6 +432,12 @@ class Vm(Frozen):
         """The workload of which its load does units, alone or before each request; None if none."""
         found: str | None = getattr(self.load, "workload", None)
         return found
+
+    @property
+    def workload(self) -> ParameterSet | None:
+        """The numbers of that workload, those that its load sets itself among them."""
+        own: dict[str, Any] = getattr(self.load, "numbers", {})
+        return None if self.computes is None else numbers.workload(self.computes, own)
 
     @property
     def on_disk(self) -> "tuple[Disk, DiskLoad]":
