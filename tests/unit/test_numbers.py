@@ -64,3 +64,68 @@ def test_all_wrong_numbers_of_a_file_are_told_at_once():
         Scenario.from_dict(tables)
 
     assert len(caught.value.problems) == 2
+
+
+WEB = Scenario.load("overcommit")
+
+
+def latency(scenario):
+    from virtperf.theory import zero_load
+
+    return zero_load(build(scenario)).latency
+
+
+@pytest.mark.parametrize(
+    ("key", "set_to", "value"),
+    [("page_faults", 7, 7.0), ("page_faults", "2x", 1.0), ("port_reads", 2, 2.0)],
+)
+def test_a_number_of_a_workload_is_set_by_its_address(key, set_to, value):
+    changed = WEB.with_(f"vm.load.numbers.{key}", set_to)
+
+    assert changed.vm[0].workload[key].value == value
+    assert latency(changed) > latency(WEB)
+    assert changed.vm[0].workload[key].evidence == "assumed"
+
+
+def test_one_vm_of_several_has_a_number_of_its_own():
+    two = Scenario.load("noisy-neighbour").with_("vm[0].load.numbers.syscalls", "2x")
+
+    assert two.vm[0].workload["syscalls"].value == 24
+    assert two.vm[1].load.numbers == {}
+
+
+def test_numbers_of_a_workload_survive_the_file_and_decide_the_outcome(tmp_path):
+    changed = WEB.with_all({"vm.load.numbers.page_faults": 9, "vm.count": 2})
+    (tmp_path / "overcommit.toml").write_text(changed.to_toml(), encoding="utf-8")
+
+    again = Scenario.load(tmp_path / "overcommit.toml")
+
+    assert build(again) == build(changed)
+    assert again.canonical() == changed.canonical()
+    assert "numbers" in changed.canonical()
+    assert "numbers" not in WEB.canonical()
+
+
+def test_data_of_another_size_are_short_of_memory_elsewhere():
+    short = Scenario.load("memory-overcommit").with_("vm.load.numbers.data_footprint", 2**20)
+
+    assert latency(short) < latency(Scenario.load("memory-overcommit"))
+
+
+@pytest.mark.parametrize(
+    ("address", "value", "says"),
+    [
+        ("vm.load.numbers.page_fault", 1, "did you mean page_faults"),
+        ("vm.load.numbers.page_faults", -1, "at least 0"),
+        ("vm.load.numbers.page_faults", "twice", "a number in the workload's unit"),
+        ("vm.load.numbers.port_reads", "low", "no range in its workload"),
+    ],
+)
+def test_a_wrong_number_of_a_workload_is_refused_by_name(address, value, says):
+    with pytest.raises(ScenarioError, match=says):
+        WEB.with_(address, value)
+
+
+def test_numbers_of_no_workload_are_refused():
+    with pytest.raises(ScenarioError, match=r"numbers must be left out unless load\.workload"):
+        BASE.with_("vm.load.numbers.page_faults", 1)

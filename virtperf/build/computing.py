@@ -5,7 +5,6 @@ A load may be units alone (`on_cpu`), or a unit before each request (`on_disk`).
 
 from dataclasses import dataclass
 
-from virtperf import catalog
 from virtperf.assembly.translations import Translations
 from virtperf.build import paging
 from virtperf.build.memory_use import MemoryUse
@@ -71,11 +70,12 @@ class Computing:
         return names
 
 
-def add(site: Site, vm: Vm, name: str, workload_name: str, *, kick: Path = ()) -> Computing:
+def add(site: Site, vm: Vm, name: str, *, kick: Path = ()) -> Computing:
     """Add the vCPUs of a copy of a VM whose jobs do units; each vCPU interrupts the next."""
-    costs = Costs(*site.costs_of(vm).sets, catalog.workload(workload_name))
+    assert vm.workload is not None, "its load does units of a workload"
+    costs = Costs(*site.costs_of(vm).sets, vm.workload)
     cpu = cpu_technique(vm.cpu.technique, costs)
-    workload = _workload(vm, workload_name, costs)
+    workload = _workload(vm, costs)
     technique = memory_of(vm, site.costs)
     memory = memory_technique(technique, costs)
     kind = vm.memory or Memory()
@@ -126,11 +126,11 @@ def _afterwards(
     return switch, addresses.refill(unit_ns, tagged=tagged)
 
 
-def _workload(vm: Vm, name: str, costs: Costs) -> Workload:
+def _workload(vm: Vm, costs: Costs) -> Workload:
     """Return the workload, having checked that it goes with the VM."""
     workload = Workload(costs)
     if vm.tick is not None and workload.events(OPERATIONS["timer"]):
-        must = f"left out: {name} counts timer interrupts of its own"
+        must = f"left out: {vm.computes} counts timer interrupts of its own"
         raise ParameterError(vm.name, "tick", must, vm.tick.kind)
     return workload
 

@@ -47,7 +47,7 @@ class Machine:
         kick = (KICK,) if halts else ()
         self.units: Computing | None = None
         if vm.computes is not None:
-            self.units = computing.add(site, vm, name, vm.computes, kick=kick)
+            self.units = computing.add(site, vm, name, kick=kick)
             return
         for vcpu in self.vcpus:
             site.add_vcpu(vm, name, vcpu, self.cpu, (switch_process(),), kick)

@@ -9,7 +9,6 @@ has taken it, lets its other processes run meanwhile. How often that happens com
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from virtperf import catalog
 from virtperf.build.polling import for_all
 from virtperf.build.site import Site
 from virtperf.dist import Deterministic
@@ -144,10 +143,8 @@ def _limits(site: Site, vm: Vm, pages: int) -> tuple[int | None, int | None]:
 
 def _wanted(vm: Vm) -> int:
     """Return the pages that all copies of a VM want of the host."""
-    if vm.computes is None:
-        return 0
-    workload = catalog.workload(vm.computes)
-    if "data_footprint" not in workload:
+    workload = vm.workload
+    if workload is None or "data_footprint" not in workload:
         return 0
     pages = _pages(workload["data_footprint"].base)
     return vm.count * computing_jobs(vm) * _own(vm, pages)

@@ -255,8 +255,8 @@ def _translated(scenario: "Scenario") -> list[str]:
     says = []
     for vm in scenario.vm:
         translates = vm.cpu.technique in ("dbt", "static", "binary-translation")
-        if translates and isinstance(vm.load, WorkLoad):
-            workload = catalog.workload(vm.load.workload)
+        if translates and isinstance(vm.load, WorkLoad) and vm.workload is not None:
+            workload = vm.workload
             one = price(scenario.parameters(), workload, vm.cpu.technique)
             says.append(
                 f"vm.cpu={vm.cpu.technique}: {workload.name} translated takes "

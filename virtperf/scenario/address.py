@@ -63,6 +63,10 @@ def changed(
         if address.startswith(numbers.PREFIX):
             data.setdefault("numbers", {})[address.removeprefix(numbers.PREFIX)] = value
             continue
+        if match := numbers.OF_WORKLOAD.fullmatch(address):
+            if not _put(data, [*_parts(match[1]), (match[2], None)], value):
+                raise UnknownNameError("address", address, addresses)
+            continue
         full = address
         if _SHORT.fullmatch(address) and not isinstance(value, Mapping):
             full = f"{address}.technique"

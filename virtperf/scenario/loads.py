@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -59,6 +59,8 @@ class _Load(Frozen):
     """A critical section of the kernel on the way of each request; by default there is none."""
     workload: str | None = None
     """What is computed before each request: one unit of a shipped workload, or of a file's."""
+    numbers: dict[str, Any] = Field(default_factory=dict)
+    """Numbers of the workload set anew: a value in its unit, ``"1.1x"``, ``"low"``, a table."""
 
     @property
     def size_bytes(self) -> int:
@@ -152,6 +154,8 @@ class WorkLoad(Frozen):
     kind: Literal["work"]
     workload: str
     """Name of a shipped workload, or path of a workload file relative to this one."""
+    numbers: dict[str, Any] = Field(default_factory=dict)
+    """Numbers of the workload set anew: a value in its unit, ``"1.1x"``, ``"low"``, a table."""
     jobs: Jobs = 1
     """Processes that each do this; they are dealt to the vCPUs in turn."""
     think: Pause = Deterministic(0.0)

@@ -177,6 +177,8 @@ class Scenario(Frozen):
             del device["origin"], device["assumed"]
         for vm, table in zip(self.vm, data["vm"], strict=True):
             for load, own in _pairs(vm, table):
+                if not own.get("numbers", True):
+                    del own["numbers"]
                 if isinstance(load, TraceLoad):
                     own["file"] = load.file.digest
         return json.dumps(data, sort_keys=True, separators=(",", ":"))

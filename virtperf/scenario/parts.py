@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from virtperf.dist import Distribution
 from virtperf.errors import ParameterError
-from virtperf.params import Quantity
+from virtperf.params import ParameterSet, Quantity
+from virtperf.scenario import numbers
 from virtperf.scenario.fields import (
     Bandwidth,
     Channels,
@@ -313,6 +314,12 @@ class Vm(Frozen):
         """The workload of which a load does units, alone or before each request; None if none."""
         found: str | None = getattr(self.computing, "workload", None)
         return found
+
+    @property
+    def workload(self) -> ParameterSet | None:
+        """The numbers of the workload it does, those that its load sets itself among them."""
+        own: dict[str, Any] = getattr(self.computing, "numbers", {})
+        return None if self.computes is None else numbers.workload(self.computes, own)
 
     @property
     def computing(self) -> "DiskLoad | WorkLoad | NetLoad | None":
