@@ -98,48 +98,13 @@ Piece = tuple[int, int, Any]
 """A context, a flush before it (-1: none), and accesses."""
 
 
-def take_turns(streams: Sequence[Iterable[Any]], quantum: int) -> Iterator[tuple[int, Any]]:
-    """Yield pieces of streams by turns: `quantum` accesses of each that is not at its end.
+def cut(turns: Iterable[tuple[int, Any]], every: int | None) -> Iterator[Piece]:
+    """Yield turns, as of `virtperf.stream.interleave`, with the flushes before them.
 
-    Parameters
-    ----------
-    streams : sequence of iterable of array
-        Each stream in chunks of any size.
-    quantum : int
-        Accesses of a turn, at least 1.
-
-    Yields
-    ------
-    tuple of (int, array)
-        Which stream, and its accesses; pieces of one turn follow each other.
-    """
-    if quantum < 1:
-        raise ParameterError("take_turns", "quantum", "at least 1", quantum)
-    sources = [iter(stream) for stream in streams]
-    waiting: list[Any] = [()] * len(sources)
-    running = list(range(len(sources)))
-    while running:
-        for one in list(running):
-            left = quantum
-            while left:
-                if not len(waiting[one]):
-                    waiting[one] = next(sources[one], None)
-                    if waiting[one] is None:
-                        running.remove(one)
-                        break
-                piece, waiting[one] = waiting[one][:left], waiting[one][left:]
-                left -= len(piece)
-                if len(piece):
-                    yield one, piece
-
-
-def cut(pieces: Iterable[tuple[int, Any]], every: int | None) -> Iterator[Piece]:
-    """Yield pieces with the flushes before them: 0 at a switch, 1 at each access `every`.
-
-    Where both fall on one access, there is the latter only.
+    That is 0 at a switch, and 1 at each access `every`; where both fall on one access, 1 only.
     """
     last, done = None, 0
-    for one, piece in pieces:
+    for one, piece in turns:
         flush = 0 if last not in (None, one) else NO_FLUSH
         last = one
         while len(piece):

@@ -7,7 +7,8 @@ from virtperf.errors import ParameterError
 from virtperf.mechanism.memory.flushes import EVERYTHING, NOTHING, Tag
 from virtperf.mechanism.memory.mapping import Context, Mapping
 from virtperf.mmu.machine import Counts, Mmu
-from virtperf.mmu.schedule import cut, gathered, steady, take_turns
+from virtperf.mmu.schedule import cut, gathered, steady
+from virtperf.stream import interleave
 
 
 def simulate(
@@ -58,7 +59,7 @@ def simulate(
         return mmu.counts
     if quantum is None:
         raise ParameterError("simulate", "quantum", "given for several streams", None)
-    pieces = cut(take_turns(streams, quantum), flush_every)
+    pieces = cut(interleave(streams, quantum), flush_every)
     for words, schedule in gathered(pieces, who, (NOTHING if tags else EVERYTHING, EVERYTHING)):
         mmu.run(words, schedule)
     return mmu.counts

@@ -261,14 +261,15 @@ def _part(quantum: int) -> int:
 def _taking_turns(
     part: Processor, share: float, way: str, streams: Sequence[Any], quantum: int, tags: bool
 ) -> float:
-    from virtperf.mmu.schedule import cut, gathered, take_turns
+    from virtperf.mmu.schedule import cut, gathered
+    from virtperf.stream import interleave
 
     each = _part(quantum)
     who = [context(way, space, space if tags else 0) for space in range(len(streams))]
     what: Sequence[Flush] = (NOTHING if tags else mov_cr3(who[0].tag, pcids=False), NOTHING)
     mmu, taken = hardware(part, share), []
     for part_of in (slice(each), slice(each, 2 * each)):
-        pieces = cut(take_turns([[one[part_of]] for one in streams], quantum), None)
+        pieces = cut(interleave([[one[part_of]] for one in streams], quantum), None)
         for words, schedule in gathered(pieces, who, what):
             mmu.run(words, schedule)
         taken.append(cycles(part, mmu.counts))

@@ -27,6 +27,13 @@ class Reader:
 
     def take(self, count: int) -> NDArray[np.uint64]:
         """Return the next `count` words; fewer, or none, if the stream ends."""
+        rest = self._rest
+        if rest is not None and count < len(rest):  # as short turns nearly always find it
+            self._rest = rest[count:]
+            return rest[:count]
+        return self._joined(count)
+
+    def _joined(self, count: int) -> NDArray[np.uint64]:
         import numpy as np
 
         pieces: list[NDArray[np.uint64]] = []
