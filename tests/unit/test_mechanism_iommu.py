@@ -17,8 +17,9 @@ from virtperf.mechanism.iommu import (
     reach,
     reach_unprotected,
 )
+from virtperf.mechanism.iommu.iotlb import Iotlb
 from virtperf.mechanism.iommu.traffic import Stream, misses
-from virtperf.mechanism.memory.geometry import structure
+from virtperf.mechanism.memory.geometry import TlbStructure, structure
 from virtperf.mechanism.memory.pages import PageSize
 
 MS = 1e6
@@ -29,6 +30,11 @@ def host(entries: int = 64) -> Iommu:
     iommu.add_domain("host")
     iommu.attach("nic", "host")
     return iommu
+
+
+def test_an_iotlb_is_lru_and_refuses_another_structure():
+    with pytest.raises(ParameterError, match="Iotlb.structure must be one that replaces by LRU"):
+        Iotlb(TlbStructure(entries=8, ways=4, policy="plru"))
 
 
 def test_a_walk_of_a_larger_page_is_shorter():

@@ -13,7 +13,7 @@ pCPU with nobody else coming in between) and ``seen_used`` (what had been used t
 `pcpu` has ``used`` (entries that workers have used there so far, stay by stay), `pool` ``entries``
 (those of all workers together).
 
-Replacement is LRU. What others have used since is younger: of D entries, the m that have no room
+Replacement is LRU, and trees are taken for it. What others have used since is younger: of D entries, the m that have no room
 beside that are gone. Others that come several times use the same entries again, so they are never
 more than all that others have. Whoever then refers to the D pages in random order misses the m, and
 others that are evicted before their turn comes: one of its own entries, the oldest there are, goes

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from virtperf.errors import ParameterError
 from virtperf.mechanism.iommu.tables import Translation, span_of
 from virtperf.mechanism.memory.geometry import TlbStructure
 from virtperf.mechanism.memory.pages import PageSize
@@ -33,9 +34,16 @@ class Iotlb:
     Attributes
     ----------
     hits, misses, evictions : int
+
+    Raises
+    ------
+    ParameterError
+        If the structure replaces otherwise.
     """
 
     def __init__(self, structure: TlbStructure | None) -> None:
+        if structure is not None and structure.policy != "lru":
+            raise ParameterError("Iotlb", "structure", "one that replaces by LRU", structure.policy)
         self.structure = structure
         self.hits = self.misses = self.evictions = 0
         sets = 0 if structure is None else structure.sets
