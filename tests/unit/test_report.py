@@ -3,6 +3,7 @@ import re
 import pytest
 
 from virtperf.errors import OutputError
+from virtperf.experiment.plan import main_axis
 from virtperf.report import report, study
 from virtperf.report.tables import Table
 from virtperf.result.words import digits, plus_minus, span
@@ -54,10 +55,40 @@ def test_three_kinds_of_error_and_every_source_are_told(page):
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["net-rr", "cpu-syscalls", "file-server"])
+def test_a_scenario_of_any_kind_has_a_page(name, tmp_path, monkeypatch):
+    """Its answer, a figure of where time goes, a table of each technique, and sources."""
+    monkeypatch.setattr("virtperf.report.tables.validation", lambda: (NO_CLAIMS, []))
+    scenario = tmp_path / "tiny.toml"
+    short = {"run.replications": 2, "run.requests": 400}
+    scenario.write_text(Scenario.load(name).with_all(short).to_toml())
+    page = report(tmp_path, [scenario]).read_text(encoding="utf-8")
+    answer = page[page.index("<h2>The answer") : page.index("<h2>Figures")]
+    axis = {"net-rr": "vm.nic", "cpu-syscalls": "vm.cpu", "file-server": "vm"}[name]
+
+    assert f"tiny, over {axis}:" in answer
+    assert answer.count("Against it:") == 1
+    assert answer.count("<li>") >= 4
+    assert page.count("data:image/svg+xml;base64,") >= 2
+    assert "Every number used" in page
+
+
+def test_what_a_scenario_is_about_is_what_varies():
+    about = {
+        "net-server": "vm.nic",
+        "block-paths": "vm.disk",
+        "cpu-syscalls": "vm.cpu",
+        "file-server": "vm",
+        "starved-backend": "vm[0].disk",
+    }
+    assert {name: main_axis(Scenario.load(name)) for name in about} == about
+
+
 def test_an_unwritable_page_is_one_message(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(study, "conduct", lambda *_: None)
-    monkeypatch.setattr("virtperf.report.page.render", lambda _: "")
+    monkeypatch.setattr("virtperf.report.page.render", lambda *_, **__: "")
 
     with pytest.raises(OutputError, match="cannot be written"):
         report(tmp_path / "file", ["toy"])

@@ -3,8 +3,6 @@
 import pytest
 
 from virtperf import catalog
-from virtperf.errors import ScenarioError
-from virtperf.report import report
 from virtperf.report.cpu import part
 from virtperf.technique import matrix
 
@@ -37,8 +35,3 @@ def test_every_number_of_a_workload_is_there_with_its_source(cpu):
     for workload in map(catalog.workload, catalog.names("workloads")):
         assert {f"{workload.name}: {key}" for key in workload} <= names
     assert all(row[-1] for row in cpu.sources.rows)
-
-
-def test_a_scenario_without_a_disk_is_sent_elsewhere(tmp_path):
-    with pytest.raises(ScenarioError, match="a report takes loads on a disk; virtperf cpu draws"):
-        report(tmp_path, ["cpu-syscalls"])

@@ -68,12 +68,16 @@ class MemoryUse:
         if self.short is not None:
             paged = self.short.visits * self.short.moves.guest_reads
             fetched = self.short.visits * self.short.moves.host_faults
+        large, given, filled = self.workload.large, 0.0, 0.0
+        if large is not None:
+            number["page_fault"] += large.number
+            given, filled = large.number * large.given, large.number * large.touches(self.technique)
         true = number["page_fault"] + paged
         kinds = {"true page faults": true}
         if self.technique.follows_host:
-            kinds["hidden faults"] = true + number["first_touch"] + fetched
+            kinds["hidden faults"] = true + number["first_touch"] + fetched + filled
         if self.technique.dimensions == 2:
-            kinds["EPT violations"] = number["fresh_page"] + fetched
+            kinds["EPT violations"] = number["fresh_page"] + fetched + given
         yield from ((name, value, "1") for name, value in kinds.items() if value)
 
     def _tables(self) -> Iterator[Row]:

@@ -99,7 +99,7 @@ class Site:
         """Return the numbers of a VM: the platform's, and those that the VM itself decides.
 
         Its ISA says how wide its guest's kernel is; its memory, whether TLBs tell it apart and how
-        many pages of 4 KiB the host gives at a time.
+        many pages of 4 KiB the host gives, and the guest maps, at a time.
         """
         platform, *others = self.costs.sets
         given: dict[str, Quantity] = {}
@@ -112,10 +112,12 @@ class Site:
                 must = "left out or false: this platform's TLBs tell guests apart by no tag"
                 raise ParameterError(vm.name, "memory.tags", must, True)
             given["vpid"] = _decided(int(vm.memory.tags), "the scenario's memory.tags")
-        if vm.memory is not None and vm.memory.host_page != "4KiB":
-            pages = PageSize.of(vm.memory.host_page).bytes // PageSize.K4.bytes
-            many = {"host_pages": _decided(pages, "the scenario's memory.host_page")}
-            own.append(ParameterSet(vm.name, many))
+        for whose in ("host", "guest"):
+            page = "4KiB" if vm.memory is None else getattr(vm.memory, f"{whose}_page")
+            if page != "4KiB":
+                pages = PageSize.of(page).bytes // PageSize.K4.bytes
+                many = {f"{whose}_pages": _decided(pages, f"the scenario's memory.{whose}_page")}
+                own.append(ParameterSet(vm.name, many))
         if not given and not own:
             return self.costs
         costs = Costs(platform.replace(**given), *others, *own)

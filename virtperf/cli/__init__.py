@@ -213,7 +213,7 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="ADDRESS[=LEVELS]",
-            help="What varies; may be given more than once. [default: vm.disk]",
+            help="What varies; may be given more than once. [default: techniques, as vm.disk]",
         ),
     ] = None,
     measured: Annotated[
@@ -229,6 +229,7 @@ def compare(
     """Simulate a scenario at several levels, and say what differs."""
     from virtperf.cli.progress import bar
     from virtperf.experiment import compare as compare_levels
+    from virtperf.experiment.plan import main_axis
     from virtperf.scenario import Scenario
 
     writable(out)
@@ -236,7 +237,7 @@ def compare(
     with bar() as progress:
         result = compare_levels(
             base,
-            over or ["vm.disk"],
+            over or [main_axis(base)],
             seed=seed,
             replications=replications,
             requests=requests,
@@ -320,7 +321,11 @@ def warmup() -> None:
 
 
 @app.command(
-    epilog=examples("virtperf report", "virtperf report qd1.toml qd32.toml --out results/mine")
+    epilog=examples(
+        "virtperf report",
+        "virtperf report qd1.toml qd32.toml --out results/mine",
+        "virtperf report net-server file-server --out results/servers",
+    )
 )
 @guarded
 def report(

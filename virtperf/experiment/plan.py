@@ -106,6 +106,23 @@ def _refused(
     return found
 
 
+def main_axis(scenario: "Scenario") -> str:
+    """Return the address whose techniques a scenario is about.
+
+    Its interface, its disk or disks; whole profiles where a VM has several devices; the CPU
+    technique where it has none. A VM is named where not all have such a device.
+    """
+    vms = list(enumerate(scenario.vm))
+    several = [i for i, vm in vms if len(vm.on_disks) + (vm.nic is not None) > 1]
+    if several:
+        return "vm" if len(several) == len(vms) else f"vm[{several[0]}]"
+    for field in ("nic", "disk", "disks"):
+        own = [i for i, vm in vms if getattr(vm, field) is not None]
+        if own:
+            return f"vm.{field}" if len(own) == len(vms) else f"vm[{own[0]}].{field}"
+    return "vm.cpu"
+
+
 def all_levels(address: str, scenario: "Scenario") -> Sequence[str]:
     """Return the levels of an address that has a list of them; platforms that have the numbers."""
     from virtperf.technique import matrix, profiles

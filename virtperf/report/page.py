@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 from virtperf import plot
-from virtperf.report import cpu, io, memory, scheduling, tables
+from virtperf.report import cpu, general, io, memory, scheduling, tables
 from virtperf.report.findings import findings
 from virtperf.report.picture import Picture, picture
 from virtperf.report.study import COUNTED, COUNTS, Study
 from virtperf.result import BAND, NOISE
+
+if TYPE_CHECKING:
+    from virtperf.result import Result
 
 
 def render(
     study: Study, *, runs: scheduling.Runs | None = None, paths: io.Runs | None = None
 ) -> str:
     """Return the page as HTML; that of the whole study has more parts."""
-    from jinja2 import Environment, StrictUndefined
-
-    text = files("virtperf.report").joinpath("report.html.j2").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
     results = (study.alone, study.crowd)
-    claims, missed = tables.validation()
     parts: list[cpu.Part] = []
     if runs is not None and paths is not None:
         parts = [cpu.part(), memory.part(), io.part(paths), scheduling.part(runs)]
     on_cpu, on_memory, on_io, scheduled = parts or (None, None, None, None)
-    sources = [tables.combinations(), tables.protection(), tables.features()]
-    sources.append(tables.sources(results))
-    return template.render(
-        title="What does virtualization cost here, and where does each microsecond go?",
-        study=study,
+    name, most = study.busy.name, COUNTS[-1]
+    seen = "What it would see natively, through device emulation, and through virtio with an I/O "
+    return _filled(
+        lead=f"{name}: {study.busy.title or 'a load on one disk'}. {seen}thread, from one VM and "
+        f"from {most}.",
         findings=findings(study),
         figures=list(_figures(study)),
         tables=_tables(study),
@@ -42,14 +41,36 @@ def render(
         assumed=_assumed(study),
         flags=tables.flags(results),
         nulls=tables.nulls(results),
+        results=results,
+        more_sources=[one.sources for one in parts],
+        provenance=study.crowd.provenance,
+        length=f"at least {COUNTED:,} requests after the warm-up",
+    )
+
+
+def render_any(compared: Sequence[general.Compared]) -> str:
+    """Return the page of any scenarios as HTML."""
+    empty: dict[str, Any] = dict.fromkeys(("cpu", "memory", "io", "scheduling"))
+    length = "as many requests as its engine does in the time planned"
+    return _filled(**general.context(compared), **empty, more_sources=[], length=length)
+
+
+def _filled(*, results: Sequence[Result], more_sources: list[tables.Table], **words: Any) -> str:
+    """Return the template filled with `words` and with what is on every page."""
+    from jinja2 import Environment, StrictUndefined
+
+    text = files("virtperf.report").joinpath("report.html.j2").read_text(encoding="utf-8")
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
+    claims, missed = tables.validation()
+    sources = [tables.combinations(), tables.protection(), tables.features()]
+    return template.render(
+        title="What does virtualization cost here, and where does each microsecond go?",
         noise=NOISE.format(0.95),
         band=BAND,
         validation=claims,
         missed=missed,
-        sources=[*sources, *(one.sources for one in parts)],
-        provenance=study.crowd.provenance,
-        length=f"{COUNTED:,}",
-        most=COUNTS[-1],
+        sources=[*sources, tables.sources(results), *more_sources],
+        **words,
     )
 
 

@@ -190,9 +190,9 @@ def _polls(data: Tables) -> Iterator[str]:
 def _rings(data: Tables) -> Iterator[str]:
     """Yield where a guest's kernel is put into a ring that its ISA does not have for it."""
     for name, vm in vms(data):
-        cpu, name = _at(vm, "cpu", "technique"), _at(vm, "cpu", "isa")
+        cpu, compiled = _at(vm, "cpu", "technique"), _at(vm, "cpu", "isa")
         ring, owner = _at(vm, "cpu", "ring"), f"{name}.cpu.ring"
-        foreign = name in isa.names() and not str(name).startswith("x86")
+        foreign = compiled in isa.names() and not str(compiled).startswith("x86")
         if foreign and cpu in matrix.cpu_techniques() and cpu not in matrix.EMULATION:
             emulators = ", ".join(matrix.EMULATION)
             says = "platforms are x86 machines, and only emulation runs another ISA"
@@ -201,10 +201,10 @@ def _rings(data: Tables) -> Iterator[str]:
             continue
         if cpu not in matrix.WITHOUT_PRIVILEGE:
             yield f"{owner} must be left out: under {cpu} a guest's kernel keeps its privilege"
-        elif name is None:
+        elif compiled is None:
             yield f"{owner} must come with cpu.isa, which says what rings there are"
-        elif name in isa.names() and isinstance(ring, int):
-            machine = isa.isa(name)
+        elif compiled in isa.names() and isinstance(ring, int):
+            machine = isa.isa(compiled)
             try:
                 deprivileged(machine, max(machine.kernel_bits), ring)
             except ParameterError as error:

@@ -10,6 +10,7 @@ from virtperf.errors import ParameterError, ScenarioError
 from virtperf.path import Choice, Part, Path, Spawn, Step, Transition, end
 from virtperf.technique.costs import Costs
 from virtperf.technique.cpu.code import Code
+from virtperf.technique.cpu.large_faults import HOST_PAGES, large_faults
 from virtperf.technique.cpu.operations import OPERATIONS, Operation
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ REGION = "updates_per_region"  # of page tables, that a guest's kernel can let w
 FLOATS = "float_share"
 DATA = ("data_footprint", "page_visits", "skew", "write_share")
 TURN = "turn_pages"  # that a process touches between two switches of address space
-HOST_PAGES = "host_pages"  # of 4 KiB, in one of the host's
 OPTIONAL = (REGION, FLOATS, TURN, *DATA)
 LINE = 64  # bytes that the smallest data take
 MOST_SKEW = 20  # beyond it, all but one page are never visited
@@ -49,6 +49,11 @@ class Workload:
         Of the platform and, last, of the workload: ``instructions``, and so on, as `CODE` names
         them, and per unit the number of each of `OPERATIONS`; one not named does not happen.
 
+    Attributes
+    ----------
+    large : LargeFaults, optional
+        What takes the place of page faults where the guest's pages are large.
+
     Raises
     ------
     ScenarioError
@@ -70,8 +75,8 @@ class Workload:
             self._number(key, share=key.endswith("_share"))
         if FLOATS in costs:
             self._number(FLOATS, share=True)
-        for operation in OPERATIONS.values():
-            self.events(operation)
+        per_unit = {one.name: self._asked(one) for one in OPERATIONS.values()}
+        self.large = large_faults(costs, per_unit["page_fault"], per_unit["fresh_page"])
         self._check_data()
         if not 1 <= self._number("footprint") <= self._number("image"):
             must = f"from 1 to image, {self._number('image'):g}"
@@ -102,14 +107,22 @@ class Workload:
             raise ParameterError("workload", "skew", must, self._costs.share("skew"))
 
     def events(self, operation: Operation) -> float:
-        """Return how many operations of a kind there are per unit.
+        """Return how many operations of a kind there are per unit, but those of large faults.
 
         The host gives memory by its own pages: of fresh ones, which a guest uses in order, each
         of its large pages is the first use of many.
         """
-        number = self._number(operation.events) if operation.events in self._costs else 0.0
-        large = operation.name == "fresh_page" and HOST_PAGES in self._costs
-        return number / self._costs.count(HOST_PAGES) if large else number
+        number, large = self._asked(operation), self.large
+        if large is not None and operation.name == "page_fault":
+            number -= large.pages
+        if operation.name == "fresh_page":
+            if large is not None and large.given:
+                number -= large.pages
+            number /= self._costs.count(HOST_PAGES) if HOST_PAGES in self._costs else 1
+        return number
+
+    def _asked(self, operation: Operation) -> float:
+        return self._number(operation.events) if operation.events in self._costs else 0.0
 
     def code(self) -> Code:
         """Return the instructions of one unit, operations apart."""
@@ -162,6 +175,9 @@ def unit(
         number = workload.events(operation)
         if number:
             parts += _repeated(once(operation, cpu, memory), number, operation.name)
+        if operation.name == "page_fault" and workload.large is not None:
+            fault = workload.large.steps(workload.code(), cpu, memory)
+            parts += _repeated(fault, workload.large.number, "large_fault")
         if operation.name == "ipi" and peer:
             parts += _sent(number, (Spawn(name="ipi", path=peer),), operation)
         if operation.name == "tlb_flush" and others:
