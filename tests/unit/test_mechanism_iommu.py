@@ -33,7 +33,7 @@ def host(entries: int = 64) -> Iommu:
 
 
 def test_an_iotlb_is_lru_and_refuses_another_structure():
-    with pytest.raises(ParameterError, match="Iotlb.structure must be one that replaces by LRU"):
+    with pytest.raises(ParameterError, match=r"Iotlb\.structure must be one that replaces by LRU"):
         Iotlb(TlbStructure(entries=8, ways=4, policy="plru"))
 
 

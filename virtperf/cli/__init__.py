@@ -28,6 +28,7 @@ from virtperf.cli.options import (
 from virtperf.cli.paths import path as path_
 from virtperf.cli.progress import Shown
 from virtperf.cli.protection import protection_
+from virtperf.cli.results import results
 from virtperf.cli.sweeps import STORE, ProgressOpt, StoreOpt, replay_, sweep_
 
 TIMELINES = Path("results/timeline")
@@ -45,11 +46,13 @@ app = typer.Typer(
         "virtperf run first-light",
         "virtperf compare first-light --over vm.disk --over vm.count=1,8",
         "virtperf timeline toy",
+        "virtperf run first-light --vary vm.disk --vary vm.count=1..4",
         "virtperf import fio mine.json -o mine.toml && virtperf compare mine.toml",
         "virtperf report",
     ),
 )
 app.add_typer(importers, name="import")
+app.add_typer(results, name="results")
 
 
 @app.callback(invoke_without_command=True)

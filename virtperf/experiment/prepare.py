@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -123,8 +123,19 @@ def duration(seconds: float) -> str:
 
 def plan(experiment: Experiment, folder: Path | None) -> Plan:
     """Return what a run of an experiment would do, given what is stored in `folder`."""
-    prepared, _ = prepare(experiment, None if folder is None else Store(folder))
-    return prepared
+    store = None if folder is None else Store(folder)
+    prepared, _ = prepare(experiment, store)
+    return prepared if store is None else replace(prepared, stored=_done(prepared, store))
+
+
+def _done(prepared: Plan, store: Store) -> int:
+    """Return how many of the runs of a plan are stored, before any are added for precision."""
+    rows = store.read("runs")
+    if rows.empty:
+        return 0
+    least = prepared.experiment.effort.replications
+    wanted = rows["key"].isin({entry.key for entry in prepared.entries})
+    return int((wanted & (rows["replication"] < least)).sum())
 
 
 def prepare(experiment: Experiment, store: Store | None) -> tuple[Plan, Made]:

@@ -13,14 +13,14 @@ pCPU with nobody else coming in between) and ``seen_used`` (what had been used t
 `pcpu` has ``used`` (entries that workers have used there so far, stay by stay), `pool` ``entries``
 (those of all workers together).
 
-Replacement is LRU, and trees are taken for it. What others have used since is younger: of D entries, the m that have no room
-beside that are gone. Others that come several times use the same entries again, so they are never
-more than all that others have. Whoever then refers to the D pages in random order misses the m, and
-others that are evicted before their turn comes: one of its own entries, the oldest there are, goes
-with each page that is done. That makes m (1 + ln (D / m)) misses; D where all is gone, or has to go
-for want of tags. It is exact where all its pages fit into the TLB. Where they are more it would
-have missed some of those anyway, and a sixth of all entries at most are walked for too much.
-"""
+Replacement is LRU, and trees are taken for it. What others have used since is younger: of D
+entries, the m that have no room beside that are gone. Others that come several times use the same
+entries again, so they are never more than all that others have. Whoever then refers to the D pages
+in random order misses the m, and others that are evicted before their turn comes: one of its own
+entries, the oldest there are, goes with each page that is done. That makes m (1 + ln (D / m))
+misses; D where all is gone, or has to go for want of tags. It is exact where all its pages fit into
+the TLB. Where they are more it would have missed some of those anyway, and a sixth of all entries
+at most are walked for too much."""
 
 from typing import Any
 
