@@ -20,7 +20,8 @@ in random order misses the m, and others that are evicted before their turn come
 entries, the oldest there are, goes with each page that is done. That makes m (1 + ln (D / m))
 misses; D where all is gone, or has to go for want of tags. It is exact where all its pages fit into
 the TLB. Where they are more it would have missed some of those anyway, and a sixth of all entries
-at most are walked for too much."""
+at most are walked for too much.
+"""
 
 from typing import Any
 
