@@ -9,6 +9,7 @@ from virtperf.build.polling import at_cost, for_all
 from virtperf.build.site import Site
 from virtperf.path import (
     Bell,
+    Once,
     Path,
     Ringing,
     Spawn,
@@ -60,9 +61,10 @@ def add(site: Site, vm: Vm, name: str, cpu: CpuTechnique) -> None:
     seen = [
         _seen_from(site, vm, vcpu, queues[n % len(queues)], cpu) for n, vcpu in enumerate(vcpus)
     ]
+    plug = site.costs.count("plug_requests") if disk.submission == "batch" else 0
     for number in range(load.jobs):
         on, job = number % vm.vcpus, f"{name}.job{number}"
-        site.assembly.task(job, vcpus[on])
+        site.assembly.task(job, vcpus[on], batch=plug)
         own = units.names(job, number) if units is not None else {}
         before = units.unit[:-1] if units is not None else ()
         _add_job(site, vm, job, seen[on] | own, before, plan, expand)
@@ -240,6 +242,7 @@ def _guest(site: Site, vm: Vm) -> Guest:
         ring_pages=disk.ring_pages or 1,
         grants=disk.grants or "persistent",
         others=dom0.vcpus(site) - 1,
+        batched=disk.submission == "batch",
     )
 
 
@@ -270,6 +273,8 @@ def _follow(path: Path, holder: str, senders: dict[str, str], to: Mapping[str, s
     for step in path:
         if isinstance(step, Spawn):
             _follow(step.path, ASIDE, senders, to)
+        elif isinstance(step, Once):
+            _follow(step.path, holder, senders, to)
         elif not isinstance(step, Step):
             continue
         elif step.kind == "ring":

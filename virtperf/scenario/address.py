@@ -107,7 +107,7 @@ def _follow_disk(vm: dict[str, Any], *, cpu_too: bool) -> None:
     disk = vm["disk"]["technique"]
     if matrix.queues(disk):
         vm["disk"].pop("queues", None)
-    for field in ("poll", "iothreads", "workers"):
+    for field in matrix.CHOSEN:
         if disk not in matrix.disks_where(field):
             vm["disk"].pop(field, None)
     direct.follow(vm["disk"])

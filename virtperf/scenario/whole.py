@@ -245,7 +245,7 @@ def _queues(name: str, vm: Tables) -> Iterator[str]:
 def _threads(name: str, vm: Tables) -> Iterator[str]:
     """Yield what is wrong with the host threads of a disk; more than queues would never be used."""
     disk, vcpus = _at(vm, "disk", "technique"), vm.get("vcpus", 1)
-    for field in ("poll", "iothreads", "workers"):
+    for field in matrix.CHOSEN:
         given, legal = _at(vm, "disk", field), matrix.disks_where(field)
         if given is None:
             continue
