@@ -152,10 +152,11 @@ MAPPED = less(
 )
 SHAPE = "a shape, from a machine that is not named, with two numbers calibrated: "
 SIBLINGS = (
-    "The model's scheduler takes the lowest idle pCPU, and puts guest and Dom0 on the two threads "
-    "of a core from the first job on; Xen looks for an idle core first. So here eight jobs are no "
-    "slower each than one, and the machine is full at 16 jobs; there each of eight loses a fifth, "
-    "and more jobs lose more."
+    "The letter does not say how many pCPUs the machine has; 16, eight cores of two threads, are "
+    "assumed. Guest and Dom0 then share cores at eight jobs, which make three times what one ring "
+    "does. With 16 cores it would be four times, and most at 16 jobs all the same: why 16 jobs made "
+    "less than eight, on as many queues, is not in the letter, nor in the model. Locks that the "
+    "queues of a disk shared then, and the grant table's cache lines, may be it."
 )
 
 XEN_IO_CLAIMS = (
