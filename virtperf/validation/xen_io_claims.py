@@ -154,9 +154,9 @@ SHAPE = "a shape, from a machine that is not named, with two numbers calibrated:
 SIBLINGS = (
     "The letter does not say how many pCPUs the machine has; 16, eight cores of two threads, are "
     "assumed. Guest and Dom0 then share cores at eight jobs, which make three times what one ring "
-    "does. With 16 cores it would be four times, and most at 16 jobs all the same: why 16 jobs made "
-    "less than eight, on as many queues, is not in the letter, nor in the model. Locks that the "
-    "queues of a disk shared then, and the grant table's cache lines, may be it."
+    "does. With 16 cores it would be four times, and most at 16 jobs all the same. Why there 16 "
+    "jobs made less than eight, on as many queues, is not in the letter, nor in the model. Locks "
+    "that the queues of a disk shared then, and the grant table's cache lines, may be it."
 )
 
 XEN_IO_CLAIMS = (
