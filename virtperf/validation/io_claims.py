@@ -284,7 +284,7 @@ IO_CLAIMS = (
     Claim(
         says="doorbells that trap, written once for all that a process submits, over once each",
         outcome="commit_rqs.gain",
-        inputs=(*_DBBUF, f"{SERVER}.plug_requests"),
+        inputs=_DBBUF,
         predict=_batched_doorbells,
         within=(2.0, 3.0),
         why="the commit message says 2 to 3 times, of virtualized hardware that it does not name; "

@@ -74,7 +74,7 @@ def _deep(given: Given) -> Estimate:
 # -- queues -------------------------------------------------------------------------------------
 
 
-def _jobs(given: Given, jobs: int, queues: int) -> Estimate:
+def _jobs(given: Given, jobs: int, queues: int, requests: int = RUN) -> Estimate:
     """Return the throughput of a guest on a device that completes at once."""
     kernel = {
         "value": given["xen_mq.cpu_kernel"],
@@ -92,7 +92,7 @@ def _jobs(given: Given, jobs: int, queues: int) -> Estimate:
     host = {"pcpus": given.count("xen_mq.pcpus"), "smt": True}
     scenario = _scenario({"vcpus": vcpus, "load": load}, device, host, queues=queues)
     io = dict.fromkeys(("host_submit", "host_complete"), "xen_mq.host_io")
-    return Estimate(*given.throughput(scenario, RUN, io))
+    return Estimate(*given.throughput(scenario, requests, io))
 
 
 def _largest(given: Given, queues: int) -> Estimate:
@@ -209,7 +209,7 @@ XEN_IO_CLAIMS = (
         says="Xen: more jobs than one ring needs are in each other's way",
         outcome="xen_mq.single_16_over_4",
         inputs=ONE_QUEUE,
-        predict=lambda given: _ratio(_jobs(given, 16, 1), _jobs(given, 4, 1)),
+        predict=lambda given: _ratio(_jobs(given, 16, 1, 5 * RUN), _jobs(given, 4, 1, 5 * RUN)),
         within=(0.4, 0.95),
         why=SHAPE + "a decline",
         slow=True,
