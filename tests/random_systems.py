@@ -5,6 +5,7 @@ Locks and joins never nest, so that none of the systems can deadlock.
 """
 
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,11 +19,13 @@ from virtperf.path import (
     Bell,
     Choice,
     Join,
+    Once,
     Path,
     Ringing,
     Spawn,
     Step,
     end,
+    gather,
     give,
     lock,
     ring,
@@ -41,7 +44,8 @@ class RandomSystem:
 
     Closed sources have up to `depth` requests outstanding; `wide` ones have many workers and pCPUs.
     With `credit` the pool follows that policy, whatever it would else; in `contended` ones several
-    vCPUs want the lock `l0`, whose waiters spin, most of the time.
+    vCPUs want the lock `l0`, whose waiters spin, most of the time. With `gathers`, workers do some
+    of their work once for all that they take in a turn.
 
     Every step of work on a path has an account of its own, and is listed in `work` with its
     length in ticks: what was cut into pieces must add up to it.
@@ -59,11 +63,13 @@ class RandomSystem:
         refills: bool = True,
         credit: bool = False,
         contended: bool = False,
+        gathers: bool = False,
     ):
         self.rng, self.others = Random(seed), Random(-seed - 1)
         self.polls = Random(f"polls of {seed}")
         self.spinning = Random(f"spinning {seed}")  # apart: all else of a seed stays what it was
-        self.credit, self.contended = credit, contended
+        self.gathering = Random(f"gathering {seed}")
+        self.credit, self.contended, self.gathers = credit, contended, gathers
         self.scale, self.timers, self.depth, self.wide = scale, timers, depth, wide
         self.refills = refills  # whose times are rounded, and do not scale to the last tick
         self.work: dict[str, int] = {}
@@ -270,8 +276,8 @@ class RandomSystem:
         low = self._ns(*choices)
         return Empirical((low, 2 * low, 5 * low), (3.0, 2.0, 1.0))
 
-    def _work(self, worker: str) -> Step:
-        ns = self._ns(0, 100, 900, 4_000)
+    def _work(self, worker: str, *choices: int) -> Step:
+        ns = self._ns(*(choices or (0, 100, 900, 4_000)))
         account = f"{worker}: step {len(self.work)}"
         self.work[account] = round(ns * 1000)
         times = len(self.work) % 3  # no draw: the systems of all seeds stay what they were
@@ -281,10 +287,16 @@ class RandomSystem:
     def _path(self, at: str, length: int, *, inside: bool = False) -> Path:
         """Return a path from inbox `at` ("" a station) to its end; `inside` a side path."""
         parts: list = []
-        tagged = False
+        tagged = gathered = False
         for _ in range(length):
             if not at:
-                at = self._from_a_station(parts)
+                at, gathered = self._from_a_station(parts), False
+                continue
+            if self.gathers and not gathered and self.gathering.random() < 0.4:
+                parts += self._gathered(at)
+                gathered = True
+                if isinstance(parts[-1], Step) and parts[-1].kind == "serve":
+                    at = ""
                 continue
             moves = ["work", "work", "serve", "ring"]
             if not at.endswith(".interrupt") and at != "hard":
@@ -298,9 +310,23 @@ class RandomSystem:
                 tagged = not tagged
             else:
                 at = self._move(move, parts, at)
+                gathered = gathered and move not in ("serve", "ring")
         if tagged:
             parts.append(give("tags"))
         return (*parts, end())
+
+    def _gathered(self, at: str) -> Path:
+        """Return what a worker does for all of a turn, under a lock if it may have one there."""
+        worker = self.worker_of[at]
+        locks = at in self.homes and worker not in self.big
+        few = partial(self._work, worker, 0, 100, 300)
+        if locks and len(at) % 2:  # the same for all that this inbox gathers
+            section = (lock("l0"), few(), unlock("l0"))
+            return (gather(), Once(by="first", path=(few(), *section)))
+        first = (few(), *((lock("l0"),) if locks else ()))
+        last = (*((unlock("l0"),) if locks else ()), few())
+        parts = (gather(), Once(by="first", path=first), few(), Once(by="last", path=last))
+        return (*parts, self._serve(self.gathering.choice(["async", "defer"])))
 
     def _take(self) -> Step:
         return take("tags", otherwise=(end("dropped"),) if self.may_drop else ())

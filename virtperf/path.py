@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from virtperf.dist import Deterministic, Distribution
 from virtperf.errors import ParameterError
 
-Kind = Literal["work", "lock", "unlock", "serve", "ring", "take", "give", "end"]
+Kind = Literal["work", "lock", "unlock", "serve", "ring", "take", "give", "gather", "end"]
 Hold = Literal["async", "defer", "block", "spin"]
 Target = Literal["fast", "kernel", "user", "blocking"]
 Crossing = Literal[
@@ -31,9 +31,10 @@ class Step:
 
     Attributes
     ----------
-    kind : {'work', 'lock', 'unlock', 'serve', 'ring', 'end'}
+    kind : {'work', 'lock', 'unlock', 'serve', 'ring', 'take', 'give', 'gather', 'end'}
         Work on the worker that holds the request; take or release a lock; be served by a station;
-        ring a doorbell, which hands the request to its consumer; finish.
+        ring a doorbell, which hands the request to its consumer; take or return a credit; wait for
+        all that the worker takes in this turn, then go on one after the other (see `Once`); finish.
     where : str
         Worker, lock, station or doorbell of the VM, for example ``"iothread"``.
     cost : Distribution
@@ -72,7 +73,7 @@ class Step:
     times: int = 1
 
     def __post_init__(self) -> None:
-        if self.kind != "end" and not self.where:
+        if self.kind not in ("end", "gather") and not self.where:
             raise ParameterError("Step", "where", f"named for a {self.kind} step", self.where)
         if self.kind in ("work", "serve") and not self.account:
             raise ParameterError("Step", "account", f"named for a {self.kind} step", self.account)
@@ -178,7 +179,26 @@ class Join:
     masked: bool = False
 
 
-Part: TypeAlias = Step | Transition | Choice | Spawn | Join
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """What one request does for all that its worker has gathered, where the others pass by.
+
+    A driver that submits several commands writes the doorbell once, and its hypervisor takes them
+    all in one exit; so the first brings about what all need, and the last ends it.
+
+    Attributes
+    ----------
+    by : {'first', 'last'}
+        Of those that were gathered in this turn.
+    path : Path
+        Work and locks of the worker that holds the request, and side paths.
+    """
+
+    by: Literal["first", "last"]
+    path: "Path"
+
+
+Part: TypeAlias = Step | Transition | Choice | Spawn | Join | Once
 Path: TypeAlias = tuple[Part, ...]
 
 
@@ -289,6 +309,11 @@ def ring(where: str, *, hold: Hold = "async") -> Step:
     return Step(kind="ring", where=where, hold=hold)
 
 
+def gather() -> Step:
+    """Return a step that waits until its worker has taken all that it takes in this turn."""
+    return Step(kind="gather", hold="defer")
+
+
 def end(outcome: str = "", *, counts: str = "") -> Step:
     """Return the step that finishes a request; with an `outcome`, one that did not succeed."""
     return Step(kind="end", outcome=outcome, counts=counts)
@@ -327,6 +352,8 @@ def _renamed(part: Part, names: Mapping[str, str]) -> Part:
         return replace(part, path=renamed(part.path, names), to=names.get(part.to, part.to))
     if isinstance(part, Join):
         return replace(part, paths=tuple(renamed(path, names) for path in part.paths))
+    if isinstance(part, Once):
+        return replace(part, path=renamed(part.path, names))
     if isinstance(part, Transition):
         where = part.where or "vcpu"
         return replace(part, where=names.get(where, where))

@@ -113,12 +113,50 @@ def test_shadow_doorbells_ring_only_whom_their_index_asks_for():
     assert rung["emulated-nvme-dbbuf"] < 0.1  # its thread sleeps now and then, and asks
 
 
+NVME = [f"emulated-nvme{path}" for path in ("", "-ioeventfd", "-iothread", "-dbbuf")]
+
+
+def submitting(disk: str, how: str, depth: int):
+    """Return one job on a path that submits its requests each or together, and a run of it."""
+    built = paths(disk, depth=depth, submission=how)
+    return built, run(built, seed=1, replication=0, requests=2_000)
+
+
+@pytest.mark.parametrize("disk", NVME[:3])
+def test_who_submits_together_rings_once_for_all(disk):
+    """Of 32 under way a plug holds 16. By index, who is quicker decides."""
+    counter = "exits.io" if disk == "emulated-nvme" else "exits.kick"
+    each, batch = (per_request(*submitting(disk, how, 32), counter) for how in ("each", "batch"))
+    assert each >= 1
+    assert 1 / 16 <= batch < 0.5
+
+
+@pytest.mark.parametrize("disk", [*NVME, "virtio"])
+def test_alone_a_batch_is_a_request(disk):
+    each, batch = (submitting(disk, how, 1)[1] for how in ("each", "batch"))
+    assert each.snapshots[-1].time == batch.snapshots[-1].time
+
+
+@pytest.mark.parametrize("how", ["each", "batch"])
+@pytest.mark.parametrize("disk", NVME[:2])
+def test_a_handler_writes_the_completion_doorbell_once(disk, how):
+    """Each interrupt's handler writes one, or another one for what came while it wrote."""
+    built, result = submitting(disk, how, 32)
+    heads = per_request(built, result, "exits.io" if disk == NVME[0] else "exits.kick")
+    rung = 0.0 if disk == NVME[0] else per_request(built, result, "kicks")
+    if disk == NVME[1]:
+        assert 0 < heads - rung < 0.9  # of submissions there is one each without a batch
+    elif how == "batch":
+        assert heads < 0.5
+
+
 @pytest.mark.parametrize("disk", BATCHING)
 def test_all_of_a_batch_have_one_interrupt(disk):
     """A thread that takes 32 at a time need not tell of each.
 
-    Emulated NVMe that traps does, and so does a device of one's own; Dom0 has a thread of its own
-    for each queue, which is told of one completion after the other.
+    A guest that is trapped submits more slowly than the main loop completes, which so has no batch;
+    a device of one's own tells of each; Dom0 has a thread of its own for each queue, which is told
+    of one completion after the other.
     """
     built = paths(disk, depth=32)
     result = run(built, seed=1, replication=0, requests=2_000)

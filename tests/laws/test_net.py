@@ -237,3 +237,28 @@ def test_a_vcpu_that_does_not_take_the_interrupts_is_told_by_another():
 def test_numbers_that_a_network_needs_are_on_every_current_platform():
     for name in ("toy", SERVER, "zen1-kvm-guest"):
         assert "net_send" in catalog.platform(name)
+
+
+@pytest.mark.parametrize("technique", PARAVIRTUAL)
+def test_a_process_that_polls_is_not_interrupted_and_its_vcpu_does_not_halt(technique):
+    load = RR | {"think": "20us"}
+    seen = {}
+    for poll in (None, "5us", "100us"):
+        built = net(technique, load, platform=SERVER, nic={"busy_poll": poll})
+        ran = Ran(built, 500)
+        last = ran.run.snapshots[-1]
+        counts = dict(zip(built.counters, last.counters, strict=True))
+        seen[poll] = (last.time, counts["interrupts"], counts["exits.hlt"])
+    assert seen["100us"][1:] == (1, 1)  # the first request finds it asleep
+    assert seen[None][1:] == seen["5us"][1:] == (500, 500)  # the next one comes too late
+    assert seen["100us"][0] < min(seen[None][0], seen["5us"][0])
+
+
+@pytest.mark.parametrize("technique", PARAVIRTUAL)
+def test_both_engines_and_theory_agree_where_a_process_polls(technique):
+    for poll in ("3us", "50us"):
+        built = net(technique, RR | {"think": "20us"}, platform=SERVER, nic={"busy_poll": poll})
+        compiled, reference = both(built, requests=150)
+        assert compiled == reference
+        latency, _, _ = laps(built)
+        assert latency == round(zero_load(built).latency * LAPS)

@@ -87,6 +87,18 @@ def test_where_workers_walk_again_for_what_others_evict(seed):
     assert compiled == reference
 
 
+@settings(max_examples=40, derandomize=True)
+@given(seed=SEEDS, depth=st.sampled_from([4, 32]))
+def test_where_workers_gather_what_they_take(seed, depth):
+    same(seed, depth=depth, requests=300, gathers=True)
+
+
+@settings(max_examples=40, derandomize=True)
+@given(seed=SEEDS)
+def test_where_they_gather_with_the_lock_that_others_spin_for(seed):
+    same(seed, depth=8, requests=300, gathers=True, contended=True)
+
+
 # A load that a policy cannot carry never ends: these examples are the same each time.
 @settings(max_examples=25, derandomize=True)
 @given(seed=SEEDS, wide=st.booleans())

@@ -11,9 +11,11 @@ from virtperf.path import (
     Bell,
     Choice,
     Join,
+    Once,
     Path,
     Spawn,
     end,
+    gather,
     give,
     lock,
     ring,
@@ -22,7 +24,7 @@ from virtperf.path import (
     unlock,
     work,
 )
-from virtperf.tables import Kind, System
+from virtperf.tables import Edge, Kind, System
 
 DIRECT = Bell(name="", to="", rule="always", costs={})
 SOME = Exponential(100.0)
@@ -87,6 +89,14 @@ WRONG: dict[str, tuple[Path, str]] = {
             end(),
         ),
         "a join outside of interrupts",
+    ),
+    "gathered at a station": ((serve("disk", SOME, "x", purpose="x"), gather(), end()), "gathered"),
+    "gathered twice": ((gather(), W, gather(), end()), "gathered once in a turn"),
+    "gathered with a lock": ((lock("l"), gather(), unlock("l"), end()), "without locks"),
+    "once for nobody": ((Once(by="first", path=(W,)), end()), "gathered before"),
+    "handed on once for all": (
+        (gather(), Once(by="last", path=(serve("disk", SOME, "x", purpose="x"),)), end()),
+        "in the same hands",
     ),
     "a side path to nobody": ((Spawn(name="s", path=(end(),), to="c"), end()), "inbox must be one"),
 }
@@ -184,6 +194,23 @@ def test_a_choice_is_laid_as_jumps_that_meet_again():
     targets = [step.target for step in system.steps if step.kind == Kind.GOTO]
     assert targets == [3, 5, 6, 6]  # one per branch, then out of each
     assert system.weights[-2:] == (1.0, 3.0)
+
+
+def test_what_is_done_once_is_laid_behind_a_jump_for_the_others():
+    system = load(gather(), Once(by="last", path=(W, W)), W, end())
+    kinds = [Kind(step.kind).name for step in system.steps]
+    assert kinds == ["GATHER", "ONCE", "WORK", "WORK", "WORK", "END"]
+    assert (system.steps[1].target, system.steps[1].other) == (4, Edge.LAST)
+
+
+def test_all_that_a_worker_gathers_must_take_and_leave_the_same_locks():
+    first = Once(by="first", path=(lock("l"),))
+    last = Once(by="last", path=(unlock("l"),))
+    path = (gather(), first, W, last, end())
+    assembly = parts()
+    assembly.source("load", {"job": (1.0, path)}, to="a", outstanding=1)
+    with pytest.raises(ParameterError, match="the same, done once, for all that a worker gathers"):
+        assembly.source("more", {"job": (1.0, (gather(), W, end()))}, to="a", outstanding=1)
 
 
 def test_a_side_path_may_give_back_what_its_request_took():

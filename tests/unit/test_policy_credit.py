@@ -258,3 +258,22 @@ def test_the_ratelimit_bounds_preemptions(ratelimit, most):
     rate = last.preemptions / (last.time / 10**12)
     assert rate <= most
     assert ratelimit or rate > 3_000
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_a_tick_moves_who_is_active_to_an_idle_core(engine):
+    """pCPUs 0 and 1 are a core. The first tick makes both active; at the second 0's goes away."""
+    threads = [hog("a"), hog("b")]
+    timeline = recorded(credit(threads, pcpus=4, sharing=0.625), 50, engine=engine)
+    tracks = [stretches(track, 1000) for track in who_ran(timeline, 50_000, 1000)]
+    assert tracks[0] == [("a", 20), ("-", 30)]
+    assert tracks[1] == [("b", 50)]
+    assert tracks[2] == [("-", 20), ("a", 30)]
+    assert tracks[3] == [("-", 50)]
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_where_each_pcpu_is_a_core_a_tick_moves_nobody(engine):
+    timeline = recorded(credit([hog("a"), hog("b")], pcpus=4), 50, engine=engine)
+    tracks = [stretches(track, 1000) for track in who_ran(timeline, 50_000, 1000)]
+    assert tracks == [[("a", 50)], [("b", 50)], [("-", 50)], [("-", 50)]]

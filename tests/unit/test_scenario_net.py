@@ -119,3 +119,15 @@ def test_a_guest_cannot_drive_the_hosts_nic():
     tables = data("native")
     tables["vm"][0]["cpu"]["technique"] = "hardware"
     assert any("cannot drive the host's NIC" in problem for problem in problems(tables))
+
+
+def test_a_process_polls_the_queue_of_its_own_vcpu_and_nobody_else_polls_for_it():
+    tables = data("vhost-net", nic={"busy_poll": "50us", "queues": 1})
+    tables["vm"][0] |= {"vcpus": 2, "guest_poll": {"max": "100us"}}
+    told = problems(tables)
+    assert any("busy_poll must be left out with 1 queues of 2 vcpus" in one for one in told)
+    assert any("guest_poll must be left out where nic.busy_poll is given" in one for one in told)
+    tables = data("vhost-net", STREAM, nic={"busy_poll": "50us"})
+    assert any("where load.direction is out" in one for one in problems(tables))
+    tables = data("sriov", nic={"busy_poll": "50us"})
+    assert any("nic.busy_poll must be left out unless" in one for one in problems(tables))

@@ -47,6 +47,8 @@ class Book:
     draws: list[DrawRow] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
+    once: dict[int, object] = field(default_factory=dict)
+    """What is done once for all that is gathered, by inbox."""
     index: dict[str, dict[str, int]] = field(
         default_factory=lambda: {
             kind: {} for kind in ("worker", "inbox", "station", "bell", "source")

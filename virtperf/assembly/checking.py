@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from virtperf.assembly.book import Book
 from virtperf.errors import ParameterError
-from virtperf.path import Choice, Join, Path, Spawn, Step
+from virtperf.path import Choice, Join, Once, Path, Spawn, Step
 from virtperf.tables import NONE, StationKind
 
 _ON_A_WORKER = ("work", "lock", "unlock")
@@ -14,11 +14,18 @@ _ON_A_WORKER = ("work", "lock", "unlock")
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Where a request is: in which inbox's turn (NONE: at a station), with what in its hands."""
+    """Where a request is: in which inbox's turn (NONE: at a station), with what in its hands.
+
+    `once` is None before it is gathered there; then what has been done once for all: by whom, and
+    which locks were held behind it. `bound` says that the last of them releases one: until then the
+    others hold it, and must be handed on.
+    """
 
     inbox: int = NONE
     locks: frozenset[str] = frozenset()
     credits: Counter[str] = field(default_factory=Counter)
+    once: tuple[tuple[str, frozenset[str]], ...] | None = None
+    bound: bool = False
 
 
 class Checker:
@@ -51,12 +58,16 @@ class Checker:
         for part in path:
             if at is None:
                 raise self._wrong("over at its end", getattr(part, "kind", type(part).__name__))
+            if at.bound and not _hands_on(part):
+                raise self._wrong("handed on behind a lock that the last releases for all", part)
             if isinstance(part, Choice):
                 at = self._choice(part, at)
             elif isinstance(part, Spawn):
                 at = self._spawn(part, at)
             elif isinstance(part, Join):
                 self._join(part, at)
+            elif isinstance(part, Once):
+                at = self._once(part, at)
             else:
                 assert isinstance(part, Step), "transitions are expanded"
                 at = self._step(part, at)
@@ -73,6 +84,10 @@ class Checker:
         if step.hold in ("block", "spin"):
             self._need_worker(at, f"{step.hold} by a worker", step.where)
             return at
+        if step.kind == "gather":
+            return self._gather(at)
+        if at.once is not None and self.book.once.setdefault(at.inbox, at.once) != at.once:
+            raise self._wrong("the same, done once, for all that a worker gathers", at.once)
         if at.locks:
             raise self._wrong("handed on without locks", min(at.locks))
         if step.kind == "end":
@@ -81,8 +96,26 @@ class Checker:
             return None
         if step.kind == "serve":
             self._station(where, StationKind.SERVERS)
-            return replace(at, inbox=NONE)
-        return replace(at, inbox=self.book.bells[self._bell(where)].inbox)
+            return Hands(credits=at.credits)
+        return Hands(self.book.bells[self._bell(where)].inbox, credits=at.credits)
+
+    def _gather(self, at: Hands) -> Hands:
+        self._need_worker(at, "gathered by a worker", "gather")
+        if at.once is not None:
+            raise self._wrong("gathered once in a turn", "twice")
+        if at.locks:
+            raise self._wrong("gathered without locks", min(at.locks))
+        return replace(at, once=())
+
+    def _once(self, once: Once, at: Hands) -> Hands:
+        """Check what one request does for all: it hands on none of them."""
+        if at.once is None:
+            raise self._wrong("gathered before something is done once for all", once.by)
+        left = self._walk(once.path, at)
+        if left is None or (left.inbox, left.credits) != (at.inbox, at.credits):
+            raise self._wrong("in the same hands behind what is done once", once.by)
+        bound = bool(at.locks - left.locks)
+        return replace(left, once=(*at.once, (once.by, left.locks)), bound=bound)
 
     def _on_a_worker(self, step: Step, where: str, at: Hands) -> Hands:
         self._need_worker(at, f"{step.kind} on a worker", step.where)
@@ -162,11 +195,22 @@ class Checker:
         return ParameterError(self.owner, "path", must, got)
 
 
+def _hands_on(part: object) -> bool:
+    """Whether a part hands a request on, or does nothing on the way there."""
+    if not isinstance(part, Step):
+        return isinstance(part, Spawn)
+    if part.kind == "serve":
+        return part.hold in ("async", "defer")
+    return part.kind in ("ring", "give", "end")
+
+
 def takes_time(path: Path) -> bool:
     """Whether some way through `path` takes time, so that not all requests take none."""
     return any(
         any(takes_time(way) for _, way in part.branches)
         if isinstance(part, Choice)
+        else takes_time(part.path)
+        if isinstance(part, Once)
         else isinstance(part, Step) and part.kind in ("work", "serve") and part.cost.mean > 0
         for part in path
     )
@@ -193,6 +237,9 @@ def drops_at_once(path: Path) -> bool:
                 return True
             if all(takes_time(way) for _, way in part.branches):
                 return False
+        elif isinstance(part, Once):
+            if drops_at_once(part.path):
+                return True
         elif isinstance(part, Step) and part.otherwise and not takes_time(part.otherwise):
             return True
         elif isinstance(part, Step) and takes_time((part,)):

@@ -7,8 +7,18 @@ from virtperf.assembly.book import HOLDS, Book
 from virtperf.assembly.checking import Checker
 from virtperf.dist import Deterministic
 from virtperf.errors import ParameterError
-from virtperf.path import Choice, Join, Path, Spawn, Step, Transition
-from virtperf.tables import NONE, ClassRow, DrawKind, DrawRow, Kind, Rule, Sequence, StepRow
+from virtperf.path import Choice, Join, Once, Path, Spawn, Step, Transition
+from virtperf.tables import (
+    NONE,
+    ClassRow,
+    DrawKind,
+    DrawRow,
+    Edge,
+    Kind,
+    Rule,
+    Sequence,
+    StepRow,
+)
 
 Expand = Callable[[Transition, str], tuple[Step, ...]]
 _STATIONS = ("lock", "unlock", "serve", "take", "give")
@@ -16,7 +26,7 @@ _STATIONS = ("lock", "unlock", "serve", "take", "give")
 
 def expanded(path: Path, expand: Expand, where: str = "vcpu") -> Path:
     """Return `path` with every transition replaced by its steps, in all branches."""
-    parts: list[Step | Choice | Spawn | Join] = []
+    parts: list[Step | Choice | Spawn | Join | Once] = []
     for part in path:
         if isinstance(part, Transition):
             steps = expand(part, part.where or where)
@@ -24,7 +34,7 @@ def expanded(path: Path, expand: Expand, where: str = "vcpu") -> Path:
         elif isinstance(part, Choice):
             ways = tuple((w, expanded(way, expand, where)) for w, way in part.branches)
             parts.append(replace(part, branches=ways))
-        elif isinstance(part, Spawn):
+        elif isinstance(part, Spawn | Once):
             parts.append(replace(part, path=expanded(part.path, expand, where)))
         elif isinstance(part, Join):
             paths = tuple(expanded(one, expand, where) for one in part.paths)
@@ -92,6 +102,8 @@ class Laying:
                 self._spawn(part)
             elif isinstance(part, Join):
                 self._join(part)
+            elif isinstance(part, Once):
+                self._once(part)
             else:
                 assert isinstance(part, Step), "transitions are expanded"
                 self._step(part)
@@ -134,6 +146,11 @@ class Laying:
         self._later.append(
             lambda: self._patch(number, target=self.side(spawn.name, (spawn.path,), inbox))
         )
+
+    def _once(self, once: Once) -> None:
+        number = self._append(_row(Kind.ONCE, other=Edge[once.by.upper()]))
+        self._lay(once.path)
+        self._patch(number, target=len(self.book.steps))
 
     def _join(self, join: Join) -> None:
         account = self.book.accounts.number(join.account)

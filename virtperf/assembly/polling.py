@@ -9,20 +9,22 @@ from virtperf.errors import ParameterError, UnknownNameError
 from virtperf.tables import NONE, Poll
 from virtperf.units import MAX_TICKS, ticks
 
-PollKind = Literal["event-loop", "halt", "guest", "endless"]
+PollKind = Literal["event-loop", "halt", "guest", "busy", "endless"]
 
 FOR_EVER = MAX_TICKS // 2  # longer than any run: where a window is compared, it is never over
 
 KINDS: Mapping[str, tables.PollKind] = {
     kind.name.lower().replace("_", "-"): kind for kind in tables.PollKind
-}
+} | {"busy": tables.PollKind.GUEST}
+"""A guest polls busily for a process that reads, or idly before it halts."""
 ACCOUNTS: Mapping[str, str] = {
     "event-loop": "polling",
     "halt": "halt polling",
     "guest": "guest idle polling",
+    "busy": "busy polling",
     "endless": "polling",
 }
-COUNTERS: Mapping[str, str] = {"halt": "halt_polls", "guest": "guest_polls"}
+COUNTERS: Mapping[str, str] = {"halt": "halt_polls", "guest": "guest_polls", "busy": "busy_polls"}
 
 
 def poll_row(

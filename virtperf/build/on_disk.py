@@ -10,6 +10,7 @@ from virtperf.build.polling import at_cost, for_all
 from virtperf.build.site import Site
 from virtperf.path import (
     Bell,
+    Once,
     Path,
     Ringing,
     Spawn,
@@ -81,10 +82,11 @@ def add(machine: Machine, use: OnDisk) -> None:
     disk, vm, units = Attached(machine, use), machine.vm, machine.units
     if use.load.workload is None:
         units = None
+    plug = machine.site.costs.count("plug_requests") if use.disk.submission == "batch" else 0
     for _ in range(use.load.jobs):
         job, number = machine.next_job()
         on = number % vm.vcpus
-        machine.site.assembly.task(job, machine.vcpus[on])
+        machine.site.assembly.task(job, machine.vcpus[on], batch=plug)
         own = units.names(job, number) if units is not None else {}
         before = units.unit[:-1] if units is not None else ()
         _add_job(machine.site, use, job, disk.seen_from(on) | own, before, disk)
@@ -254,6 +256,7 @@ def _guest(site: Site, use: OnDisk) -> Guest:
         ring_pages=disk.ring_pages or 1,
         grants=disk.grants or "persistent",
         others=dom0.vcpus(site) - 1,
+        batched=disk.submission == "batch",
     )
 
 
@@ -284,6 +287,8 @@ def _follow(path: Path, holder: str, senders: dict[str, str], to: Mapping[str, s
     for step in path:
         if isinstance(step, Spawn):
             _follow(step.path, ASIDE, senders, to)
+        elif isinstance(step, Once):
+            _follow(step.path, holder, senders, to)
         elif not isinstance(step, Step):
             continue
         elif step.kind == "ring":

@@ -8,7 +8,7 @@ from virtperf.build import dom0, net_dma
 from virtperf.build.machine import Machine
 from virtperf.build.net_load import Use, offered, use_of
 from virtperf.build.on_disk import WAKE_UP, Attached, delivered, told
-from virtperf.build.polling import for_all
+from virtperf.build.polling import busy_poll, for_all, unless_seen
 from virtperf.build.site import Site
 from virtperf.path import Bell, Path, Ringing, interprocessor, renamed, work
 from virtperf.scenario import Vm
@@ -182,6 +182,8 @@ def _priced(site: Site, vm: Vm, told: Told, cpu: CpuTechnique, use: Use) -> Bell
         entry = work("handler", site.costs.ns("net_interrupt"), ENTRY, masked=True)
         costs = {s: replace(c, target=(*c.target, entry)) for s, c in bell.costs.items()}
         bell = replace(bell, costs=costs | {"active": bell.costs["active"]})
+        if busy_poll(vm) is not None:
+            bell = unless_seen(bell)
     if told.event:
         bell = dom0.of(site).delivered(bell)
     if told.moderated:

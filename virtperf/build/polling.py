@@ -4,13 +4,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from virtperf.path import CONSUMER_STATES, Bell, ConsumerState, Path, Ringing, Transition
+from virtperf.path import (
+    CONSUMER_STATES,
+    Bell,
+    ConsumerState,
+    Path,
+    Ringing,
+    Step,
+    Transition,
+    work,
+)
 from virtperf.scenario import Vm
+from virtperf.technique.costs import Costs
 from virtperf.technique.cpu import CpuTechnique
 
+PICKUP = "vcpu: poll pick-up"
 
-def polls(vm: Vm, cpu: CpuTechnique) -> dict[str, Any]:
-    """Return how the vCPUs of `vm` poll, as words of `Assembly.worker`; none if they do not."""
+
+def polls(vm: Vm, vcpu: str, cpu: CpuTechnique, costs: Costs) -> dict[str, Any]:
+    """Return how a vCPU of `vm` polls, as words of `Assembly.worker`; none if it does not."""
+    if (busy := busy_poll(vm)) is not None:
+        look = work(vcpu, costs.ns("ring_poll"), PICKUP)
+        return {"poll": "busy", "poll_ns": busy, "pickup": (look,)}
     if vm.halt_poll is not None:
         host = vm.halt_poll
         return {
@@ -33,6 +48,29 @@ def polls(vm: Vm, cpu: CpuTechnique) -> dict[str, Any]:
     return {}
 
 
+def busy_poll(vm: Vm) -> float | None:
+    """Return for how long, in ns, a process of `vm` looks for packets itself; None: not at all."""
+    return None if vm.nic is None else vm.nic.busy_poll
+
+
+def unless_seen(bell: Bell) -> Bell:
+    """Return a NIC's interrupt that a driver which looks for itself has turned off.
+
+    Then nobody sends it, pays for it or counts it; what is in the ring is found.
+    """
+    costs = {
+        state: replace(cost, sender=_counted(cost.sender, bell))
+        for state, cost in bell.costs.items()
+    }
+    return replace(bell, costs={**costs, "polling": Ringing()}, counts="")
+
+
+def _counted(sender: Path, bell: Bell) -> Path:
+    first, *more = sender
+    assert isinstance(first, Step), "a back end's signal is work"
+    return (replace(first, counts=bell.counts), *more)
+
+
 def _noticed(halted: Path) -> Path:
     """Return a halt whose end the host has seen by itself: it neither blocked nor was woken."""
     return tuple(
@@ -47,7 +85,7 @@ def for_all(costs: Mapping[ConsumerState, Ringing], vm: Vm) -> dict[ConsumerStat
     While its guest polls, a vCPU is in the guest, as one that runs something else is.
     """
     every = {state: costs.get(state, Ringing()) for state in CONSUMER_STATES}
-    if vm.guest_poll is not None:
+    if vm.guest_poll is not None or busy_poll(vm) is not None:
         every["polling"] = every["other"]
     return every
 

@@ -154,7 +154,7 @@ class Site:
             tlb=tlb,
             refill_ns=refill_ns,
             forgets_ns=forgets_ns,
-            **polls(vm, cpu),
+            **polls(vm, vcpu, cpu, self.costs),
             pauses=self._pauses(vm.pause_exits),
             kick=kick,
             expand=cpu.expand,

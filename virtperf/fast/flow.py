@@ -28,7 +28,8 @@ from virtperf.fast.status import RUNNING, UNBALANCED, fail
 from virtperf.fast.waits import answer
 
 # The members of Kind, as numbers that compiled code can hold.
-WORK, LOCK, UNLOCK, SERVE, RING, FINISH, TAKE, GIVE, CHOOSE, GOTO, SPAWN, JOIN = range(12)
+WORK, LOCK, UNLOCK, SERVE, RING, FINISH, TAKE, GIVE = range(8)
+CHOOSE, GOTO, SPAWN, JOIN, GATHER, ONCE = range(8, 14)
 
 
 @inlined
@@ -85,6 +86,9 @@ def steer(s: Any, r: Any, step: Any) -> int:
         give_credit(s, r, step)
     elif kind == CHOOSE:
         r.step += drawn(s)[r.index * s.width + step.draw]
+    elif kind == ONCE:
+        if not r.edge & step.other:
+            r.step = step.target
     else:
         r.step = step.target
     return 1

@@ -71,7 +71,8 @@ INBOX = _row(
     " prologue_first prologue_last epilogue_first epilogue_last"
     # ---
     " fresh_first fresh_final again_first again_final waiting"
-    " deferred_first deferred_final debt_first debt_last in_turn told notified runnable behind"
+    " deferred_first deferred_final gathered resumed"
+    " debt_first debt_last in_turn told notified runnable behind"
 )
 BELL = _row(
     "index inbox rule counter timer count sibling"
@@ -111,7 +112,7 @@ REQUEST = _row(
     # ---
     " created step since home alive behind serial order"
     " place station ticks account"  # at a station
-    " deferred aside_account aside credits"
+    " deferred edge aside_account aside credits"
     " sleeps left over stays"  # the wait of who keeps it, or for its answers
     " answers lender lender_serial"
     " rung_bell rung_sender rung_at",

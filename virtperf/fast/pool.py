@@ -219,6 +219,21 @@ def _preempt(s: Any, pool: Any, pcpu: Any, asks: int) -> None:
     _explain(s, pool)
 
 
+@compiled
+def _move(s: Any, pool: Any, pcpu: Any, to: Any) -> None:
+    """Let the worker of `pcpu` go on at once on another one, which is idle."""
+    w = workers(s)[pcpu.worker]
+    if w.yields:  # it has nothing to do
+        _arm(s, pool, pcpu)
+        return
+    _vacate(s, pool, w)
+    stop(s, w)
+    _dispatch(s, pool, to, w)
+    resume(s, w)
+    _next(s, pool, pcpu, NONE)
+    _explain(s, pool)
+
+
 @inlined
 def _evict(s: Any, pool: Any, w: Any) -> int:
     """Send a worker back to the queue; 0 if it leaves by itself, having nothing to do."""
@@ -318,8 +333,11 @@ def policy_clock(s: Any, number: int, count: int) -> None:
     pcpu = pcpus(s)[p]
     if pcpu.worker != NONE:
         _charge(s, pool, pcpu)
+        to = policy.moves(pool.policy, pool, pcpus(s), workers(s), p, s.now)
         if policy.tick(pool.policy, pool, pcpus(s), workers(s), p, s.now):
             _preempt(s, pool, pcpu, NONE)
+        elif to != NONE:
+            _move(s, pool, pcpu, pcpus(s)[to])
         else:
             _arm(s, pool, pcpu)
     alarm_of_policy(s, number, count + 1, pool.tick)

@@ -28,7 +28,7 @@ def make(s: Any, source: int, klass: int) -> Any:
     r.created = r.since = s.now
     r.home = r.behind = r.aside_account = r.credits = NONE
     r.answers = r.lender = r.rung_bell = NONE
-    r.place = r.aside = r.stays = r.over = 0
+    r.place = r.aside = r.stays = r.over = r.edge = 0
     s.serial += 1
     r.serial = s.serial
     return r

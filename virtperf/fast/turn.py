@@ -21,7 +21,7 @@ from virtperf.fast.fibre import (
     call,
     end,
 )
-from virtperf.fast.flow import FINISH, SERVE, SPAWN, UNLOCK, WORK, finish, go_on, steer
+from virtperf.fast.flow import FINISH, GATHER, SERVE, SPAWN, UNLOCK, WORK, finish, go_on, steer
 from virtperf.fast.flow import JOIN as JOIN_STEP
 from virtperf.fast.flow import LOCK as LOCK_STEP
 from virtperf.fast.flow import RING as RING_STEP
@@ -31,6 +31,7 @@ from virtperf.fast.inbox import publish, take
 from virtperf.fast.layout import (
     NONE,
     counters,
+    frames,
     inboxes,
     requests,
     steps,
@@ -39,9 +40,11 @@ from virtperf.fast.source import spawn
 from virtperf.fast.station import cost, serve
 from virtperf.fast.status import RUNNING as LOOPS
 from virtperf.fast.waiting import ASYNC, unlock
+from virtperf.rules import doorbell as doorbell_rule
 from virtperf.rules import poll as poll_rule
 
 _adapted = of_rule(poll_rule.adapted)
+_edge = compiled(doorbell_rule.edge)
 ENDED = 2  # beside GOES_ON and WAITS: the worker holds the request no more
 AWAKE, WOKEN, NOTICED = poll_rule.AWAKE, poll_rule.WOKEN, poll_rule.NOTICED
 PERFORM, NEXT, LEAVE = 10, 11, 12  # where a turn goes on once it has begun
@@ -59,7 +62,7 @@ def turn(s: Any, w: Any, f: Any) -> int:
                 return outcome
             f.at = NEXT
         elif at == NEXT:
-            if inbox.waiting and f.count != inbox.batch:
+            if inbox.waiting and f.count != inbox.batch and not inbox.resumed:
                 f.request = take(s, inbox, w).index
                 f.count += 1
                 f.at = PERFORM
@@ -69,6 +72,7 @@ def turn(s: Any, w: Any, f: Any) -> int:
                     call(s, w, HAND_OVER).inbox = f.inbox
                     return GOES_ON
         elif at == LEAVE:
+            inbox.gathered = inbox.resumed = 0
             if inbox.lock != NONE:
                 unlock(s, w, inbox.lock, f.request)
             _end(s, w, inbox)
@@ -180,6 +184,7 @@ def _perform(s: Any, w: Any, f: Any, inbox: Any) -> int:
             return ENDED
         elif step.defer:
             mark(s, r, w)
+            inbox.gathered += kind == GATHER
             _defer(s, inbox, r, n)
             return ENDED
         elif kind == SERVE or kind == RING_STEP:
@@ -231,8 +236,13 @@ def _send(s: Any, w: Any, r: Any, n: int) -> int:
 
 @compiled
 def hand_all_over(s: Any, w: Any, f: Any) -> int:
-    """Do the batch's epilogue, in the name of its last request, then hand all over in order."""
+    """Do the batch's epilogue, in the name of its last request, then hand all over in order.
+
+    One that was gathered goes on in the turn below; then this is called again for the rest.
+    """
     inbox = inboxes(s)[f.inbox]
+    if f.at == 0 and inbox.resumed:
+        f.at = 2
     if f.at == 0:
         f.at, f.request = 1, inbox.deferred_final
         w.batches += 1
@@ -248,6 +258,13 @@ def hand_all_over(s: Any, w: Any, f: Any) -> int:
         if r.behind == NONE:
             inbox.deferred_final = NONE
         settle_batch(s, r, w)
+        if steps(s)[r.deferred].kind == GATHER:
+            inbox.resumed += 1
+            r.edge = _edge(inbox.resumed, inbox.gathered)
+            end(s, w)
+            turn_below = frames(s)[w.top]
+            turn_below.request, turn_below.at = r.index, PERFORM
+            return GOES_ON
         if _send(s, w, r, r.deferred):
             return GOES_ON
     return end(s, w)

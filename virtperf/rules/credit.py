@@ -10,10 +10,15 @@ worth of it, until a later accounting has made that good: it acts in bursts of w
 A wake-up preempts a lower priority, but not before the ratelimit of the one that runs. A pCPU that
 would run nobody, or somebody OVER, steals a higher priority from another's queue. Neither a tick
 nor the accounting preempts. (Xen, common/sched/credit.c.)
+
+A wake-up looks for an idle pCPU, not for an idle core. A tick makes that good: who is active and
+still runs goes where more of a core is idle (csched_res_pick, multi-core and multi-thread support).
+All pCPUs are of one socket here.
 """
 
 from typing import Any
 
+from virtperf.rules.siblings import sibling
 from virtperf.rules.waiting import insert, may_run, take, take_behind
 
 CONSTANTS = ("ratelimit", "balance_every", "sampled")
@@ -259,6 +264,35 @@ def tick(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
         pcpus[p].unsorted = 0
         _sort(pcpus[p], workers)
     return 0
+
+
+def moves(pool: Any, pcpus: Any, workers: Any, p: int, now: int) -> int:
+    """Return the idle pCPU whose core is idler than that of `p`, for who runs there; -1 if none.
+
+    Who was not active before this tick stays. Its own pCPU counts as idle unless others wait there.
+    """
+    w = pcpus[p].worker
+    if pool.idle == 0 or not workers[w].active:
+        return -1
+    own = pcpus[p].head == -1
+    found, most = -1, 0
+    if own:
+        most = _idle_threads(pool, pcpus, p, p)
+    for i in range(1, pool.count):
+        q = (p + i) % pool.count
+        if pcpus[q].worker == -1 and may_run(workers, w, q):
+            threads = _idle_threads(pool, pcpus, q, p if own else -1)
+            if threads > most:
+                found, most = q, threads
+    return found
+
+
+def _idle_threads(pool: Any, pcpus: Any, q: int, own: int) -> int:
+    """Return how many threads of the core of `q`, which is idle, are; `own` is taken for idle."""
+    other = sibling(q)
+    if pool.sharing and (pcpus[other].worker == -1 or other == own):
+        return 2
+    return 1
 
 
 def _sort(row: Any, workers: Any) -> None:

@@ -33,6 +33,16 @@ def rings(bell: Any) -> int:
     return 0
 
 
+def edge(resumed: int, gathered: int) -> int:
+    """Return where the `resumed`-th of those that were gathered is: 1 first, 2 last, 3 alone."""
+    place = 0
+    if resumed == 1:
+        place += 1
+    if resumed == gathered:
+        place += 2
+    return place
+
+
 def spares(bell: Any, worker: Any) -> int:
     """Return 1 if a call to flush can wait until `worker` runs again, else 0.
 

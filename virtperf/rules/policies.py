@@ -29,6 +29,8 @@ then those that one has if it needs them:
 * ``leaves(pool, pcpus, workers, w, now)``: it has been charged, and sleeps or blocks from now on;
 * ``tick(pool, pcpus, workers, p, now)``: every `PoolRow.tick`, if somebody runs on `p`: 1 if it
   must go;
+* ``moves(pool, pcpus, workers, p, now)``: before a tick: the idle pCPU that is a better place for
+  who runs on `p`, or -1; unless that must go, it runs there from now on;
 * ``refill(pool, pcpus, workers, now)``: hand out, every `PoolRow.period`, what is charged;
 * ``regroups(pool, pcpus, workers, now)``: somebody begins to wait, or left: 1 if all pCPUs must
   choose anew, as after a refill;

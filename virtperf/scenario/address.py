@@ -140,7 +140,7 @@ def _follow_disks(vm: dict[str, Any], *, cpu_too: bool) -> None:
         if isinstance(queues, int) and 0 < most < queues:
             disk.pop("queues")
         for field, knows in (
-            *((field, field) for field in ("poll", "iothreads", "workers")),
+            *((field, field) for field in matrix.CHOSEN),
             ("iothread", "iothreads"),
         ):
             if disk["technique"] not in matrix.disks_where(knows):

@@ -130,7 +130,7 @@ def _queues(one: RawDevice) -> Iterator[str]:
 def _threads(one: RawDevice) -> Iterator[str]:
     """Yield what is wrong with the host threads of a disk; more than queues would never be used."""
     disk, vcpus = one.table.get("technique"), _vcpus(one.vm)
-    for field in ("poll", "iothreads", "workers"):
+    for field in matrix.CHOSEN:
         given, legal = one.table.get(field), matrix.disks_where(field)
         if given is None:
             continue

@@ -16,6 +16,7 @@ FIELDS = {
     "vf_bandwidth": ("sriov",),
     "poll": ("vhost-net",),
     "suppress": ("vhost-net",),
+    "busy_poll": ("virtio-net", "vhost-net", "vhost-user-net"),
     "receive": ("xen-netfront",),
 }
 """Fields of an interface, and the techniques that know them."""
@@ -86,8 +87,30 @@ def _interface(name: str, vm: Mapping[str, Any], nic: Mapping[str, Any]) -> Iter
             yield f"{name}.nic.queues must be {most} for {technique}, got {queues}"
         elif queues > vcpus:
             yield f"{name}.nic.queues must be at most vcpus ({vcpus}), got {queues}"
+    if nic.get("busy_poll") is not None:
+        yield from _busy_poll(name, vm, nic)
     yield from _ring(f"{name}.nic.ring", nic.get("ring"), matrix.ring(technique))
     yield from _modes(name, vm, nic)
+
+
+def _busy_poll(name: str, vm: Mapping[str, Any], nic: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where no process could look at its queue: another's, or in the place of somebody."""
+    vcpus, queues = vm.get("vcpus", 1), nic.get("queues")
+    most = matrix.queues(str(nic["technique"]), "nic") or vcpus
+    if isinstance(vcpus, int) and isinstance(most, int):
+        has = min(queues, most) if isinstance(queues, int) else most
+        if has < vcpus:
+            why = "a process looks at the queue of its own vCPU"
+            yield f"{name}.nic.busy_poll must be left out with {has} queues of {vcpus} vcpus: {why}"
+    for field in ("halt_poll", "guest_poll"):
+        if vm.get(field) is not None:
+            why = "one polls for a vCPU at a time here"
+            yield f"{name}.{field} must be left out where nic.busy_poll is given: {why}"
+    load: Any = vm.get("load")
+    sends = isinstance(load, Mapping) and load.get("kind") in ("stream", "packets")
+    if sends and load.get("direction", "out") == "out":
+        why = "a process that sends does not wait for packets"
+        yield f"{name}.nic.busy_poll must be left out where load.direction is out: {why}"
 
 
 def _ring(name: str, entries: Any, kind: str) -> Iterator[str]:

@@ -98,6 +98,9 @@ class Interface(Frozen):
     """Whether received packets of a burst come to the guest as one (LRO, GRO)."""
     poll: Duration | None = None
     """How long the host's worker polls before it sleeps (vhost-net); by default it does not."""
+    busy_poll: Annotated[Duration, Field(gt=0)] | None = None
+    """How long a process that reads looks for packets itself before it sleeps (virtio, vhost), as
+    by ``net.core.busy_read``: the driver's interrupts are off meanwhile, and its vCPU busy."""
     suppress: bool = True
     """Whether a worker that polls leaves its notifications off. If not, it asks for the next one
     at each pass over an empty ring, and there is no taking back an event index (vhost-net)."""

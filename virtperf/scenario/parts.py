@@ -130,6 +130,9 @@ class Disk(Frozen):
     """Whether interrupts are posted (passthrough, sriov); by default as the platform's are."""
     buffers: Size | None = None
     """Memory that the requests' data lie in; by default what is under way at a time."""
+    submission: Literal["each", "batch"] | None = None
+    """When the driver tells the device (emulated-nvme*, virtio*, vhost*): at each request, the
+    default, or once for all that a process submits together (``commit_rqs``)."""
     completion: Literal["interrupt", "poll"] | None = None
     """How the driver learns that a request is done (native, passthrough, sriov): by an interrupt,
     the default, or by looking until it is, one request at a time on a vCPU."""

@@ -230,6 +230,9 @@ class Machine:
             request.step += request.draws[step.draw]
         elif step.kind == Kind.GOTO:
             request.step = step.target
+        elif step.kind == Kind.ONCE:
+            if not request.edge & step.other:
+                request.step = step.target
         else:
             child = self.child(request, step.target)
             child.lender = request

@@ -110,6 +110,7 @@ class Pool:
         "idle_account",
         "leaves",
         "migrations",
+        "moves",
         "must_go",
         "particular",
         "pcpus",
@@ -156,6 +157,7 @@ class Pool:
         self.starts: Any = getattr(policy, "starts", None)
         self.account: Any = getattr(policy, "account", None)
         self.leaves: Any = getattr(policy, "leaves", None)
+        self.moves: Any = getattr(policy, "moves", None)
         self.must_go: Any = getattr(policy, "must_go", None)
         self.regroups: Any = getattr(policy, "regroups", None)
         self.why_idle: Any = getattr(policy, "why_idle", None)
@@ -396,6 +398,20 @@ class Pool:
         if self.explains and self.idle:
             self._explain()
 
+    def _move(self, pcpu: Pcpu, to: Pcpu) -> None:
+        """Let the worker of `pcpu` go on at once on another one, which is idle."""
+        worker = self.workers[pcpu.worker]
+        if worker.yields:  # it has nothing to do
+            self._arm(pcpu)
+            return
+        self._vacate(worker)
+        worker.stop()
+        self._dispatch(to, worker)
+        worker.resume()
+        self._next(pcpu)
+        if self.explains and self.idle:
+            self._explain()
+
     def _charge(self, pcpu: Pcpu) -> None:
         now = self.env.now
         ran, pcpu.charged = now - pcpu.charged, now
@@ -464,9 +480,13 @@ class Pool:
             if pcpu.worker != NOBODY:
                 if self.account is not None:
                     self._charge(pcpu)
-                now = self.env.now
+                now, to = self.env.now, NOBODY
+                if self.moves is not None:
+                    to = self.moves(self, self.pcpus, self.workers, pcpu.index, now)
                 if self.policy.tick(self, self.pcpus, self.workers, pcpu.index, now):
                     self._preempt(pcpu)
+                elif to != NOBODY:
+                    self._move(pcpu, self.pcpus[to])
                 else:
                     self._arm(pcpu)
             self._tick_again(pcpu, ticker)

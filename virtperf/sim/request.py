@@ -40,6 +40,8 @@ class Request:
         Whose credits this side path may give back.
     aside : int
         Side paths of its own under way.
+    edge : int
+        Whether it is the first or last of those it was gathered with, an `Edge`.
     """
 
     # What most requests never have is the class's: nothing to set for each of them.
@@ -50,6 +52,7 @@ class Request:
     answers: "Wait | None" = None
     lender: "Request | None" = None
     aside = 0
+    edge = 0
 
     def __init__(self, source: int, row: ClassRow, created: int, draws: list[int]) -> None:
         self.source = source

@@ -1,5 +1,6 @@
 """A worker: a thread that takes turns, is interrupted, sleeps and polls, as a SimPy process."""
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import simpy
@@ -18,8 +19,18 @@ if TYPE_CHECKING:
     from virtperf.sim.engine import Machine
 
 AWAKE, WOKEN, NOTICED = poll_rule.AWAKE, poll_rule.WOKEN, poll_rule.NOTICED
-WORK, LOCK, UNLOCK, SERVE, RING, END, JOIN = map(
-    int, (Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.SERVE, Kind.RING, Kind.END, Kind.JOIN)
+WORK, LOCK, UNLOCK, SERVE, RING, END, JOIN, GATHER = map(
+    int,
+    (
+        Kind.WORK,
+        Kind.LOCK,
+        Kind.UNLOCK,
+        Kind.SERVE,
+        Kind.RING,
+        Kind.END,
+        Kind.JOIN,
+        Kind.GATHER,
+    ),
 )
 
 
@@ -210,7 +221,7 @@ class Worker(Hands):
             request = inbox.take()
             taken += 1
         if inbox.deferred:
-            yield from self._hand_over(inbox)
+            request = (yield from self._hand_over(inbox)) or request
         if inbox.lock is not None:
             yield from self._unlock(inbox.lock, request)
         self._end(inbox)
@@ -294,8 +305,13 @@ class Worker(Hands):
         request.home = None
         bell.hand_over(request, state)
 
-    def _hand_over(self, inbox: Inbox) -> Steps:
-        """Do the batch's epilogue, in the name of its last request, then hand all over in order."""
+    def _hand_over(self, inbox: Inbox) -> Generator[simpy.Event, object, Request | None]:
+        """Do the batch's epilogue, in the name of its last request, then hand all over in order.
+
+        Those that were gathered go on here instead. Returns the last of them.
+        """
+        gathered, resumed = sum(step.kind == GATHER for _, step in inbox.deferred), 0
+        again = None
         last = inbox.deferred[-1][0]
         self.batches += 1
         self.settle(last, self.batch_waits)
@@ -306,4 +322,11 @@ class Worker(Hands):
         while inbox.deferred:
             request, step = inbox.deferred.pop(0)
             self.settle(request, self.batch_waits)
-            yield from self._send(request, step)
+            if step.kind == GATHER:
+                resumed += 1
+                request.edge = doorbell_rule.edge(resumed, gathered)
+                again = request
+                yield from self._perform(inbox, request)
+            else:
+                yield from self._send(request, step)
+        return again

@@ -6,7 +6,7 @@ means there is none. A `Sequence` is a half-open range of the step table.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, TypeVar
 
 NONE = -1
@@ -29,6 +29,16 @@ class Kind(IntEnum):
     GOTO = 9
     SPAWN = 10
     JOIN = 11
+    GATHER = 12
+    ONCE = 13
+
+
+class Edge(IntFlag):
+    """Where a request is among those that were gathered in a turn; alone, it is both."""
+
+    NONE = 0
+    FIRST = 1
+    LAST = 2
 
 
 class Hold(IntEnum):
@@ -403,9 +413,10 @@ class TimerRow:
 class StepRow:
     """One step. A cost is `ticks`, or draw number `draw` among those of the request's source.
 
-    `target` is a station, a doorbell, a step (goto), a side class (spawn, and the first one of a
-    join), or the row of `System.sides` under which an end is booked. `other` is the step to go on
-    with where no credit is left, the number of classes of a join, or of branches of a choice.
+    `target` is a station, a doorbell, a step (goto, and behind what is done once), a side class
+    (spawn, and the first one of a join), or the row of `System.sides` under which an end is booked.
+    `other` is the step to go on with where no credit is left, the number of classes of a join or of
+    branches of a choice, or the `Edge` that does what is done once.
     `times` is what work adds to its counter.
     """
 

@@ -31,6 +31,9 @@ GIVEN = ("passthrough", "sriov")
 SPLIT = ("xen-blkfront", "xen-netfront")
 """Disk and network techniques whose back end is in a driver domain."""
 
+CHOSEN = ("poll", "iothreads", "workers", "submission")
+"""Fields of a disk that only some techniques have."""
+
 
 @cache
 def _data() -> Mapping[str, Any]:
@@ -119,11 +122,19 @@ def threads(disk: str) -> str:
     return str(_data()["disk"][disk].get("threads", ""))
 
 
+def commits(disk: str) -> bool:
+    """Return whether the driver of a disk technique may tell of several requests at once."""
+    title("disk", disk)
+    return bool(_data()["disk"][disk].get("commits", False))
+
+
 def disks_where(field: str) -> tuple[str, ...]:
-    """Return the disk techniques that have the field ``poll``, ``iothreads`` or ``workers``."""
+    """Return the disk techniques that have a field, one of `CHOSEN`."""
     named = disk_techniques()
     if field == "poll":
         return tuple(name for name in named if polls(name))
+    if field == "submission":
+        return tuple(name for name in named if commits(name))
     return tuple(name for name in named if threads(name) == field)
 
 

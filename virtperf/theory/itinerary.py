@@ -18,7 +18,7 @@ from virtperf.tables import (
 from virtperf.units import TICKS_PER_NS
 
 MOST_WAYS = 4096
-_BY_A_WORKER = {Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.JOIN}
+_BY_A_WORKER = {Kind.WORK, Kind.LOCK, Kind.UNLOCK, Kind.JOIN, Kind.GATHER}
 _ANYWHERE = {Kind.TAKE, Kind.GIVE, Kind.SPAWN}
 
 
@@ -94,6 +94,7 @@ def _paths(
 ) -> list[tuple[tuple[int, ...], float]]:
     """Return the steps of each way of a class to its end, without jumps.
 
+    What is done once for all is on the way of each: alone, it is the first and the last.
     With `ways_out` also those for want of a credit, whose chances nobody knows.
     """
     done: list[tuple[tuple[int, ...], float]] = []
@@ -105,6 +106,8 @@ def _paths(
             weights = system.weights[slice(*system.draws[source.draws.first + step.draw].values)]
             for k in reversed(range(step.other)):
                 open_.append((taken, at + 1 + k, chance * weights[k] / sum(weights)))
+        elif step.kind == Kind.ONCE:
+            open_.append((taken, at + 1, chance))
         elif step.kind == Kind.GOTO:
             open_.append((taken, step.target, chance))
         elif step.kind == Kind.END:
@@ -117,6 +120,16 @@ def _paths(
             must = f"of at most {MOST_WAYS} ways: each number that is not whole doubles them"
             raise ParameterError(f"class {row.name}", "path", must, "more")
     return done
+
+
+def shared(system: System) -> dict[int, int]:
+    """Return the steps that one does for all that it is gathered with, and which `Edge` it is."""
+    return {
+        index: row.other
+        for number, row in enumerate(system.steps)
+        if row.kind == Kind.ONCE
+        for index in range(number + 1, row.target)
+    }
 
 
 def _stays(system: System, row: ClassRow, path: tuple[int, ...], inbox: int) -> Iterator[Stay]:

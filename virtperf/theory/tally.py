@@ -1,7 +1,7 @@
 """Adds up what a request needs on its way: the stays of an itinerary, at one of two extremes."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from virtperf.tables import (
@@ -10,6 +10,7 @@ from virtperf.tables import (
     BellRow,
     ClassRow,
     ConsumerState,
+    Edge,
     Kind,
     Rule,
     Sequence,
@@ -17,7 +18,7 @@ from virtperf.tables import (
     StepRow,
     System,
 )
-from virtperf.theory.itinerary import Stay, classes_of, mean_cost, ways
+from virtperf.theory.itinerary import Stay, classes_of, mean_cost, shared, ways
 
 ORDINARY = 0
 
@@ -55,7 +56,14 @@ class Tally:
     `elapsed` is the latency of the way so far: what a credit is held for is a difference of it.
     """
 
-    def __init__(self, system: System, source: SourceRow, *, most: bool) -> None:
+    def __init__(
+        self,
+        system: System,
+        source: SourceRow,
+        *,
+        most: bool,
+        shared_steps: Mapping[int, int] | None = None,
+    ) -> None:
         self.system, self.source, self.most = system, source, most
         self.workers: dict[str, float] = defaultdict(float)
         self.stations: dict[str, float] = defaultdict(float)
@@ -63,6 +71,7 @@ class Tally:
         self.visits: dict[str, float] = defaultdict(float)
         self.delay = self.latency = self.elapsed = 0.0
         self.taken: dict[int, float] = {}
+        self.shared = shared(system) if shared_steps is None else shared_steps
 
     def demand(self) -> Demand:
         """Return what a request needs on the average of classes and ways."""
@@ -110,7 +119,8 @@ class Tally:
             before += max(self._sum(worker.wake), self._sum(worker.pickup))
             before += self._sum(worker.switch)
             after += self._sum(inbox.prologue)
-        epilogue = self._sum(inbox.epilogue) if system.steps[stay.last].defer else 0.0
+        waits = any(system.steps[index].defer for index in (*stay.steps, stay.last))
+        epilogue = self._sum(inbox.epilogue) if waits else 0.0
         if self.most:
             after += epilogue
         else:  # shared by the batch, but each of its requests waits for all of it
@@ -127,11 +137,15 @@ class Tally:
     def _steps(self, stay: Stay, share: float) -> float:
         """Return the CPU time of the stay's own steps; book what is held meanwhile."""
         total, held = 0.0, dict[int, float]()
-        for step in (self.system.steps[index] for index in stay.steps):
+        waited = 0.0  # for what another one does for all
+        for index in stay.steps:
+            step = self.system.steps[index]
             if step.kind == Kind.LOCK:
-                held[step.target] = self.elapsed
+                held[step.target] = self.elapsed - waited
             elif step.kind == Kind.UNLOCK:
-                self._hold(step.target, self.elapsed - held.pop(step.target), share)
+                self._hold(step.target, self.elapsed - waited - held.pop(step.target), share)
+            elif index in self.shared and not self.most:
+                waited += self._done_for_all(step, self.shared[index])
             elif step.kind == Kind.TAKE:
                 self.taken[step.target] = self.elapsed
             elif step.kind == Kind.GIVE and step.target in self.taken:
@@ -148,20 +162,36 @@ class Tally:
                 self.elapsed += cost
         return total
 
+    def _done_for_all(self, step: StepRow, by: int) -> float:
+        """Return how long all wait for what the first of the largest batch does: its cost is none.
+
+        Nobody need wait for what the last one does.
+        """
+        if step.kind == Kind.SPAWN:
+            self._spawn(self.system.classes[step.target], 0.0)
+        if step.kind != Kind.WORK or by != Edge.FIRST:
+            return 0.0
+        cost = mean_cost(self.system, self.source, step)
+        self.elapsed += cost
+        return cost
+
     def _hold(self, station: int, ticks: float, share: float) -> None:
         self.stations[self.system.stations[station].name] += ticks * share
 
     def _spawn(self, row: ClassRow, share: float) -> None:
         """Count what a side path needs, which makes no latency."""
-        side = Tally(self.system, self.source, most=self.most)
-        side.add(row, 1.0)
+        side = self._side(row)
         for theirs in (side.workers, side.stations):
             _add(self.aside, theirs, share)
 
+    def _side(self, row: ClassRow) -> "Tally":
+        side = Tally(self.system, self.source, most=self.most, shared_steps=self.shared)
+        side.add(row, 1.0)
+        return side
+
     def _answer(self, row: ClassRow, share: float) -> float:
         """Count what the answer to a doorbell needs; return how long it takes."""
-        side = Tally(self.system, self.source, most=self.most)
-        side.add(row, 1.0)
+        side = self._side(row)
         _add(self.workers, side.workers, share)
         _add(self.stations, side.stations, share)
         _add(self.aside, side.aside, share)

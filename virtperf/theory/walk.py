@@ -109,8 +109,12 @@ class Walk:
         end = self.system.steps[stay.last]
         self._count(end.counter)
         if end.defer and self.hand is not None:
-            self._pay(self.system.inboxes[self.hand.inbox].epilogue, "epilogue")
-            self.hand.over = True
+            self._end_batch(self.hand)
+
+    def _end_batch(self, hand: Hand) -> None:
+        if not hand.over:
+            self._pay(self.system.inboxes[hand.inbox].epilogue, "epilogue")
+            hand.over = True
 
     def _take_step(self, index: int) -> None:
         kind = self.system.steps[index].kind
@@ -120,6 +124,9 @@ class Walk:
             self._join(index)
         elif kind == Kind.WORK:
             self._work(index)
+        elif kind == Kind.GATHER:
+            assert self.hand is not None, "the itinerary puts it in a worker's hands"
+            self._end_batch(self.hand)
         else:
             self._count(self.system.steps[index].counter if kind != Kind.TAKE else NONE)
 

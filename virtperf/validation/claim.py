@@ -18,10 +18,15 @@ class ClaimError(VirtperfError, ValueError):
 
 
 class Estimate(NamedTuple):
-    """What a model says, and the half-width of its simulation noise (95 %)."""
+    """What a model says, and the half-width of its simulation noise (95 %).
+
+    `band` is what it says with all numbers of the platform at the low and at the high end of their
+    range, the lesser first; None where a claim does not ask.
+    """
 
     value: float
     half_width: float = 0.0
+    band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,9 +170,14 @@ class Given:
         return Observed(rate, rate * round_ / done, counts)
 
     def simulate(
-        self, scenario: Scenario, requests: int, *, replications: int = REPLICATIONS
+        self,
+        scenario: Scenario,
+        requests: int,
+        *,
+        replications: int = REPLICATIONS,
+        band: bool = False,
     ) -> Result:
-        """Simulate a scenario, `requests` in each of a few replications."""
+        """Simulate a scenario, `requests` in each of a few replications, perhaps its band too."""
         from virtperf.experiment import simulate
         from virtperf.experiment.work import Serial
 
@@ -183,7 +188,7 @@ class Given:
             replications=replications,
             requests=requests,
             executor=Serial(),  # a run is over before a process pool has started
-            band=False,
+            band=band,
         )
 
     def throughput(

@@ -137,13 +137,14 @@ def _inversion(given: Given) -> Estimate:
 # -- V6: shadow doorbells ---------------------------------------------------------------------
 
 
-def _nvme(given: Given, *, shadow: bool, jobs: int) -> Callable[..., Observed]:
+def _nvme(given: Given, *, shadow: bool, jobs: int, batch: bool = False) -> Callable[..., Observed]:
     """Return a way to run jobs on a null-backed device, a thread per queue where it has threads."""
     vcpus = given.count("dbbuf.jobs")
     threads: dict[str, Any] = {"technique": "emulated-nvme-dbbuf", "iothreads": vcpus}
+    stock = {"technique": "emulated-nvme", "submission": "batch" if batch else "each"}
     scenario = _scenario(
         given,
-        threads if shadow else {"technique": "emulated-nvme"},
+        threads if shadow else stock,
         vcpus=vcpus,
         jobs=jobs,
         depth=given.count("dbbuf.depth"),
@@ -168,6 +169,14 @@ def _shadow_doorbells(given: Given) -> Estimate:
     stock, shadow = (_nvme(given, shadow=by, jobs=1) for by in (False, True))
     ns = _fit(lambda ns: stock({**trap, **_guest(ns)}).rate, wanted, 7_000.0)
     return _rate(shadow(_guest(ns), RUN))
+
+
+def _batched_doorbells(given: Given) -> Estimate:
+    """Return what one doorbell for all that a process submits together gains on that system."""
+    trap, wanted = {"exit_user": _trap(given)}, given["dbbuf.gce_stock"]
+    stock, batched = (_nvme(given, shadow=False, jobs=1, batch=by) for by in (False, True))
+    ns = _fit(lambda ns: stock({**trap, **_guest(ns)}).rate, wanted, 7_000.0)
+    return _over(*(run({**trap, **_guest(ns)}, RUN) for run in (batched, stock)))
 
 
 # -- V15: threads against the main loop -------------------------------------------------------
@@ -230,6 +239,13 @@ _VHOSTSCSI = (
     *GUEST,
     *VHOST,
 )
+_DBBUF = (
+    *(f"dbbuf.{name}" for name in ["null_stock", "null_shadow", "jobs", "depth"]),
+    *(f"dbbuf.{name}" for name in ["gce_stock", "pcpus", "service"]),
+    *GUEST,
+    *QEMU,
+    *IOTHREAD,
+)
 _LINEAR = "workers share nothing but the guest: the letter's own rates per job lie within 4 %"
 
 IO_CLAIMS = (
@@ -281,15 +297,19 @@ IO_CLAIMS = (
         "of its time; here there are next to none at this depth.",
     ),
     Claim(
+        says="doorbells that trap, written once for all that a process submits, over once each",
+        outcome="commit_rqs.gain",
+        inputs=_DBBUF,
+        predict=_batched_doorbells,
+        within=(2.0, 3.0),
+        why="the commit message says 2 to 3 times, of virtualized hardware that it does not name; "
+        "here it is the system to which the trap's time was moved",
+        slow=True,
+    ),
+    Claim(
         says="shadow doorbells: the trap's time moved from a null-backed device to another system",
         outcome="dbbuf_gce.with",
-        inputs=(
-            *(f"dbbuf.{name}" for name in ["null_stock", "null_shadow", "jobs", "depth"]),
-            *(f"dbbuf.{name}" for name in ["gce_stock", "pcpus", "service"]),
-            *GUEST,
-            *QEMU,
-            *IOTHREAD,
-        ),
+        inputs=_DBBUF,
         predict=_shadow_doorbells,
         tolerance=0.25,
         why="two systems of which nothing but the year is the same; the arithmetic alone, 22.8 us "

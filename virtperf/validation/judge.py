@@ -44,7 +44,7 @@ class Outcome:
     def verdict(self) -> Verdict:
         """Met or missed with its whole noise interval; unresolved if the interval is astride."""
         low, high = self.accepts
-        value, noise = self.predicted
+        value, noise = self.predicted.value, self.predicted.half_width
         if low <= value - noise and value + noise <= high:
             return "met"
         if value + noise < low or value - noise > high:
@@ -83,5 +83,10 @@ def _compared(claim: Claim, predicted: Estimate, known: dict[str, Fact]) -> Outc
         raise ClaimError(f"{claim.says}: no outcome is called {claim.outcome!r}")
     fact = known[claim.outcome]
     factor = UNITS[fact.unit][1]
-    inside = Estimate(predicted.value / factor, predicted.half_width / factor)
+    band = predicted.band
+    inside = Estimate(
+        predicted.value / factor,
+        predicted.half_width / factor,
+        None if band is None else (band[0] / factor, band[1] / factor),
+    )
     return Outcome(claim=claim, predicted=inside, fact=fact)

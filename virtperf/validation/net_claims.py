@@ -9,6 +9,7 @@ from virtperf.validation.net_runs import (
     KEPT,
     NO_APICV,
     SERVER,
+    busily,
     carried,
     fitted,
     kicks,
@@ -29,6 +30,14 @@ _SENDER = (
             "dma_read"
         ).split()
     ),
+)
+_ANSWERING = tuple(
+    f"{SERVER}.{name}"
+    for name in (
+        f"{_HOST} exit_blocking kthread_wake_cpu ring_poll eventfd_signal thread_wake_delay "
+        "net_interrupt net_send net_receive net_read copy_bandwidth vhost_net_send "
+        "vhost_net_receive host_forward host_receive nic_descriptor dma_read"
+    ).split()
 )
 _FUNCTIONS = (
     *(
@@ -91,6 +100,15 @@ NET_CLAIMS = (
         tolerance=0.02,
         why="the guest's time per packet was taken from this figure: the worker keeps up with it",
         kind="calibrated",
+    ),
+    Claim(
+        says="transactions of a byte each way to a guest whose process polls for 50 us",
+        outcome="vnbusy.on",
+        inputs=(*(f"vnbusy.{name}" for name in ("off", "poll", "line", "away")), *_ANSWERING),
+        predict=busily,
+        tolerance=0.25,
+        why="all that a transaction without polling takes beyond known parts is taken for the "
+        "guest's sleep, which polling saves; the parts are those of other machines",
     ),
     Claim(
         says="transactions of a byte each way, native",

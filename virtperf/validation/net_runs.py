@@ -175,10 +175,39 @@ def only_crossings(given: Given) -> Estimate:
     )
 
 
+# -- a guest that looks for its packets -----------------------------------------------------------
+
+
+def busily(given: Given) -> Estimate:
+    """Return transactions a second of a guest whose process polls, all else as measured without.
+
+    What a transaction without takes beyond the known parts is what its sleep takes: the way into
+    the halt and out of it, of a machine that is not named.
+    """
+    asleep = given.system(_answering(given, None))
+    rest = NS_PER_S / given["vnbusy.off"] - given["vnbusy.away"] - _latency(asleep)
+    sleep = {"exit_blocking": catalog.platform(SERVER).ns("exit_blocking") + rest}
+    polled = given.system(_answering(given, given["vnbusy.poll"]), sleep)
+    return Estimate(NS_PER_S / (given["vnbusy.away"] + _latency(polled)))
+
+
+def _answering(given: Given, busy_poll: float | None) -> Scenario:
+    nic = {"technique": "vhost-net", "busy_poll": busy_poll}
+    load = {"kind": "rr", "request": 1, "reply": 1, "think": given["vnbusy.away"]}
+    return network(SERVER, nic, load, rate=given["vnbusy.line"], cpus=[3])
+
+
+def _latency(system: System) -> float:
+    from virtperf.theory import zero_load
+    from virtperf.units import TICKS_PER_NS
+
+    return zero_load(system).latency / TICKS_PER_NS
+
+
 # -- virtual functions --------------------------------------------------------------------------
 
 
-def functions(given: Given, vms: int) -> Result:
+def functions(given: Given, vms: int, *, band: bool = False) -> Result:
     """Return the result of so many VMs that share what a line brings."""
     size = given.count("dong10.size")
     load = {
@@ -197,7 +226,7 @@ def functions(given: Given, vms: int) -> Result:
         vfs=given.count("dong10.vfs"),
         moderation={"timer": NS_PER_S / given["dong10.throttle"]},
     )
-    return given.simulate(scenario, ALL_PACKETS)
+    return given.simulate(scenario, ALL_PACKETS, band=band)
 
 
 def carried(given: Given) -> Estimate:
@@ -207,17 +236,25 @@ def carried(given: Given) -> Estimate:
 
 
 def slope(given: Given) -> Estimate:
-    """Return the CPU that a VM more takes at the same load, in parts of a CPU."""
+    """Return the CPU that a VM more takes at the same load, in parts of a CPU, with its band."""
     few, many = given.count("dong10.few"), given.count("dong10.many")
-    pcpus = given.count("dong10.pcpus")
-    (low, less), (high, more) = (
-        _metric(functions(given, vms), "utilization.host") for vms in (few, many)
-    )
-    return Estimate(pcpus * (high - low) / (many - few), pcpus * (less + more) / (many - few))
+    each = given.count("dong10.pcpus") / (many - few)
+    name = "utilization.host"
+    less, more = (functions(given, vms, band=True) for vms in (few, many))
+    (low, noise), (high, more_noise) = (_metric(result, name) for result in (less, more))
+    middle, before = (high - low) * each, _shifts(less, name)
+    ends = [middle + (by - before[corner]) * each for corner, by in _shifts(more, name).items()]
+    return Estimate(middle, each * (noise + more_noise), (min(middle, *ends), max(middle, *ends)))
 
 
-def _metric(result: Result, name: str) -> Estimate:
-    return Estimate(*result.value(result.labels[0], name))
+def _metric(result: Result, name: str) -> tuple[float, float]:
+    return result.value(result.labels[0], name)
+
+
+def _shifts(result: Result, name: str) -> dict[str, float]:
+    """Return by how much a metric moves with the platform's numbers at each end of their range."""
+    rows = result.band[result.band["metric"] == name]
+    return dict(zip(rows["corner"], rows["shift"], strict=True))
 
 
 def _ns(value: float) -> Quantity:

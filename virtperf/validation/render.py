@@ -19,7 +19,9 @@ the model can be fitted, and prove nothing beyond that.
 
 *Noise* is the simulation noise of the prediction (95 %, Student-t over replications). *How* says
 whether the figure was `read` in its source or is `recalled` from memory of it, *confidence* how
-sure that is. A row is `met` or `missed` with its whole noise interval.
+sure that is. A row is `met` or `missed` with its whole noise interval. In brackets behind a
+prediction stands its parameter band, where the claim asks for it: all numbers of the platform at
+the low, and all at the high end of their range.
 """
 _TAIL = """## What this does not show
 
@@ -42,9 +44,9 @@ def table(outcomes: Sequence[Outcome] | None = None, *, quick: bool = False) -> 
     Returns
     -------
     pandas.DataFrame
-        Columns ``says published predicted noise unit error tolerance verdict kind inputs how
-        confidence source why lacks``; error and tolerance are relative, and a tolerance is null
-        where a range or a factor is accepted instead.
+        Columns ``says published predicted noise band_low band_high unit error tolerance verdict
+        kind inputs how confidence source why lacks``; error and tolerance are relative, and a
+        tolerance is null where a range or a factor is accepted instead, a band where none is asked.
     """
     import pandas as pd
 
@@ -59,6 +61,8 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "published": outcome.published,
         "predicted": outcome.predicted.value,
         "noise": outcome.predicted.half_width,
+        "band_low": None if outcome.predicted.band is None else outcome.predicted.band[0],
+        "band_high": None if outcome.predicted.band is None else outcome.predicted.band[1],
         "unit": fact.unit,
         "error": outcome.error,
         "tolerance": claim.tolerance if claim.within is None and claim.factor is None else None,
@@ -97,7 +101,7 @@ def _grid(outcomes: Sequence[Outcome]) -> str:
         cells = (
             claim.says,
             _number(outcome.published),
-            _number(outcome.predicted.value),
+            _predicted(outcome),
             _noise(outcome),
             fact.unit if fact.unit != "1" else "ratio",
             f"{outcome.error:+.1%}",
@@ -114,6 +118,19 @@ def _grid(outcomes: Sequence[Outcome]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.2f}"
+
+
+def _predicted(outcome: Outcome) -> str:
+    """Return a prediction, and where the claim asks for it its parameter band."""
+    value, band = _number(outcome.predicted.value), outcome.predicted.band
+    if band is None:
+        return value
+    low, high = map(_precisely, band)
+    return f"{_precisely(outcome.predicted.value)} ({low} to {high})"
+
+
+def _precisely(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.2g}"
 
 
 def _noise(outcome: Outcome) -> str:

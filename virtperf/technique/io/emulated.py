@@ -6,17 +6,36 @@ completion is the main loop's: it holds the same lock whenever it does not sleep
 and raises the interrupt by an ioctl; the guest's handler then touches more registers. A driver
 keeps at most as many commands under way as the device has slots: IDE one, AHCI 32.
 
+NVMe's registers are two doorbells. The model posts all completions of a turn of the main loop and
+interrupts once; the handler writes its doorbell when it has reaped all that it finds. A driver that
+is given several requests at once (`commit_rqs`) writes the other one when the last is in the queue:
+the device model takes them all in one exit, under the lock.
+
 Data come by DMA, which is the host's copy into the guest's memory, or by programmed I/O through a
 register of 16 bits: each word is then an access, or so many of them an exit as the hypervisor takes
 of a string instruction at a time.
 """
 
-from virtperf.path import Path, Step, give, leave, lock, ring, take, unlock, work
-from virtperf.technique.costs import Costs
-from virtperf.technique.io.plan import Guest, Plan, Slots
-from virtperf.technique.io.threads import AIO, BIG_LOCK, IRQ, completion, irq_ioctl, main_loop
+from collections.abc import Mapping
 
-COMMANDS = "command slots"
+from virtperf.path import (
+    Once,
+    Path,
+    Rule,
+    Step,
+    gather,
+    give,
+    leave,
+    lock,
+    ring,
+    take,
+    unlock,
+    work,
+)
+from virtperf.technique.costs import Costs
+from virtperf.technique.io.nvme import COMMANDS, reaped
+from virtperf.technique.io.plan import Guest, Plan, Slots, Thread
+from virtperf.technique.io.threads import AIO, BIG_LOCK, IRQ, completion, irq_ioctl, main_loop
 
 
 def ide(guest: Guest, costs: Costs) -> Plan:
@@ -31,7 +50,39 @@ def ahci(guest: Guest, costs: Costs) -> Plan:
 
 def nvme(guest: Guest, costs: Costs) -> Plan:
     """Return the plan of an NVMe disk whose doorbells trap."""
-    return _plan("nvme", guest, costs)
+    thread = main_loop(costs)
+    paths: dict[str, Path] = {
+        kind: (
+            *guest.issue(),
+            take(COMMANDS),
+            *_doorbell(guest, costs),
+            *guest.device(kind),
+            ring(AIO),
+            work("main-loop", costs.ns("host_complete"), "main loop: host I/O"),
+            work("main-loop", costs.ns("device_model"), "main loop: device model"),
+            ring(IRQ, hold="defer"),
+            *reaped(guest, _access(costs, "handler") * costs.count("nvme_interrupt_accesses")),
+        )
+        for kind in guest.service
+    }
+    return _served(paths, costs, thread, "batch", costs.count("nvme_commands"))
+
+
+def _doorbell(guest: Guest, costs: Costs) -> Path:
+    """Return the write of the submission doorbell: the device model takes what is in the queue."""
+    writes = costs.count("nvme_accesses") - costs.count("nvme_interrupt_accesses")
+    submit = work("vcpu", costs.ns("host_submit"), "vcpu: host I/O", masked=True)
+    if not guest.batched:
+        return (*_access(costs, "vcpu") * (writes - 1), *_access(costs, "vcpu", submit))
+    before = (*_access(costs, "vcpu") * (writes - 1), leave("io", "user", where="vcpu"))
+    model = work("vcpu", costs.ns("device_model"), "vcpu: device model", masked=True)
+    return (
+        gather(),
+        Once(by="first", path=(*before, lock(BIG_LOCK))),
+        model,
+        submit,
+        Once(by="last", path=(unlock(BIG_LOCK),)),
+    )
 
 
 def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
@@ -60,12 +111,18 @@ def _plan(device: str, guest: Guest, costs: Costs) -> Plan:
             give(COMMANDS),
             *guest.reap(),
         )
+    return _served(paths, costs, thread, "always", costs.count(f"{device}_commands"))
+
+
+def _served(
+    paths: Mapping[str, Path], costs: Costs, thread: Thread, rule: Rule, commands: int
+) -> Plan:
     return Plan(
         paths=paths,
-        bells=(completion(costs, thread), irq_ioctl(costs, thread)),
+        bells=(completion(costs, thread), irq_ioctl(costs, thread, rule=rule)),
         threads=(thread,),
         locks=(BIG_LOCK,),
-        slots=Slots(name=COMMANDS, count=costs.count(f"{device}_commands")),
+        slots=Slots(name=COMMANDS, count=commands),
     )
 
 

@@ -3,8 +3,9 @@
 A submission is an entry of a queue in memory, and a write of its doorbell. With ioeventfd that
 write is an exit matched in the kernel, each time; the device model reads the doorbell's value from
 memory, on QEMU's main loop or on an I/O thread. Completions of one turn raise one interrupt, for
-each such turn: nothing a guest writes asks the device not to. The handler writes the completion
-doorbell, which exits and wakes the thread too, to learn a number.
+each such turn: nothing a guest writes asks the device not to. When the handler has reaped all it
+finds, it writes the completion doorbell, which exits and wakes the thread too, to learn a number.
+A driver that is given several requests at once (`commit_rqs`) rings when the last is in the queue.
 
 With shadow doorbells the guest writes both values to memory, and exits only if the submission
 crosses the index the device asked for. The I/O thread can then poll its queues before it sleeps.
@@ -13,7 +14,21 @@ crosses the index the device asked for. The I/O thread can then poll its queues 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from virtperf.path import Bell, Path, Spawn, Step, end, give, leave, ring, take, work
+from virtperf.path import (
+    Bell,
+    Once,
+    Path,
+    Rule,
+    Spawn,
+    Step,
+    end,
+    gather,
+    give,
+    leave,
+    ring,
+    take,
+    work,
+)
 from virtperf.technique.costs import Costs
 from virtperf.technique.io.plan import Guest, Plan, Slots, Thread
 from virtperf.technique.io.threads import (
@@ -52,7 +67,8 @@ def shadowed(guest: Guest, costs: Costs) -> Plan:
 
 
 def _plan(guest: Guest, costs: Costs, thread: Thread, irq: Bell, *, shadow: bool) -> Plan:
-    tail = ioeventfd(costs, thread, rule="event-index" if shadow else "always")
+    rings: Rule = "batch" if guest.batched else "always"
+    tail = ioeventfd(costs, thread, rule="event-index" if shadow else rings)
     head = () if shadow else (_learns(costs, thread),)
     return Plan(
         paths=_paths(guest, costs, thread, () if shadow else _writes_head(costs, thread)),
@@ -69,7 +85,7 @@ def _paths(guest: Guest, costs: Costs, thread: Thread, head: Path) -> Mapping[st
         kind: (
             *guest.issue(),
             take(COMMANDS),
-            ring(KICK),
+            ring(KICK, hold=guest.tells),
             model,
             work(thread.name, costs.ns("host_submit"), host),
             *guest.device(kind, hold="defer"),
@@ -77,12 +93,17 @@ def _paths(guest: Guest, costs: Costs, thread: Thread, head: Path) -> Mapping[st
             work(thread.name, costs.ns("host_complete"), host),
             model,
             ring(IRQ, hold="defer"),
-            *head,
-            give(COMMANDS),
-            *guest.reap(),
+            *reaped(guest, head),
         )
         for kind in guest.service
     }
+
+
+def reaped(guest: Guest, head: Path) -> Path:
+    """Return the handler: it reaps what is done, and then writes the completion doorbell, once."""
+    done, over = guest.reap()
+    written = (gather(), Once(by="first", path=head)) if head else ()
+    return (done, *written, give(COMMANDS), over)
 
 
 def _model(costs: Costs, thread: Thread) -> Step:

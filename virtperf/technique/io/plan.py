@@ -51,6 +51,8 @@ class Guest:
         How a driver domain gets at the data.
     others : int
         Vcpus of the driver domain beside the one that serves a queue.
+    batched : bool
+        Whether the driver tells the device once of all that a process submits together.
     """
 
     user: float
@@ -70,6 +72,12 @@ class Guest:
     ring_pages: int = 1
     grants: str = "persistent"
     others: int = 0
+    batched: bool = False
+
+    @property
+    def tells(self) -> Hold:
+        """How a request's doorbell is rung: at once, or when all of the batch are in the ring."""
+        return "defer" if self.batched else "async"
 
     def issue(self) -> Path:
         """Return the work on the vCPU before the driver touches the device."""

@@ -1,7 +1,8 @@
 """virtio-blk: a ring in shared memory, doorbells only when they are needed; four back ends.
 
 The guest's driver publishes a request and kicks only if it crosses the index the device side
-asked for; the kick is an exit that ends in the kernel (ioeventfd). The back end takes all that
+asked for, once for all of a batch where it is told of one (`commit_rqs`); the kick is an exit that
+ends in the kernel (ioeventfd). The back end takes all that
 is in the ring, hands it to the host's block layer, and asks to be kicked again only when it is
 about to sleep. Completions of one turn raise one interrupt (irqfd), again by index. A request
 takes an entry of the ring until the guest has seen its completion; when none is left, others wait.
@@ -90,7 +91,7 @@ def _path(guest: Guest, costs: Costs, kind: str, thread: Thread, end: BackEnd) -
     return (
         *guest.issue(),
         take(RING),
-        ring(KICK),
+        ring(KICK, hold=guest.tells),
         work(thread.name, costs.ns(end.pop), virtio),
         work(thread.name, costs.ns(end.submit), host),
         *guest.device(kind, hold=end.hands_over),
