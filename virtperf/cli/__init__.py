@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from virtperf.cli.cpus import cpu_, isa, popf
+from virtperf.cli.crossover import crossover_
 from virtperf.cli.importing import importers
 from virtperf.cli.memory import memory_, tlb, walk
 from virtperf.cli.options import (
@@ -29,6 +30,8 @@ from virtperf.cli.paths import path as path_
 from virtperf.cli.progress import Shown
 from virtperf.cli.protection import protection_
 from virtperf.cli.results import results
+from virtperf.cli.sensitivity import sensitivity_
+from virtperf.cli.size import size_
 from virtperf.cli.sweeps import STORE, ProgressOpt, StoreOpt, replay_, sweep_
 
 TIMELINES = Path("results/timeline")
@@ -276,6 +279,24 @@ app.command(
         "virtperf path whole-vm --over vm",
     ),
 )(path_)
+
+
+app.command("size", epilog=examples("virtperf size first-light --until 'p99 <= 3 ms'"))(size_)
+app.command(
+    "crossover",
+    epilog=examples(
+        "virtperf crossover queue-depth-1 --vary vm.load.outstanding=1..32 "
+        "--between vm.disk=virtio,vhost-blk"
+    ),
+)(crossover_)
+app.command(
+    "sensitivity",
+    epilog=examples(
+        "virtperf sensitivity queue-depth-1 --out results/qd1",
+        "virtperf sensitivity queue-depth-1 --method morris --output throughput",
+        "virtperf sensitivity toy --over platform.exit_kernel=0.5x..2x",
+    ),
+)(sensitivity_)
 
 
 @app.command(

@@ -90,3 +90,16 @@ EngineOpt = Annotated[
 ]
 OutOpt = Annotated[Path | None, typer.Option(help="Write all tables into this folder, as CSV.")]
 FormatOpt = Annotated[Format, typer.Option(help="How to print the result.")]
+StoreOpt = Annotated[
+    Path | None,
+    typer.Option(help="Folder to keep runs in; those that are in it are not made again."),
+]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given, as plain values."""
+    return {
+        name: value.value if isinstance(value, StrEnum) else value
+        for name, value in options.items()
+        if value is not None
+    }

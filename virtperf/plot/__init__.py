@@ -20,6 +20,7 @@ from virtperf.plot.paths import latency_throughput, payer_stack
 from virtperf.plot.reasons import exits_by_reason
 from virtperf.plot.schedule import schedules
 from virtperf.plot.sequence import sequence
+from virtperf.plot.tornado import tornado
 from virtperf.plot.translator import thrash, warm_up
 from virtperf.plot.winner import winner_map
 
@@ -47,6 +48,7 @@ __all__ = [
     "table_memory",
     "thrash",
     "time_by_cause",
+    "tornado",
     "walk_references",
     "warm_up",
     "winner_map",

@@ -173,23 +173,50 @@ class Result:
         import pandas as pd
 
         rows = []
-        for point, base in self._pairs(baseline):
-            a, b = self._replications(base, metric), self._replications(point, metric)
-            both = sorted(set(a.dropna().index) & set(b.dropna().index))
+        for point, base in self.pairs(baseline):
+            a, b = self.replications(base, metric), self.replications(point, metric)
+            both = sorted(set(a.index) & set(b.index))
             mean = half = math.nan
             if both:
                 mean, half = paired([a[r] for r in both], [b[r] for r in both], confidence)
             rows.append(
-                (point, base, metric, _unit(metric), mean, mean - half, mean + half, len(both))
+                (point, base, metric, unit_of(metric), mean, mean - half, mean + half, len(both))
             )
         columns = ["point", "baseline", "metric", "unit", "difference", "ci_low", "ci_high", "n"]
         return pd.DataFrame(rows, columns=columns)
 
-    def _replications(self, point: str, metric: str) -> pd.Series[float]:
-        rows = self.data[(self.data["point"] == point) & (self.data["metric"] == metric)]
-        return rows.set_index("replication")["value"]
+    def against(
+        self, baseline: str | Mapping[str, Any], metric: str, confidence: float = 0.95
+    ) -> pd.DataFrame:
+        """Compare every point with a baseline, honestly for the whole set.
 
-    def _pairs(self, baseline: str | Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        Parameters
+        ----------
+        baseline, metric
+            As in `paired`, the other way round.
+        confidence : float
+            Coverage of the interval of a difference by itself, and that no point is called
+            different which is not.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``point baseline metric unit n mean difference ci_low ci_high relative p_value
+            p_adjusted significant saved``: p-values are of the paired t-test, alone and adjusted
+            for all comparisons by Holm's method, ``significant`` judges by the latter, and
+            ``saved`` is how many times as many replications independent draws would take.
+        """
+        from virtperf.result.against import against
+
+        return against(self, baseline, metric, confidence)
+
+    def replications(self, point: str, metric: str) -> pd.Series[float]:
+        """Return the values of a metric at a point by replication, those that there are."""
+        rows = self.data[(self.data["point"] == point) & (self.data["metric"] == metric)]
+        return rows.set_index("replication")["value"].dropna()
+
+    def pairs(self, baseline: str | Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield each point that has a baseline, and that baseline; see `paired`."""
         if isinstance(baseline, str):
             if baseline not in self.labels:
                 raise UnknownNameError("point", baseline, self.labels)
@@ -294,7 +321,14 @@ class Result:
         )
 
 
-def _unit(metric: str) -> str:
+def unit_of(metric: str) -> str:
+    """Return the unit of a metric.
+
+    Examples
+    --------
+    >>> unit_of("latency.p99"), unit_of("throughput"), unit_of("utilization.host")
+    ('ns', '1/s', '1')
+    """
     return UNITS.get(metric.partition(".")[0], "1")
 
 

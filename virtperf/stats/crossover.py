@@ -28,7 +28,8 @@ class Crossover:
         Whether the sign changes between the levels looked at, once, more than once (the first
         change is told), or not.
     root : float or None
-        Level at which the mean difference is 0, on the straight line between `before` and `after`.
+        Level at which the mean difference is 0, on the straight line between `before` and `after`;
+        None if it is infinite at one of them.
     before, after : float or None
         The last level with the first sign and the first one without; whole numbers are neighbours.
     low, high : float or None
@@ -48,7 +49,7 @@ class Crossover:
 
 
 def crossover(
-    difference: Callable[[float], Series],
+    difference: Callable[[float], Series | float],
     levels: Sequence[float],
     confidence: float = 0.95,
     resolution: float = RESOLUTION,
@@ -63,6 +64,7 @@ def crossover(
     ----------
     difference : callable
         Level to differences, one per replication, at least 2; the same draws at every level.
+        ``inf`` or ``-inf`` where one alternative is beyond compare, such as without a steady state.
     levels : sequence of int or float
         At least 2, in rising order; if all are whole numbers, so is every level looked at.
     confidence : float
@@ -153,7 +155,12 @@ def _check(levels: Sequence[float], resolution: float) -> None:
         raise ParameterError("crossover", "resolution", "in (0, 1)", resolution)
 
 
-def _told(differences: Series, level: float, confidence: float) -> tuple[float, float]:
+def _told(differences: Series | float, level: float, confidence: float) -> tuple[float, float]:
+    if isinstance(differences, float):
+        if not math.isinf(differences):
+            must = f"one value per replication, or infinite, at {level}"
+            raise ParameterError("crossover", "difference", must, differences)
+        return differences, 0.0
     if len(differences) < 2:
         must = f"at least 2 replications at {level}"
         raise ParameterError("crossover", "difference", must, differences)
@@ -164,5 +171,7 @@ def _rows(seen: Mapping[float, tuple[float, float]]) -> dict[float, tuple[float,
     return dict(sorted(seen.items()))
 
 
-def _on_line(x: float, y: float, next_x: float, next_y: float) -> float:
+def _on_line(x: float, y: float, next_x: float, next_y: float) -> float | None:
+    if math.isinf(y) or math.isinf(next_y):
+        return None
     return x + (next_x - x) * y / (y - next_y)
