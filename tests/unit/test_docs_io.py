@@ -54,7 +54,7 @@ def test_the_table_of_profiles_says_what_the_model_says(name):
     """To the microsecond that the table is rounded to, and the runs' own noise."""
     row = next(row for row in cells("Full virtualization or paravirtualization?") if row[0] == name)
     result = simulate(
-        Scenario.load("whole-vm").with_("vm", name), requests=6_000, replications=4, band=False
+        Scenario.load("whole-vm").with_("vm", name), requests=20_000, replications=4, band=False
     )
     for metric, cell in (("latency.mean", row[1]), ("cpu_per_request.total", row[2])):
         mean, half = result.value("whole-vm", metric)
