@@ -114,7 +114,7 @@ def test_a_quantile_of_too_few_requests_is_no_answer():
 def test_what_cannot_be_asked_is_refused():
     with pytest.raises(UnknownNameError, match=r"did you mean latency\.mean"):
         size(TOY, DEPTH, "latency.men <= 1 ms", high=8, requests=400)
-    with pytest.raises(ParameterError, match="size.replications must be at least 2"):
+    with pytest.raises(ParameterError, match=r"size\.replications must be at least 2"):
         size(TOY, DEPTH, "mean <= 1 ms", high=8, replications=1)
 
 
