@@ -1,6 +1,7 @@
 """Sensitivity: straight lines whose slopes are known, samples of them, ranges, and the figure."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from matplotlib.container import BarContainer
@@ -9,6 +10,7 @@ from virtperf import Scenario
 from virtperf.build import sources
 from virtperf.cli.sensitivity import show
 from virtperf.errors import ParameterError, UnknownNameError
+from virtperf.experiment.one_at_a_time import Move
 from virtperf.experiment.sensitivity import sensitivity, varying
 from virtperf.plot import tornado
 from virtperf.validation.bearing import bearing
@@ -117,6 +119,14 @@ def test_the_text_keeps_three_kinds_of_error_apart(moved, spread):
         assert all(line.startswith(start) for line, start in zip(lines[1:], starts, strict=False))
     assert "50.0 us to 55.0 us, all 3 numbers" in show(moved, ONE)
     assert "negligible" in show(spread, ONE)
+
+
+def test_a_move_within_the_noise_is_marked(moved):
+    lost = Move(ends=(0.5, 1.5), low=(-62.0, 133.0), high=(21.0, 25.0))
+    assert not lost.resolved
+    noisy = replace(moved, moves={**moved.moves, EXIT: lost})
+    row = next(line for line in show(noisy, ONE).splitlines() if line.startswith(EXIT))
+    assert row.split() == f"{EXIT} 0.5 to 1.5 us -62 ± 133 ns +21 ± 25 ns noise".split()
 
 
 def test_claims_that_bear_on_a_scenario_share_numbers_with_it():
