@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from virtperf.stats import Sobol
 
 _CLAIMS = 3  # that are named; the others are counted
+_DUST = 1e-9  # of a mean effect: a spread below is rounding
 
 
 class Method(StrEnum):
@@ -162,9 +163,13 @@ def _moves(found: Sensitivity) -> str:
     for address in order:
         move, share = found.moves[address], found.shares.get(address)
         part = "-" if share is None else "< 0.1%" if share.share < 1e-3 else f"{share.share:.1%}"
+        part = part if share is None or move.resolved or not share.swing else "noise"
         rows.append((address, _range(found, address), told(move.low), told(move.high), part))
     head = ("one at a time", "range", "at its low end", "at its high end", "share")
-    return table(head, rows) + "\nshare: of the sum of squared swings"
+    return (
+        table(head, rows)
+        + "\nshare: of the sum of squared swings; noise: none that stands out of it"
+    )
 
 
 def _effects(found: Sensitivity) -> str:
@@ -177,7 +182,7 @@ def _effects(found: Sensitivity) -> str:
             address,
             _range(found, address),
             plus_minus(one.mu_star, one.half_width, unit),
-            quantity(one.sigma, unit),
+            quantity(one.sigma if one.sigma > _DUST * one.mu_star else 0.0, unit),
             one.verdict,
         )
         for address, one in found.effects.items()

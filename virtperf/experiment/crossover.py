@@ -114,7 +114,7 @@ def crossover(
     >>> from virtperf import Scenario
     >>> toy = Scenario.load("toy")
     >>> found = crossover(
-    ...     toy, "vm.load.outstanding=1..8", "vm.disk=native,virtio", requests=400
+    ...     toy, "vm.load.outstanding=1,8", "vm.disk=native,virtio", requests=400, replications=2
     ... )
     >>> found.found.verdict, found.better(1)
     ('none', 'native')
@@ -131,12 +131,13 @@ def crossover(
         looks = Looks(experiment, folder, executor=executor, tell=tell)
 
         def difference(level: float) -> list[float] | float | None:
-            one, other = (looks.at({address: level, rivals: name}, metric) for name in pair)
+            one, other = looks.at([{address: level, rivals: name} for name in pair], metric)
             if one is None or other is None:
                 both = one is None and other is None
                 return None if both else (-math.inf if one is None else math.inf)
             return [sign * (other[r] - one[r]) for r in one if r in other]
 
+        looks.at([{address: level, rivals: name} for level in levels for name in pair], metric)
         told, lost = _comparable(difference, levels)
         found = root_of(difference, told, confidence)  # type: ignore[arg-type]
         result = looks.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,8 +70,8 @@ class Looks:
         self.points: dict[str, Point] = {}
         self.values: dict[tuple[str, str], Mapping[int, float] | None] = {}
 
-    def at(self, levels: Point, metric: str) -> Mapping[int, float] | None:
-        """Return a metric by replication; None where there is no steady state.
+    def at(self, design: Sequence[Point], metric: str) -> Sequence[Mapping[int, float] | None]:
+        """Return a metric by replication at some points; None where there is no steady state.
 
         Raises
         ------
@@ -80,20 +80,24 @@ class Looks:
         SimulationError
             If it has no value in two replications at least.
         """
-        name = label(levels)
-        if (name, metric) not in self.values:
-            self.points[name] = levels
-            self.values[name, metric] = observed(self._run([levels]), metric)
-        return self.values[name, metric]
+        names = [label(levels) for levels in design]
+        new = [
+            p for p, name in zip(design, names, strict=True) if (name, metric) not in self.values
+        ]
+        if new:
+            result = self.run(new)
+            self.values |= {(p, metric): observed(result, metric, p) for p in result.labels}
+        return [self.values[name, metric] for name in names]
 
     def result(self) -> Result:
         """Return one result of all points looked at; they are stored, so nothing is run."""
         return self._run(list(self.points.values()))
 
-    def run(self, design: Design) -> Result:
+    def run(self, design: Sequence[Point]) -> Result:
         """Look at many points at once, each of them once."""
-        self.points |= {label(levels): levels for levels in design}
-        return self._run(list({label(levels): levels for levels in design}.values()))
+        new = {label(levels): levels for levels in design}
+        self.points |= new
+        return self._run(list(new.values()))
 
     def _run(self, design: Design) -> Result:
         experiment = self.experiment.with_(design=design)
@@ -103,9 +107,8 @@ class Looks:
         return result
 
 
-def observed(result: Result, metric: str, point: str | None = None) -> Mapping[int, float] | None:
-    """Return a metric of a point, by default the only one, by replication; see `Looks.at`."""
-    point = result.labels[0] if point is None else point
+def observed(result: Result, metric: str, point: str) -> Mapping[int, float] | None:
+    """Return a metric of a point by replication; see `Looks.at`."""
     flags = result.flags[result.flags["point"] == point]
     if flags["flag"].isin(UNSTEADY).any():
         return None

@@ -55,7 +55,7 @@ def one_at_a_time(looks: Looks, varied: Mapping[str, Range], output: str) -> dic
     design: Design = [{}]
     design += [{address: level} for address, pair in ends.items() for level in pair]
     result = looks.run(design)
-    here = observed(result, output)
+    here = observed(result, output, looks.experiment.scenario.name)
     if here is None:
         must = "one that has a steady state before anything moves"
         raise ParameterError("sensitivity", "scenario", must, looks.experiment.scenario.name)

@@ -96,9 +96,10 @@ def size(
     --------
     >>> from virtperf import Scenario
     >>> toy = Scenario.load("toy")
-    >>> fits = size(toy, "vm.load.outstanding", "mean <= 80 us", high=16, requests=400)
+    >>> few = {"requests": 400, "replications": 2}
+    >>> fits = size(toy, "vm.load.outstanding", "mean <= 80 us", high=8, **few)
     >>> fits.found.verdict, fits.found.level, fits.found.broken
-    ('found', 4, 5)
+    ('found', 6, 7)
     """
     asked = until if isinstance(until, Criterion) else Criterion.read(until)
     experiment = question(scenario, "size", asked.metric, **fields)
@@ -106,7 +107,7 @@ def size(
         looks = Looks(experiment, folder, executor=executor, tell=tell)
 
         def response(level: float) -> list[float] | None:
-            seen = looks.at({vary: level}, asked.metric)
+            (seen,) = looks.at([{vary: level}], asked.metric)
             return None if seen is None else [asked.sign * value for value in seen.values()]
 
         found = sizing(response, asked.most, low, high, confidence=confidence)

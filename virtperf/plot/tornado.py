@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from virtperf.plot.figures import _NAMES, _UNITS, COLOURS, _axes, _tidy
 from virtperf.result import unit_of
+from virtperf.result.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +97,8 @@ def _left_out(found: Sensitivity, shown: list[str]) -> str:
     """Return what has no bar: numbers that move less, or at an end without a steady state."""
     lost = [address for address in found.moves if address not in found.shares]
     less = len(found.moves) - len(shown) - len(lost)
-    says = [f"{less} more numbers move it less, or not at all"] if less else []
+    moves = "moves" if less == 1 else "move"
+    says = [f"{count(less, 'number')} {moves} it less, or not at all"] if less else []
     if lost:
         says.append(f"no steady state at an end of {', '.join(lost)}")
     return "; ".join(says)
