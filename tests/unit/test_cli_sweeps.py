@@ -92,6 +92,16 @@ def test_a_sweep_answers_sql(store):
     )
 
 
+def test_points_are_compared_with_a_baseline(store):
+    folder = store / "sweeps" / "guests"
+    said = call("results", "compare", folder, "--baseline", "vm.count=1").stdout
+
+    assert "latency.mean against vm.count=1" in said
+    assert "+81.8%" in said
+    wrong = call("results", "compare", folder, "--baseline", "vm.cnt=1", code=1)
+    assert "did you mean vm.count" in wrong.stderr
+
+
 def test_one_run_is_made_again(store):
     folder = store / "sweeps" / "guests"
     said = call("replay", folder, "--point", "vm.count=1", "--replication", 3)

@@ -20,6 +20,7 @@ results = typer.Typer(
     epilog=examples(
         "virtperf results ls",
         "virtperf results show results/sweeps/mine",
+        "virtperf results compare results/sweeps/mine --baseline vm.disk=native",
         "virtperf results export results/sweeps/mine --as pkb -o samples.json",
         'virtperf results sql results/sweeps/mine "select point, avg(value) from data group by 1"',
     ),
@@ -115,6 +116,25 @@ def export(
         typer.echo(written, nl=False)
     else:
         typer.echo(f"wrote {forms.save(written, output)}", err=True)
+
+
+@results.command("compare")
+@guarded
+def compare(
+    folder: FolderArg,
+    baseline: Annotated[str, typer.Option(help="Label of a point, or a level: vm.disk=native.")],
+    metric: Annotated[str, typer.Option(help="What is compared.")] = "latency.mean",
+) -> None:
+    """Compare every point with a baseline: paired, and adjusted for how many there are."""
+    from virtperf.cli.against import show as shown
+    from virtperf.design import axis
+    from virtperf.result import Result
+
+    result = Result.load(folder)
+    point: str | dict[str, object] = baseline
+    if baseline not in result.labels:
+        point = {address: levels[0] for address, levels in map(axis, baseline.split()) if levels}
+    typer.echo(shown(result.against(point, metric)))
 
 
 @results.command("sql")
