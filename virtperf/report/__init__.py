@@ -62,14 +62,15 @@ def _of_any(loaded: "Sequence[Scenario]", progress: Progress | None) -> str:
 
 def _of_disks(loaded: "Sequence[Scenario]", progress: Progress | None, *, whole: bool) -> str:
     """Return the page of loads on disks; the whole study has more parts."""
-    from virtperf.report import io, scheduling
+    from virtperf.report import io, scheduling, sweeps
     from virtperf.report.page import render
     from virtperf.report.study import conduct
 
     study = conduct(loaded, progress)
     runs = scheduling.conduct(progress) if whole else None
     paths = io.conduct(progress) if whole else None
-    return render(study, runs=runs, paths=paths)
+    swept = sweeps.conduct() if whole else None
+    return render(study, runs=runs, paths=paths, swept=swept)
 
 
 def _written(out: str | Path, text: str) -> Path:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from virtperf import plot
-from virtperf.report import cpu, general, io, memory, scheduling, tables
+from virtperf.report import cpu, general, io, memory, scheduling, sweeps, tables
 from virtperf.report.findings import findings
 from virtperf.report.picture import Picture, picture
 from virtperf.report.study import COUNTED, COUNTS, Study
@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 
 
 def render(
-    study: Study, *, runs: scheduling.Runs | None = None, paths: io.Runs | None = None
+    study: Study,
+    *,
+    runs: scheduling.Runs | None = None,
+    paths: io.Runs | None = None,
+    swept: sweeps.Runs | None = None,
 ) -> str:
     """Return the page as HTML; that of the whole study has more parts."""
     results = (study.alone, study.crowd)
     parts: list[cpu.Part] = []
-    if runs is not None and paths is not None:
+    if runs is not None and paths is not None and swept is not None:
         parts = [cpu.part(), memory.part(), io.part(paths), scheduling.part(runs)]
-    on_cpu, on_memory, on_io, scheduled = parts or (None, None, None, None)
+        parts.append(sweeps.part(swept))
+    on_cpu, on_memory, on_io, scheduled, decided = parts or (None,) * 5
     name, most = study.busy.name, COUNTS[-1]
     seen = "What it would see natively, through device emulation, and through virtio with an I/O "
     return _filled(
@@ -38,6 +43,7 @@ def render(
         memory=on_memory,
         io=on_io,
         scheduling=scheduled,
+        sweeps=decided,
         assumed=_assumed(study),
         flags=tables.flags(results),
         nulls=tables.nulls(results),
@@ -50,7 +56,7 @@ def render(
 
 def render_any(compared: Sequence[general.Compared]) -> str:
     """Return the page of any scenarios as HTML."""
-    empty: dict[str, Any] = dict.fromkeys(("cpu", "memory", "io", "scheduling"))
+    empty: dict[str, Any] = dict.fromkeys(("cpu", "memory", "io", "scheduling", "sweeps"))
     length = "as many requests as its engine does in the time planned"
     return _filled(**general.context(compared), **empty, more_sources=[], length=length)
 
