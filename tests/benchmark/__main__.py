@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.benchmark import (
     answer,
     cache_simulator,
+    common_numbers,
     compiled,
     memory,
     one_pass,
@@ -18,6 +19,7 @@ from tests.benchmark import (
     slices,
     speed,
     startup,
+    sweeps,
     translation,
 )
 from tests.benchmark.measure import QUICK, Effort, Figure
@@ -49,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         memory,
         compiled,
         startup,
+        common_numbers,
+        sweeps,
     )
     for benchmark in parts:
         for figure in benchmark.measure(QUICK if quick else Effort()):

@@ -28,6 +28,10 @@ def test_a_quick_run_prints_every_figure(capsys):
         "first use",
         "a warm process",
         "--help",
+        "independent over common random numbers",
+        "over its runs alone",
+        "from its store",
+        "summary of a store",
     ):
         assert says in printed
 

@@ -13,7 +13,7 @@ from virtperf.experiment.question import Question, asked
 from virtperf.experiment.raw import COLUMNS, empty
 from virtperf.experiment.tabulate import tabulate
 from virtperf.experiment.tally import PRECISE, Tally
-from virtperf.result import TOO_FEW_SAMPLES
+from virtperf.result import TOO_FEW_SAMPLES, TOO_FEW_TAILS
 from virtperf.store import Store
 
 if TYPE_CHECKING:
@@ -165,8 +165,14 @@ def _with_verdicts(
     """
     because = {entry.outline.label: _because(tallies[entry.key]) for entry in question.entries}
     says = points["point"].map(because)
-    short = points["point"].isin(flags.loc[flags["flag"] == TOO_FEW_SAMPLES, "point"])
+    short = points["point"].isin(flags.loc[_no_interval(flags, question.effort.outputs), "point"])
     return points.assign(met=(says == PRECISE) & ~short, stopped=says)
+
+
+def _no_interval(flags: pd.DataFrame, outputs: Container[str]) -> pd.Series[bool]:
+    """Return which flags take the interval of an output."""
+    tail = flags["says"].map(lambda says: str(says).partition(": ")[0] in outputs).astype(bool)
+    return flags["flag"].eq(TOO_FEW_SAMPLES) | (flags["flag"].eq(TOO_FEW_TAILS) & tail)
 
 
 def _because(tally: Tally) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from virtperf.experiment.outline import Outline
 from virtperf.experiment.samples import QUANTILES
-from virtperf.result import TOO_FEW_SAMPLES
+from virtperf.result import TOO_FEW_SAMPLES, TOO_FEW_TAILS
+from virtperf.result.summary import without_interval
 from virtperf.stats import too_short
 from virtperf.tables.histogram import middle
 from virtperf.units import TICKS_PER_NS
@@ -24,6 +25,7 @@ RESOLVED = 0.02  # a mean counts as resolved when its half-width is at most this
 _MAIN = {f"latency.{name}": "ns" for name in ("mean", *QUANTILES)}
 _MAIN |= {"throughput": "1/s", "cpu_per_request.total": "ns"}
 _FLAGS = ["point", "flag", "says"]
+_ROUGH = "runs meet too few of the longest for an interval; make them longer"
 _TOO_SHORT = "runs are short beside the memory of the system: no interval; make them longer"
 
 
@@ -213,6 +215,9 @@ def _flags(
         says = f"mean not resolved to {RESOLVED:.0%}: its half-width is {share:.1%} of it"
         rows.append((point, "mean_unresolved", says))
     rows += [(point, TOO_FEW_SAMPLES, _TOO_SHORT) for point in _too_short(runs)]
+    rows += [
+        (point, TOO_FEW_TAILS, f"{metric}: {_ROUGH}") for point, metric in without_interval(data)
+    ]
     ran = set(counts.index)
     for outline in (outline for outline in outlines if outline.label in ran):
         for corner, resource in outline.full_corners.items():

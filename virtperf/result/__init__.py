@@ -32,6 +32,7 @@ __all__ = [
 COLUMNS = ("experiment", "point", "replication", "metric", "value", "unit")
 MEMORY = ("point", "vm", "quantity", "value", "unit")
 TOO_FEW_SAMPLES = "too_few_samples"  # the flag of points whose runs are too short
+TOO_FEW_TAILS = "too_few_in_tail"  # of points whose runs meet too few long latencies
 ALL = "all"  # the group of all requests, where there are several
 NOISE = "simulation noise ({:.0%} Student-t over replications)"
 BAND = "parameter band (all platform numbers at the low, all at the high end of their range; "
@@ -129,7 +130,8 @@ class Result:
         -------
         pandas.DataFrame
             Columns ``point metric unit mean ci_low ci_high n band_low band_high``. Points that
-            are flagged ``too_few_samples`` have no interval.
+            are flagged ``too_few_samples`` have no interval, nor have quantiles that are
+            ``too_few_in_tail``.
         """
         return summary(self, confidence)
 
@@ -144,8 +146,16 @@ class Result:
                 raise UnknownNameError("point", point, self.labels)
             raise UnknownNameError("metric", metric, self.data["metric"].unique())
         values = list(rows["value"].dropna())
-        mean, half = interval(values, confidence) if values else (math.nan, math.nan)
-        return mean, math.nan if point in self.without_intervals else half
+        if not values:
+            return math.nan, math.nan
+        mean, half = interval(values, confidence)
+        return mean, half if self._has_interval(point, metric) else math.nan
+
+    def _has_interval(self, point: str, metric: str) -> bool:
+        here = self.flags[self.flags["point"] == point]
+        tails = here.loc[here["flag"] == TOO_FEW_TAILS, "says"]
+        rough = {says.partition(": ")[0] for says in tails}
+        return point not in self.without_intervals and metric not in rough
 
     def paired(
         self, metric: str, baseline: str | Mapping[str, Any], confidence: float = 0.95
