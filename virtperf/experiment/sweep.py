@@ -7,10 +7,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from virtperf.errors import SimulationError
+from virtperf.errors import DamageError, SimulationError
 from virtperf.experiment import executors
 from virtperf.experiment.bookkeeping import Books
 from virtperf.experiment.engines import FAST
@@ -53,15 +54,32 @@ def sweep(
         If the executor went away; what was done is stored.
     """
     store = Store(folder)
+    go = partial(_sweep, experiment, store, executor, tell, seconds)
     with store.alone():
-        healed = store.heal() if store.exists else []
-        plan, made = prepare(experiment, store)
-        table = written(plan)
-        if healed or not store.exists or _other(store, table):
-            store.write_plan(table)
-        books = Books(plan, store, retry_failed=retry_failed)
-        work = _Work(plan, made, books, executor, tell, seconds)
-        interrupted = work.run()
+        try:
+            return go(retry_failed, [])
+        except DamageError:
+            return go(retry_failed, store.heal())
+
+
+def _sweep(
+    experiment: Experiment,
+    store: Store,
+    executor: executors.Submits | None,
+    tell: Tell | None,
+    seconds: float | None,
+    retry_failed: bool,
+    healed: list[str],
+) -> Result:
+    """Do it, the store held; what is damaged shows when it is read, and raises."""
+    plan, made = prepare(experiment, store)
+    table = written(plan)
+    if healed or not store.exists or _other(store, table):
+        store.write_plan(table)
+    store.tidy()
+    books = Books(plan, store, retry_failed=retry_failed)
+    work = _Work(plan, made, books, executor, tell, seconds)
+    interrupted = work.run()
     return books.result(healed=healed, interrupted=interrupted, stopped=work.stopped)
 
 

@@ -125,11 +125,21 @@ class Store:
         found = [columns.load(self._file(table, name)) for name in parts]
         return columns.decoded(found) if found else pd.DataFrame()
 
-    def heal(self) -> list[str]:
-        """Set damaged parts aside, and remove what no part needs; return what was damaged.
+    def tidy(self) -> None:
+        """Remove files that a crash left behind, and that no part has.
 
-        Files that a crash left behind are removed. Of a damaged part no row is used any more; its
-        files stay, under another name, for who wants to look.
+        Raises
+        ------
+        DamageError
+            If the list of parts is damaged.
+        """
+        self._remove_strays(self.parts())
+
+    def heal(self) -> list[str]:
+        """Read everything, set damaged parts aside, and return what was damaged.
+
+        Of a damaged part no row is used any more; its files stay, under another name, for who
+        wants to look.
         """
         damaged = []
         try:
