@@ -19,6 +19,7 @@ from virtperf.cli.options import (
     guarded,
     writable,
 )
+from virtperf.cli.progress import Shown, telling
 
 if TYPE_CHECKING:
     from virtperf.experiment.crossover import Crossover
@@ -46,14 +47,16 @@ def crossover_(
     from virtperf.scenario import Scenario
 
     writable(out)
-    found = crossover(
-        Scenario.load(scenario),
-        vary,
-        between,
-        metric,
-        store=store,
-        **given(seed=seed, replications=replications, requests=requests, engine=engine),
-    )
+    with telling(Shown.auto) as tell:
+        found = crossover(
+            Scenario.load(scenario),
+            vary,
+            between,
+            metric,
+            store=store,
+            tell=tell,
+            **given(seed=seed, replications=replications, requests=requests, engine=engine),
+        )
     typer.echo(show(found))
     if out is not None:
         typer.echo(f"wrote {found.result.to_csv(out)}", err=True)

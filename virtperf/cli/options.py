@@ -58,7 +58,7 @@ def guarded(command: Command) -> Command:
             typer.echo(f"virtperf: {error}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            typer.echo("virtperf: interrupted before anything was finished", err=True)
+            typer.echo("virtperf: interrupted; only a store keeps what was finished", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
     return run  # type: ignore[return-value]

@@ -20,6 +20,7 @@ from virtperf.cli.options import (
     guarded,
     writable,
 )
+from virtperf.cli.progress import Shown, telling
 
 if TYPE_CHECKING:
     from virtperf.experiment.sensitivity import Sensitivity
@@ -68,16 +69,18 @@ def sensitivity_(
 
     writable(out)
     chosen = Scenario.load(scenario)
-    found = sensitivity(
-        chosen,
-        over or "platform",
-        method.value,
-        output,
-        trajectories=trajectories,
-        n=samples,
-        store=store,
-        **given(seed=seed, replications=replications, requests=requests, engine=engine),
-    )
+    with telling(Shown.auto) as tell:
+        found = sensitivity(
+            chosen,
+            over or "platform",
+            method.value,
+            output,
+            trajectories=trajectories,
+            n=samples,
+            store=store,
+            tell=tell,
+            **given(seed=seed, replications=replications, requests=requests, engine=engine),
+        )
     typer.echo(show(found, chosen))
     if out is not None:
         _write(found, out)

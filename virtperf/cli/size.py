@@ -18,6 +18,7 @@ from virtperf.cli.options import (
     guarded,
     writable,
 )
+from virtperf.cli.progress import Shown, telling
 from virtperf.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -49,15 +50,17 @@ def size_(
 
     writable(out)
     address, low, high = _range(vary)
-    found = size(
-        Scenario.load(scenario),
-        address,
-        until,
-        low=low,
-        high=high,
-        store=store,
-        **given(seed=seed, replications=replications, requests=requests, engine=engine),
-    )
+    with telling(Shown.auto) as tell:
+        found = size(
+            Scenario.load(scenario),
+            address,
+            until,
+            low=low,
+            high=high,
+            store=store,
+            tell=tell,
+            **given(seed=seed, replications=replications, requests=requests, engine=engine),
+        )
     typer.echo(show(found))
     if out is not None:
         typer.echo(f"wrote {found.result.to_csv(out)}", err=True)
