@@ -10,7 +10,7 @@ from virtperf.experiment.outline import Outline
 from virtperf.experiment.samples import QUANTILES
 from virtperf.result import TOO_FEW_SAMPLES, TOO_FEW_TAILS
 from virtperf.result.summary import without_interval
-from virtperf.stats import too_short
+from virtperf.stats.run_length import limit
 from virtperf.tables.histogram import middle
 from virtperf.units import TICKS_PER_NS
 
@@ -228,9 +228,10 @@ def _flags(
 
 def _too_short(runs: pd.DataFrame) -> Iterator[str]:
     """Yield the points whose runs are too short for an interval."""
-    for point, memories in runs.groupby("point", sort=False, observed=True)["memory"]:
-        if too_short(memories.to_numpy(dtype=float, na_value=math.nan)):
-            yield str(point)
+    memories = runs.groupby("point", sort=False, observed=True)["memory"].agg(["mean", "count"])
+    limits = {count: limit(count) for count in memories["count"].unique() if count}
+    short = memories["mean"] > memories["count"].map(limits).astype(float)
+    yield from map(str, memories.index[short])
 
 
 def _nulls(table: pd.DataFrame, nothing: pd.DataFrame) -> pd.DataFrame:

@@ -77,10 +77,12 @@ def too_short(memories: Series) -> bool:
     >>> too_short([0.2, -0.1, 0.1, 0.0]), too_short([0.5, 0.6, 0.4, 0.7])
     (False, True)
     """
+    known = [value for value in memories if not math.isnan(value)]
+    return bool(known) and sum(known) / len(known) > limit(len(known))
+
+
+def limit(runs: int) -> float:
+    """Return the mean `memory` of so many runs beyond which they are too short."""
     from scipy.special import ndtri
 
-    known = [value for value in memories if not math.isnan(value)]
-    if not known:
-        return False
-    limit = float(ndtri(1 - SIGNIFICANCE)) * von_neumann_spread(PARTS) / math.sqrt(len(known))
-    return sum(known) / len(known) > limit
+    return float(ndtri(1 - SIGNIFICANCE)) * von_neumann_spread(PARTS) / math.sqrt(runs)
