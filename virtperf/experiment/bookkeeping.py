@@ -21,6 +21,8 @@ from virtperf.store import Store
 from virtperf.tables import Run
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from virtperf.result import Result
 
 Columns = dict[str, list[Any]]
@@ -181,7 +183,16 @@ class Books:
         """Store the rest, and make one part of many."""
         self.flush()
         if len(self.store.parts()) >= MANY_PARTS:
-            self.store.rewrite(lambda _, rows: rows)
+            self.store.rewrite(self._in_order)
+
+    def _in_order(self, _: str, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows as they are read most quickly: by point, as planned, and by replication."""
+        import numpy as np
+
+        rank = {key: place for place, key in enumerate(self.labels)}
+        place = rows["key"].map(rank).astype("float64")
+        by = [rows["replication"], place] if "replication" in rows else [place]
+        return rows.iloc[np.lexsort(by)]
 
     def result(self, *, healed: Iterable[str], interrupted: bool, stopped: bool) -> Result:
         """Return what is stored as a result."""

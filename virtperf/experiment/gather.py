@@ -61,7 +61,8 @@ def answer(
     raw = {name: of_points(store, name, tallies) for name in COLUMNS}
     fill(tallies, raw)
     targets = {key: tally.target for key, tally in tallies.items()}
-    raw = {name: _labelled(_within(rows, targets), question) for name, rows in raw.items()}
+    rank = {entry.key: place for place, entry in enumerate(question.entries)}
+    raw = {name: _labelled(_within(rows, targets, rank), question) for name, rows in raw.items()}
     failures = raw.pop("failures")
     raw["nothing"] = pd.concat([raw["nothing"], _no_number(question, raw, failures)])
     outlines = _unique([entry.outline for entry in question.entries])
@@ -100,12 +101,13 @@ def of_points(store: Store, table: str, keys: Container[str]) -> pd.DataFrame:
 
     Rows of other keys are of another question, or of another version of the model.
     """
-    rows = store.read(table)
+    rows = store.read(table, plain=False)
     if not len(rows.columns):
         return empty(table)
     rows = rows.drop(columns="point").rename(columns={"key": "point"})
     wanted = [key for key in rows["point"].unique() if key in keys]
-    return rows[rows["point"].isin(wanted)]
+    own = rows["point"].isin(wanted)
+    return rows if own.all() else rows[own]
 
 
 def columns(rows: pd.DataFrame, names: str) -> Iterator[tuple[Any, ...]]:
@@ -128,12 +130,22 @@ def fill(tallies: Mapping[str, Tally], rows: Mapping[str, pd.DataFrame]) -> None
         values[r] = None if math.isnan(value) else value
 
 
-def _within(rows: pd.DataFrame, targets: Mapping[str, int]) -> pd.DataFrame:
-    """Return the rows of the replications that the plan asks for, in their order."""
+def _within(
+    rows: pd.DataFrame, targets: Mapping[str, int], rank: Mapping[str, int]
+) -> pd.DataFrame:
+    """Return the rows of the replications that the plan asks for, by point and replication."""
+    import numpy as np
+
     if "replication" not in rows or rows.empty:
         return rows
-    kept = rows[rows["replication"].to_numpy() < rows["point"].map(targets).to_numpy(dtype=int)]
-    return kept.sort_values("replication", kind="stable")
+    replication = rows["replication"].to_numpy(dtype=np.int64)
+    kept = replication < rows["point"].map(targets).to_numpy(dtype=np.int64)
+    order = (rows["point"].map(rank).to_numpy(dtype=np.int64) << 32) + replication
+    if not kept.all():
+        rows, order = rows[kept], order[kept]
+    if (order[1:] < order[:-1]).any():
+        rows = rows.iloc[order.argsort(kind="stable")]
+    return rows
 
 
 def _labelled(rows: pd.DataFrame, question: Question) -> pd.DataFrame:

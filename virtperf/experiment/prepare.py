@@ -55,6 +55,8 @@ class Plan:
         In the order of the design.
     memory, sources : list of dict
         Rows of those tables of the result.
+    asked : str
+        Digest of the question.
     stored : int
         Runs that are stored already.
     """
@@ -65,6 +67,7 @@ class Plan:
     entries: tuple[Entry, ...]
     memory: list[dict[str, Any]]
     sources: list[dict[str, Any]]
+    asked: str
     stored: int = 0
 
     @property
@@ -169,6 +172,7 @@ def prepare(experiment: Experiment, store: Store | None) -> tuple[Plan, Made]:
         entries=entries,
         memory=memory,
         sources=sources,
+        asked=asked,
     )
     return new, {entry.key: point for entry, point in zip(entries, made, strict=True)}
 
@@ -210,11 +214,21 @@ def _asked(experiment: Experiment) -> str:
 
 def written(plan: Plan) -> dict[str, Any]:
     """Return a plan as plain data, for a store."""
+    return {
+        **header(plan),
+        "points": [_plain(asdict(entry)) for entry in plan.entries],
+        "memory": _plain(plan.memory),
+        "sources": _plain(plan.sources),
+    }
+
+
+def header(plan: Plan) -> dict[str, Any]:
+    """Return what is written of a plan but for its points."""
     experiment = plan.experiment
     return {
         "name": experiment.name,
         "title": experiment.title or experiment.scenario.title,
-        "asked": _asked(experiment),
+        "asked": plan.asked,
         "virtperf": installed("virtperf"),
         "engine": plan.engine,
         "note": plan.note,
@@ -230,9 +244,6 @@ def written(plan: Plan) -> dict[str, Any]:
         "outputs": dict(experiment.outputs),
         "band": experiment.band,
         "scenario": experiment.scenario.to_toml(),
-        "points": [_plain(asdict(entry)) for entry in plan.entries],
-        "memory": _plain(plan.memory),
-        "sources": _plain(plan.sources),
     }
 
 
@@ -256,6 +267,7 @@ def read(experiment: Experiment, table: Mapping[str, Any]) -> Plan:
         entries=tuple(entry(row) for row in table["points"]),
         memory=table["memory"],
         sources=table["sources"],
+        asked=table["asked"],
     )
 
 

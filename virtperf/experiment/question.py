@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from virtperf.experiment.prepare import Entry, Plan, entry, written
+from virtperf.experiment.prepare import Entry, Plan, entry, header
 from virtperf.experiment.tally import Effort, Tally
 
 _KEPT = ("model", "platform", "factors", "engine", "seed", "replications", "scenario")
@@ -69,7 +69,7 @@ def asked(plan: Plan) -> Question:
         memory=plan.memory,
         sources=plan.sources,
         note=plan.note,
-        about=_about(written(replace(plan, entries=(), memory=[], sources=[]))),
+        about=_about(header(plan)),
     )
 
 

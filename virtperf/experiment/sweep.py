@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from virtperf.experiment import executors
 from virtperf.experiment.bookkeeping import Books
 from virtperf.experiment.engines import FAST
 from virtperf.experiment.plan import PACE
-from virtperf.experiment.prepare import Made, Plan, prepare, rebuilt, written
+from virtperf.experiment.prepare import Made, Plan, header, prepare, rebuilt, written
 from virtperf.experiment.status import Status, Tell
 from virtperf.experiment.tasks import Done, Lost, Task, Which, carry_out
 from virtperf.store import Store
@@ -73,9 +73,8 @@ def _sweep(
 ) -> Result:
     """Do it, the store held; what is damaged shows when it is read, and raises."""
     plan, made = prepare(experiment, store)
-    table = written(plan)
-    if healed or not store.exists or _other(store, table):
-        store.write_plan(table)
+    if made or healed or _other(store, plan):
+        store.write_plan(written(plan))
     store.tidy()
     books = Books(plan, store, retry_failed=retry_failed)
     work = _Work(plan, made, books, executor, tell, seconds)
@@ -83,11 +82,10 @@ def _sweep(
     return books.result(healed=healed, interrupted=interrupted, stopped=work.stopped)
 
 
-def _other(store: Store, table: Mapping[str, Any]) -> bool:
-    try:
-        return bool(store.plan != table)
-    except OSError:
-        return True
+def _other(store: Store, plan: Plan) -> bool:
+    """Whether the plan that is stored says something else of how its points are run."""
+    stored, own = store.plan, header(plan)
+    return any(stored.get(name) != value for name, value in own.items())
 
 
 class _Work:

@@ -11,6 +11,7 @@ from virtperf.experiment.samples import QUANTILES
 from virtperf.result import TOO_FEW_SAMPLES, TOO_FEW_TAILS
 from virtperf.result.summary import without_interval
 from virtperf.stats.run_length import limit
+from virtperf.store.columns import named
 from virtperf.tables.histogram import middle
 from virtperf.units import TICKS_PER_NS
 
@@ -30,7 +31,7 @@ _TOO_SHORT = "runs are short beside the memory of the system: no interval; make 
 
 
 def tabulate(experiment: str, outlines: Sequence[Outline], raw: Frames) -> Frames:
-    """Return the tables of a Result that come from its runs.
+    """Return the tables of a Result that come from its runs; names are plain but in long tables.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ def tabulate(experiment: str, outlines: Sequence[Outline], raw: Frames) -> Frame
     raw : dict of str to DataFrame
         See `virtperf.experiment.raw.COLUMNS`; rows of a point are in the order of replications.
     """
+    import numpy as np
     import pandas as pd
 
     raw = {name: _in_order(table, outlines) for name, table in raw.items()}
@@ -55,8 +57,9 @@ def tabulate(experiment: str, outlines: Sequence[Outline], raw: Frames) -> Frame
     ]
     if null:
         data = _in_order(pd.concat([data, pd.DataFrame(null, columns=data.columns)]), outlines)
-    data.insert(0, "experiment", experiment)
-    return {
+    same = pd.Categorical.from_codes(np.zeros(len(data), np.int8), pd.Index([experiment]))
+    data.insert(0, "experiment", pd.Series(same, index=data.index))
+    tables = {
         "data": data.reset_index(drop=True),
         "points": _points(outlines, runs, raw["cuts"]),
         "requests": _requests(raw["requests"], runs),
@@ -67,6 +70,7 @@ def tabulate(experiment: str, outlines: Sequence[Outline], raw: Frames) -> Frame
         "flags": _flags(outlines, nothing, raw["cuts"], data, runs),
         "nulls": _nulls(raw["nulls"], nothing),
     }
+    return {name: named(table) for name, table in tables.items()}
 
 
 def _in_order(table: pd.DataFrame, outlines: Sequence[Outline]) -> pd.DataFrame:
@@ -96,7 +100,7 @@ def _without_silent_roles(data: pd.DataFrame) -> pd.DataFrame:
 def _points(outlines: Sequence[Outline], runs: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    count = runs["point"].value_counts().to_dict()
+    count = _counts(runs).to_dict()
     finished = runs.drop_duplicates("point").set_index("point")["finished"].to_dict()
     cut = {row.point: row for row in cuts.itertuples()}
     rows: list[dict[str, Any]] = []
@@ -113,7 +117,7 @@ def _points(outlines: Sequence[Outline], runs: pd.DataFrame, cuts: pd.DataFrame)
 
 def _requests(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return mean and half-width over replications; an account that is absent took 0."""
-    keys, replications = ["point", "group", "account"], runs["point"].value_counts()
+    keys, replications = ["point", "group", "account"], _counts(runs)
     grouped = table.groupby(keys, sort=False, observed=True)["ns"]
     found = grouped.agg(["sum", "count"]).reset_index()
     n = _looked_up(found["point"], replications).to_numpy()
@@ -122,6 +126,12 @@ def _requests(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     squares = (strays**2).groupby([table[key] for key in keys], sort=False, observed=True).sum()
     squares = squares.to_numpy(dtype=float) + (n - found["count"].to_numpy()) * mean**2
     return found[keys].assign(ns=mean, half_width=_half_widths(squares, n))
+
+
+def _counts(runs: pd.DataFrame) -> pd.Series[int]:
+    """Return how many runs each point has, of those that have any."""
+    counts = runs["point"].value_counts()
+    return counts[counts > 0]
 
 
 def _looked_up(points: pd.Series[Any], values: pd.Series[Any]) -> pd.Series[float]:
@@ -205,7 +215,7 @@ def _flags(
     rows = list(nothing[_FLAGS].itertuples(index=False, name=None))
     unsteady = cuts[~cuts["steady"].astype(bool)].drop_duplicates("point")
     rows += [(cut.point, "no_steady_state", cut.rule) for cut in unsteady.itertuples()]
-    counts = runs["point"].value_counts()
+    counts = _counts(runs)
     single = "one replication shows no spread: there are no intervals"
     rows += [(point, "single_replication", single) for point in counts.index[counts == 1]]
     means = data[data["metric"] == "latency.mean"].groupby("point", observed=True)["value"]

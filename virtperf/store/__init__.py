@@ -111,8 +111,14 @@ class Store:
             columns.save(self._file(table, name), rows, about)
         return list(full)
 
-    def read(self, table: str) -> pd.DataFrame:
+    def read(self, table: str, *, plain: bool = True) -> pd.DataFrame:
         """Return all rows of a table, part by part; an empty frame where there are none.
+
+        Parameters
+        ----------
+        table : str
+        plain : bool
+            Whether names are strings, unless there are very many rows; else they are categories.
 
         Raises
         ------
@@ -123,7 +129,10 @@ class Store:
 
         parts = [name for name, tables in self.parts().items() if table in tables]
         found = [columns.load(self._file(table, name)) for name in parts]
-        return columns.decoded(found) if found else pd.DataFrame()
+        if not found:
+            return pd.DataFrame()
+        frame = columns.decoded(found)
+        return columns.named(frame) if plain else frame
 
     def tidy(self) -> None:
         """Remove files that a crash left behind, and that no part has.
@@ -194,7 +203,9 @@ class Store:
         parts = self.parts()
         name = self._next(parts)
         old = dict.fromkeys(table for tables in parts.values() for table in tables)
-        full = self._save(name, {table: change(table, self.read(table)) for table in old}, parts)
+        full = self._save(
+            name, {table: change(table, self.read(table, plain=False)) for table in old}, parts
+        )
         self._write_parts({name: full} if full else {})
         self._remove_strays({name: full})
 

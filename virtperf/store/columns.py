@@ -96,12 +96,15 @@ def _encoded(column: Any) -> Any:
 
 
 def decoded(tables: list[pa.Table]) -> pd.DataFrame:
-    """Return tables of the same columns as one frame; names are categories where it is long."""
+    """Return tables of the same columns as one frame; names are categories."""
     import pyarrow as pa
 
     whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
-    frame: Any = whole.to_pandas()
-    if len(frame) <= FEW:
-        names = [name for name in frame if str(frame[name].dtype) == "category"]
-        frame = frame.astype(dict.fromkeys(names, "str"))
-    return frame  # type: ignore[no-any-return]
+    frame: pd.DataFrame = whole.to_pandas()
+    return frame
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with names as plain strings, where it is not so long that they are dear."""
+    names = [name for name in frame if str(frame[name].dtype) == "category"]
+    return frame.astype(dict.fromkeys(names, "str")) if names and len(frame) <= FEW else frame
