@@ -7,7 +7,6 @@ from virtperf.plot.figures import (
     cause,
     cdf,
     request_times,
-    response,
     save,
     short,
 )
@@ -18,6 +17,7 @@ from virtperf.plot.miss_ratio import miss_ratio_curve
 from virtperf.plot.paging import faults_over_time, table_memory
 from virtperf.plot.paths import latency_throughput, payer_stack
 from virtperf.plot.reasons import exits_by_reason
+from virtperf.plot.response import response
 from virtperf.plot.schedule import schedules
 from virtperf.plot.sequence import sequence
 from virtperf.plot.translator import thrash, warm_up

@@ -180,6 +180,35 @@ class Result:
         columns = ["point", "baseline", "metric", "unit", "difference", "ci_low", "ci_high", "n"]
         return pd.DataFrame(rows, columns=columns)
 
+    def relative(
+        self, metric: str, baseline: Mapping[str, Any], confidence: float = 0.95
+    ) -> pd.DataFrame:
+        """Return a metric over that of a baseline, replication by replication.
+
+        Parameters
+        ----------
+        metric : str
+            Metric to compare.
+        baseline : mapping
+            Levels such as ``{"vm.disk": "native"}``: each point is compared with the one that
+            differs from it in these factors only.
+        confidence : float
+            Coverage of the interval of a ratio.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``point metric unit mean ci_low ci_high n``, of ratios; the baselines are out.
+        """
+        import pandas as pd
+
+        rows = []
+        for point, base in self._pairs(baseline):
+            ratio = self._replications(point, metric) / self._replications(base, metric)
+            values = list(ratio.dropna())
+            rows.append((point, metric, "1", *_interval(values, confidence), len(values)))
+        return pd.DataFrame(rows, columns=list(SUMMARY))
+
     def _replications(self, point: str, metric: str) -> pd.Series[float]:
         rows = self.data[(self.data["point"] == point) & (self.data["metric"] == metric)]
         return rows.set_index("replication")["value"]
