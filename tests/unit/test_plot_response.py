@@ -50,6 +50,15 @@ def test_over_a_baseline_the_ratio_is_drawn_with_its_paired_interval(result):
     assert ax.get_legend() is None
 
 
+def test_a_baseline_on_the_abscissa_is_a_point_of_each_line(result):
+    ax = plot.response(result, "vm.vcpus", "throughput", over={"vm.vcpus": 1, "vm.load.jobs": 1})
+
+    lines = [drawn.lines[0] for drawn in ax.containers]
+    assert len(lines) == 3
+    assert all(list(line.get_xdata()) == [1, 2] for line in lines)
+    assert all(line.get_ydata()[0] == 1 for line in lines)
+
+
 def values(result):
     return result.data[result.data["metric"] == "latency.mean"]
 

@@ -87,7 +87,7 @@ def response(
         must = f"one of {', '.join(factors)}" if factors else "a factor; this result varies none"
         raise ParameterError("plot", "x", must, x)
     ax = ax if ax is not None else _axes(*((6.4, 3.8) if direct else (4.6, 3.4)))
-    table = result.summary() if over is None else result.relative(metric, over)
+    table = result.summary() if over is None else _ratios(result, metric, over, x)
     table = table.merge(result.points[["point", *factors]], on="point")
     table = table[(table["metric"] == metric) & table["mean"].notna()]
     unit, scale = _scale(table)
@@ -108,6 +108,22 @@ def response(
     else:
         _legend_above(ax)
     return ax
+
+
+def _ratios(result: Result, metric: str, over: Mapping[str, Any], x: str) -> pd.DataFrame:
+    """Return the ratios; a baseline that is a level of `x` is a point of each line, at 1."""
+    import pandas as pd
+
+    table = result.relative(metric, over)
+    if x not in over:
+        return table
+    at = result.points
+    for factor, level in over.items():
+        at = at[at[factor].astype(str) == str(level)]
+    base = pd.DataFrame({"point": at["point"], "metric": metric, "unit": "1", "mean": 1.0})
+    table = pd.concat([table, base.assign(ci_low=1.0, ci_high=1.0)], ignore_index=True)
+    order = {point: rank for rank, point in enumerate(result.labels)}
+    return table.sort_values("point", key=lambda names: names.map(order), ignore_index=True)
 
 
 def _lines(table: pd.DataFrame, x: str, factors: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
@@ -159,6 +175,7 @@ def _finish(ax: Axes, ticks: Mapping[float, str], log: str) -> None:
         ax.minorticks_off()
     if "y" in log:
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     else:
         ax.set_ylim(bottom=0)
     ax.set_xticks(list(ticks), list(ticks.values()))
