@@ -45,3 +45,12 @@ def test_a_table_that_is_none_of_claims_is_refused():
     table = validation.table(validation.run(validation.claims_of("walk.")))
     with pytest.raises(ParameterError, match="at least one row"):
         plot.published(table[:0])
+
+
+def test_both_values_are_told_in_the_scale_of_the_published_one():
+    from virtperf.plot.published import _scale
+
+    assert _scale(380_000.0, "1/s") == (1e3, "k/s")
+    assert _scale(9.48e9, "bit/s") == (1e9, "Gbit/s")
+    assert _scale(12_733.0, "cycles") == (1.0, "cycles")
+    assert _scale(0.8, "1") == (1.0, "")

@@ -75,11 +75,10 @@ def _point(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _numbers(ax: Axes, at: float, row: dict[str, Any]) -> None:
-    """Write the two values right of the axis, in columns."""
-    unit = "" if row["unit"] == "1" else f" {row['unit']}"
-    value, shown = _plain(row["published"], unit)
-    found, _ = _plain(row["predicted"], unit)
-    _column(ax, at, value, f"{found}{shown}")
+    """Write the two values right of the axis, in columns, both in the scale of the first."""
+    factor, unit = _scale(row["published"], row["unit"])
+    published, predicted = (_plain(row[name] / factor) for name in ("published", "predicted"))
+    _column(ax, at, published, f"{predicted} {unit}")
 
 
 def _column(ax: Axes, at: float, published: str, predicted: str, **style: Any) -> None:
@@ -89,14 +88,17 @@ def _column(ax: Axes, at: float, published: str, predicted: str, **style: Any) -
     ax.annotate(predicted, (1, at), xytext=(78, 0), ha="left", **more)
 
 
-def _plain(value: float, unit: str) -> tuple[str, str]:
-    """Return a value and its unit, in thousands or millions where it is large."""
-    for factor, prefix in ((1e9, "G"), (1e6, "M")):
-        if unit.strip() in ("1/s", "bit/s", "B/s") and abs(value) >= factor:
-            scaled = f"{prefix}{unit.strip()}" if unit.strip() != "1/s" else "million/s"
-            return digits(value / factor), f" {scaled}"
-    small = 0 < abs(value) < 1e-3
-    return f"{value:.2e}" if small else digits(value), unit.replace("1/s", "/s")
+def _scale(value: float, unit: str) -> tuple[float, str]:
+    """Return the factor and the unit in which a value is read: rates in thousands or more."""
+    short = unit.removeprefix("1")
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if unit in ("1/s", "bit/s", "B/s") and abs(value) >= factor:
+            return factor, f"{prefix}{short}"
+    return 1.0, short
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2e}" if 0 < abs(value) < 1e-3 else digits(value)
 
 
 def _finish(ax: Axes, rows: list[dict[str, Any]], low: float, high: float) -> None:
