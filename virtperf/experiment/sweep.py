@@ -184,8 +184,9 @@ class _Work:
                 self._broken(task, error)
 
     def _finished(self) -> Sequence[Future[Any]]:
+        """Return what is done, in a fixed order; what failed comes last, for it may end all."""
         done = wait(self.under_way, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
-        return sorted(done, key=lambda future: self.under_way[future].key)
+        return sorted(done, key=lambda future: (_failed(future), self.under_way[future].key))
 
     def _take(self, future: Future[Any]) -> None:
         task = self.under_way.pop(future, None)
@@ -235,3 +236,7 @@ class _Work:
     def _lose(self, task: Task, error: str) -> None:
         lost = tuple(Lost(replication=r, corner=c, error=error, trace="") for r, c in task.which)
         self._note(task, Done(lost=lost))
+
+
+def _failed(future: Future[Any]) -> bool:
+    return future.cancelled() or future.exception() is not None
