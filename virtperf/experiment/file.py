@@ -32,9 +32,10 @@ def read(path: Path) -> Experiment:
     """Read an experiment file.
 
     ``scenario`` names a shipped scenario or a file beside this one, ``[set]`` changes fields of it
-    for all points; ``[vary]``, ``[zip]``, ``[[points]]``, ``where`` and ``[sample]`` are those of
-    `virtperf.design.points`; ``[precision]`` has metrics with the relative half-width asked of
-    each, ``[run]`` the fields of `Experiment`.
+    for all points (a table under a quoted address is its value: ``"vm.load.think" = { kind =
+    "exponential", mean = "1ms" }``); ``[vary]``, ``[zip]``, ``[[points]]``, ``where`` and
+    ``[sample]`` are those of `virtperf.design.points`; ``[precision]`` has metrics with the
+    relative half-width asked of each, ``[run]`` the fields of `Experiment`.
 
     Raises
     ------
@@ -120,12 +121,9 @@ class _Reader:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as addresses; a quoted address stays as it is."""
+    """Return nested tables as addresses; under a quoted address, a table is its value."""
     found: dict[str, Any] = {}
     for key, value in table.items():
-        found |= (
-            _flat(value, f"{prefix}{key}.")
-            if isinstance(value, Mapping)
-            else {f"{prefix}{key}": value}
-        )
+        nested = isinstance(value, Mapping) and "." not in key
+        found |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
     return found

@@ -7,7 +7,6 @@ from virtperf.plot.figures import (
     cause,
     cdf,
     request_times,
-    response,
     save,
     short,
 )
@@ -17,7 +16,9 @@ from virtperf.plot.memory import footprint_cost, switch_cost, walk_references
 from virtperf.plot.miss_ratio import miss_ratio_curve
 from virtperf.plot.paging import faults_over_time, table_memory
 from virtperf.plot.paths import latency_throughput, payer_stack
+from virtperf.plot.published import published
 from virtperf.plot.reasons import exits_by_reason
+from virtperf.plot.response import response
 from virtperf.plot.schedule import schedules
 from virtperf.plot.sequence import sequence
 from virtperf.plot.tornado import tornado
@@ -37,6 +38,7 @@ __all__ = [
     "latency_throughput",
     "miss_ratio_curve",
     "payer_stack",
+    "published",
     "request_times",
     "response",
     "save",

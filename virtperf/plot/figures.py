@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from virtperf.errors import OutputError, ParameterError
+from virtperf.errors import OutputError
 from virtperf.result import ALL
 from virtperf.result.words import digits
 
@@ -40,16 +40,6 @@ CAUSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 COLOURS = ("#000000", "#D55E00", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#56B4E9")
 MARKERS = "osD^vPX"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-_UNITS = {"ns": ("us", 1e-3), "1/s": ("1,000/s", 1e-3), "1": ("", 1.0)}
-_NAMES = {
-    "latency.p50": "median latency",
-    "latency.p95": "95th percentile of latency",
-    "latency.p99": "99th percentile of latency",
-    "latency.mean": "mean latency",
-    "throughput": "requests",
-    "cpu_per_request.total": "CPU time per request",
-    "vm.count": "virtual machines",
-}
 
 
 def cause(account: str) -> str:
@@ -107,44 +97,6 @@ def request_times(result: Result) -> dict[str, dict[str, float]]:
         pairs = zip(overall["account"], overall["ns"], strict=True)
         times[str(point)] = {str(account): float(ns) for account, ns in pairs}
     return {point: times[point] for point in result.labels if point in times}
-
-
-def response(result: Result, x: str, metric: str, ax: Axes | None = None) -> Axes:
-    """Draw a metric against a factor, one line per technique, with its intervals.
-
-    Parameters
-    ----------
-    result : Result
-        Of a design with the factor `x`.
-    x : str
-        Factor on the abscissa, for example ``"vm.count"``.
-    metric : str
-        Metric to draw.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Raises
-    ------
-    ParameterError
-        If the result does not vary `x`.
-    """
-    factors = list(result.provenance.get("factors", []))
-    if x not in factors:
-        raise ParameterError("plot", "x", f"one of {', '.join(factors)}", x)
-    ax = ax if ax is not None else _axes(4.6, 3.4)
-    table = result.summary().merge(result.points[["point", *factors]], on="point")
-    table = table[table["metric"] == metric]
-    others = [factor for factor in factors if factor != x]
-    unit, factor = _UNITS[str(table["unit"].iloc[0])]
-    lines = table.groupby(others, sort=False) if others else [("", table)]
-    for index, (levels, rows) in enumerate(lines):
-        half = (rows["ci_high"] - rows["mean"]).fillna(0.0) * factor
-        name = " ".join(map(str, levels)) if isinstance(levels, tuple) else str(levels)
-        ax.errorbar(rows[x], rows["mean"] * factor, yerr=half, label=name, **_line(index))
-    ax.set_xlabel(_NAMES.get(x, x))
-    ax.set_ylabel(f"{_NAMES.get(metric, metric)} [{unit}]" if unit else _NAMES.get(metric, metric))
-    _finish_lines(ax, sorted(set(table[x])))
-    return ax
 
 
 def cdf(result: Result, ax: Axes | None = None, points: Sequence[str] | None = None) -> Axes:
@@ -272,13 +224,6 @@ def _line(index: int) -> dict[str, Any]:
         "linewidth": 1.6,
         "capsize": 3,
     }
-
-
-def _finish_lines(ax: Axes, ticks: Sequence[Any]) -> None:
-    ax.set_ylim(bottom=0)
-    ax.set_xticks(range(len(ticks)) if isinstance(ticks[0], str) else ticks)
-    _tidy(ax)
-    _legend_above(ax)
 
 
 def _legend_above(ax: Axes) -> None:

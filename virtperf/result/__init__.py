@@ -195,6 +195,36 @@ class Result:
         columns = ["point", "baseline", "metric", "unit", "difference", "ci_low", "ci_high", "n"]
         return pd.DataFrame(rows, columns=columns)
 
+    def relative(
+        self, metric: str, baseline: Mapping[str, Any], confidence: float = 0.95
+    ) -> pd.DataFrame:
+        """Return a metric over that of a baseline, replication by replication.
+
+        Parameters
+        ----------
+        metric : str
+            Metric to compare.
+        baseline : mapping
+            Levels such as ``{"vm.disk": "native"}``: each point is compared with the one that
+            differs from it in these factors only.
+        confidence : float
+            Coverage of the interval of a ratio.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``point metric unit mean ci_low ci_high n``, of ratios; the baselines are out.
+        """
+        import pandas as pd
+
+        rows = []
+        for point, base in self.pairs(baseline):
+            ratio = self.replications(point, metric) / self.replications(base, metric)
+            values = list(ratio.dropna())
+            mean, half = interval(values, confidence) if values else (math.nan, math.nan)
+            rows.append((point, metric, "1", mean, mean - half, mean + half, len(values)))
+        return pd.DataFrame(rows, columns=list(SUMMARY))
+
     def against(
         self, baseline: str | Mapping[str, Any], metric: str, confidence: float = 0.95
     ) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """How far to trust it: predictions beside published figures, for tests, docs and reports."""
 
 from virtperf.validation.claim import Claim, ClaimError, Estimate, check
-from virtperf.validation.claims import CLAIMS
+from virtperf.validation.claims import CLAIMS, claims_of
 from virtperf.validation.given import Given
 from virtperf.validation.judge import Outcome, run
 from virtperf.validation.render import markdown, table
@@ -14,6 +14,7 @@ __all__ = [
     "Given",
     "Outcome",
     "check",
+    "claims_of",
     "markdown",
     "run",
     "table",

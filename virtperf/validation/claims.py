@@ -316,3 +316,14 @@ CLAIMS = (
     *XEN_NET_CLAIMS,
     *NET_CLAIMS,
 )
+
+
+def claims_of(*outcomes: str) -> tuple[Claim, ...]:
+    """Return the claims whose outcome's id begins with one of these, in their order.
+
+    Examples
+    --------
+    >>> len(claims_of("walk."))
+    2
+    """
+    return tuple(claim for claim in CLAIMS if claim.outcome.startswith(outcomes))

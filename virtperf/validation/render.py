@@ -44,9 +44,9 @@ def table(outcomes: Sequence[Outcome] | None = None, *, quick: bool = False) -> 
     Returns
     -------
     pandas.DataFrame
-        Columns ``says published predicted noise band_low band_high unit error tolerance verdict
-        kind inputs how confidence source why lacks``; error and tolerance are relative, and a
-        tolerance is null where a range or a factor is accepted instead, a band where none is asked.
+        Columns ``says published predicted noise band_low band_high unit error tolerance
+        accepts_low accepts_high verdict kind inputs how confidence source why lacks``; error and
+        tolerance are relative, and a tolerance is null where a range or a factor is accepted instead, a band where none is asked.
     """
     import pandas as pd
 
@@ -66,6 +66,8 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "unit": fact.unit,
         "error": outcome.error,
         "tolerance": claim.tolerance if claim.within is None and claim.factor is None else None,
+        "accepts_low": outcome.accepts[0],
+        "accepts_high": outcome.accepts[1],
         "verdict": outcome.verdict,
         "kind": claim.kind,
         "inputs": " ".join(claim.inputs),
