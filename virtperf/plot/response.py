@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from virtperf.result import Result
 
-_UNITS = {"ns": ("us", 1e-3), "1/s": ("1,000/s", 1e-3)}
+UNITS = {"ns": ("us", 1e-3), "1/s": ("1,000/s", 1e-3)}
 _LONG = ("ms", 1e-6)  # of times from 10 ms on
 NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -144,7 +144,7 @@ def _scale(table: pd.DataFrame) -> tuple[str, float]:
     unit = str(table["unit"].iloc[0])
     if unit == "ns" and table["mean"].max() >= 1e7:
         return _LONG
-    return _UNITS.get(unit, ("" if unit == "1" else unit, 1.0))
+    return UNITS.get(unit, ("" if unit == "1" else unit, 1.0))
 
 
 def _places(levels: Sequence[Any]) -> tuple[dict[Any, float], dict[float, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virtperf.plot.figures import _NAMES, _UNITS, COLOURS, _axes, _tidy
+from virtperf.plot.figures import COLOURS, _axes, _tidy
+from virtperf.plot.response import NAMES, UNITS
 from virtperf.result import unit_of
 from virtperf.result.words import count
 
@@ -39,7 +40,7 @@ def tornado(found: Sensitivity, ax: Axes | None = None, *, most: int = MOST) -> 
     """
     shown = [address for address, one in found.shares.items() if one.swing][:most]
     ax = ax if ax is not None else _axes(7.6, 1.5 + 0.42 * max(1, len(shown)))
-    unit, factor = _UNITS[unit_of(found.output)]
+    unit, factor = UNITS.get(unit_of(found.output), (unit_of(found.output), 1.0))
     here, noise = found.value * factor, found.half_width * factor
     ax.axvspan(here - noise, here + noise, color=GREY, linewidth=0, zorder=0)
     for row, address in enumerate(shown):
@@ -67,7 +68,7 @@ def _finish(ax: Axes, found: Sensitivity, shown: list[str], unit: str) -> None:
     ax.annotate(
         "share", (1.01, 1.0), xycoords="axes fraction", va="bottom", fontsize=8.5, color="#555555"
     )
-    what = _NAMES.get(found.output, found.output)
+    what = NAMES.get(found.output, found.output)
     ax.set_xlabel(f"{what} [{unit}]" if unit else what)
     _tidy(ax)
     ax.grid(visible=False, axis="y")

@@ -46,7 +46,8 @@ def table(outcomes: Sequence[Outcome] | None = None, *, quick: bool = False) -> 
     pandas.DataFrame
         Columns ``says published predicted noise band_low band_high unit error tolerance
         accepts_low accepts_high verdict kind inputs how confidence source why lacks``; error and
-        tolerance are relative, and a tolerance is null where a range or a factor is accepted instead, a band where none is asked.
+        tolerance are relative, and a tolerance is null where a range or a factor is accepted
+        instead, a band where none is asked.
     """
     import pandas as pd
 
