@@ -184,6 +184,7 @@ def test_a_compiled_rule_decides_as_the_plain_one(rule):
         scalars |= {"pace": int(rng.integers(1_000, 2_001)), "x": int(rng.integers(0, 15 << 18))}
         scalars |= {"part": int(rng.integers(1, 99)), "whole": int(rng.integers(99, 9_999))}
         scalars |= {"entries": int(rng.integers(1, 99)), "gone": int(rng.integers(-9, 99))}
+        scalars |= {"resumed": int(rng.integers(1, 4)), "gathered": int(rng.integers(1, 4))}
         rows, given = arguments(rule, lambda _, table: rows_of(table), state, scalars)
         records, same = arguments(rule, records_of, state, scalars)
 

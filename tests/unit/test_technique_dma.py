@@ -100,7 +100,7 @@ def scenario(**words):
 
 
 def dma(given):
-    return on_iommu.dma_of(Site(given, catalog.platform("toy")), given.vm[0])
+    return on_iommu.dma_of(Site(given, catalog.platform("toy")), given.vm[0].on_disks[0])
 
 
 def test_misses_follow_the_buffers_and_the_pages_that_map_them():
@@ -117,13 +117,14 @@ def test_misses_follow_the_buffers_and_the_pages_that_map_them():
 def test_rates_of_closed_and_open_loads():
     """Toy: 5 of CPU and 40 of device; two vCPUs could do 400,000, the 32 under way 711,111."""
     site = Site(scenario(), catalog.platform("toy"))
-    closed, device = site.scenario.vm[0], site.scenario.device["nvme"]
+    closed, device = site.scenario.vm[0].on_disks[0], site.scenario.device["nvme"]
     assert on_iommu.rate_of(site, closed, device) == pytest.approx(400_000)
-    few = scenario(load={"outstanding": 1}).vm[0]
+    few = scenario(load={"outstanding": 1}).vm[0].on_disks[0]
     assert on_iommu.rate_of(site, few, device) == pytest.approx(2 / 45e-6)
     data = scenario().to_dict()
     data["vm"][0]["load"] = {"kind": "open", "rate": "1000/s", "jobs": 2}
-    assert on_iommu.rate_of(site, Scenario.from_dict(data).vm[0], device) == pytest.approx(1000)
+    paced = Scenario.from_dict(data).vm[0].on_disks[0]
+    assert on_iommu.rate_of(site, paced, device) == pytest.approx(1000)
 
 
 def test_how_many_share_a_flush_comes_from_the_rate():

@@ -45,6 +45,7 @@ from virtperf.technique.io.threads import (
 )
 
 COMMANDS = "command slots"
+REAPED = "completions reaped"
 HEAD = "completion doorbell"
 
 
@@ -100,9 +101,14 @@ def _paths(guest: Guest, costs: Costs, thread: Thread, head: Path) -> Mapping[st
 
 
 def reaped(guest: Guest, head: Path) -> Path:
-    """Return the handler: it reaps what is done, and then writes the completion doorbell, once."""
+    """Return the handler: it reaps what is done, and then writes the completion doorbell, once.
+
+    A request is complete when it is reaped, as in Linux; the write comes after the last of them and
+    is nobody's latency, so it is a side path that the handler gathers.
+    """
     done, over = guest.reap()
-    written = (gather(), Once(by="first", path=head)) if head else ()
+    tells = (gather(), Once(by="first", path=head), end())
+    written = (Spawn(name=REAPED, path=tells, to="handler"),) if head else ()
     return (done, *written, give(COMMANDS), over)
 
 
