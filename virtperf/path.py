@@ -189,7 +189,8 @@ class Once:
     Attributes
     ----------
     by : {'first', 'last'}
-        Of those that were gathered in this turn.
+        Of those that were gathered in this turn; where none were, ``first`` is the one that its
+        worker took first in this turn.
     path : Path
         Work and locks of the worker that holds the request, and side paths.
     """

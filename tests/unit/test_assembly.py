@@ -93,7 +93,11 @@ WRONG: dict[str, tuple[Path, str]] = {
     "gathered at a station": ((serve("disk", SOME, "x", purpose="x"), gather(), end()), "gathered"),
     "gathered twice": ((gather(), W, gather(), end()), "gathered once in a turn"),
     "gathered with a lock": ((lock("l"), gather(), unlock("l"), end()), "without locks"),
-    "once for nobody": ((Once(by="first", path=(W,)), end()), "gathered before"),
+    "once for nobody": ((Once(by="last", path=(W,)), end()), "gathered before"),
+    "locked for nobody": (
+        (Once(by="first", path=(lock("l"),)), unlock("l"), end()),
+        "takes a lock for all",
+    ),
     "handed on once for all": (
         (gather(), Once(by="last", path=(serve("disk", SOME, "x", purpose="x"),)), end()),
         "in the same hands",

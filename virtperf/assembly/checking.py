@@ -109,11 +109,15 @@ class Checker:
 
     def _once(self, once: Once, at: Hands) -> Hands:
         """Check what one request does for all: it hands on none of them."""
-        if at.once is None:
-            raise self._wrong("gathered before something is done once for all", once.by)
+        if at.once is None and once.by == "last":
+            raise self._wrong("gathered before the last one does something for all", once.by)
         left = self._walk(once.path, at)
         if left is None or (left.inbox, left.credits) != (at.inbox, at.credits):
             raise self._wrong("in the same hands behind what is done once", once.by)
+        if at.once is None:
+            if left.locks != at.locks:
+                raise self._wrong("gathered before one takes a lock for all", once.by)
+            return left
         bound = bool(at.locks - left.locks)
         return replace(left, once=(*at.once, (once.by, left.locks)), bound=bound)
 

@@ -42,8 +42,10 @@ from virtperf.fast.status import RUNNING as LOOPS
 from virtperf.fast.waiting import ASYNC, unlock
 from virtperf.rules import doorbell as doorbell_rule
 from virtperf.rules import poll as poll_rule
+from virtperf.tables import Edge
 
 _adapted = of_rule(poll_rule.adapted)
+FIRST = int(Edge.FIRST)
 _edge = compiled(doorbell_rule.edge)
 ENDED = 2  # beside GOES_ON and WAITS: the worker holds the request no more
 AWAKE, WOKEN, NOTICED = poll_rule.AWAKE, poll_rule.WOKEN, poll_rule.NOTICED
@@ -63,7 +65,9 @@ def turn(s: Any, w: Any, f: Any) -> int:
             f.at = NEXT
         elif at == NEXT:
             if inbox.waiting and f.count != inbox.batch and not inbox.resumed:
-                f.request = take(s, inbox, w).index
+                r = take(s, inbox, w)
+                r.edge = 0
+                f.request = r.index
                 f.count += 1
                 f.at = PERFORM
             else:
@@ -139,7 +143,9 @@ def _take_first(s: Any, w: Any, f: Any, inbox: Any) -> None:
         w.task = inbox.index
     if w.polls:
         w.window = _adapted(w, inbox.level, s.now - w.idle_since)
-    f.request, f.count = take(s, inbox, w).index, 1
+    r = take(s, inbox, w)
+    r.edge = FIRST
+    f.request, f.count = r.index, 1
 
 
 @inlined

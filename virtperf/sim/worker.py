@@ -13,12 +13,13 @@ from virtperf.sim.hands import ASIDE, Hands
 from virtperf.sim.inbox import ORDINARY, Inbox
 from virtperf.sim.request import Request
 from virtperf.sim.thread import ASLEEP, INTERRUPT, POLLING, RUNNING
-from virtperf.tables import NONE, Hold, Kind, StepRow, WorkerRow
+from virtperf.tables import NONE, Edge, Hold, Kind, StepRow, WorkerRow
 
 if TYPE_CHECKING:
     from virtperf.sim.engine import Machine
 
 AWAKE, WOKEN, NOTICED = poll_rule.AWAKE, poll_rule.WOKEN, poll_rule.NOTICED
+FIRST = int(Edge.FIRST)
 WORK, LOCK, UNLOCK, SERVE, RING, END, JOIN, GATHER = map(
     int,
     (
@@ -212,6 +213,7 @@ class Worker(Hands):
         if self.polls:
             self.window = poll_rule.adapted(self, inbox.level, self.env.now - self.idle_since)
         request = inbox.take()
+        request.edge = FIRST
         yield from self._begin(inbox, request)
         taken = 1
         while True:
@@ -219,6 +221,7 @@ class Worker(Hands):
             if not inbox.queue or taken == inbox.row.batch:
                 break
             request = inbox.take()
+            request.edge = 0
             taken += 1
         if inbox.deferred:
             request = (yield from self._hand_over(inbox)) or request

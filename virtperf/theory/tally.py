@@ -138,14 +138,16 @@ class Tally:
         """Return the CPU time of the stay's own steps; book what is held meanwhile."""
         total, held = 0.0, dict[int, float]()
         waited = 0.0  # for what another one does for all
+        gathered = False
         for index in stay.steps:
             step = self.system.steps[index]
+            gathered = gathered or step.kind == Kind.GATHER
             if step.kind == Kind.LOCK:
                 held[step.target] = self.elapsed - waited
             elif step.kind == Kind.UNLOCK:
                 self._hold(step.target, self.elapsed - waited - held.pop(step.target), share)
             elif index in self.shared and not self.most:
-                waited += self._done_for_all(step, self.shared[index])
+                waited += self._done_for_all(step, self.shared[index], gathered)
             elif step.kind == Kind.TAKE:
                 self.taken[step.target] = self.elapsed
             elif step.kind == Kind.GIVE and step.target in self.taken:
@@ -162,14 +164,14 @@ class Tally:
                 self.elapsed += cost
         return total
 
-    def _done_for_all(self, step: StepRow, by: int) -> float:
+    def _done_for_all(self, step: StepRow, by: int, gathered: bool) -> float:
         """Return how long all wait for what the first of the largest batch does: its cost is none.
 
-        Nobody need wait for what the last one does.
+        Nobody need wait for what the last one does, nor for the first where none is gathered.
         """
         if step.kind == Kind.SPAWN:
             self._spawn(self.system.classes[step.target], 0.0)
-        if step.kind != Kind.WORK or by != Edge.FIRST:
+        if step.kind != Kind.WORK or by != Edge.FIRST or not gathered:
             return 0.0
         cost = mean_cost(self.system, self.source, step)
         self.elapsed += cost
