@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from functools import partial
@@ -110,6 +111,7 @@ class _Work:
         self.under_way: dict[Future[Any], Task] = {}
         self.attempts: dict[tuple[str, tuple[Which, ...]], int] = {}
         self.count = 0
+        self.pending = Counter[str]()  # tasks of each point that are queued or under way
         self.alone = self._alone()
         for key in books.tallies:
             self.enqueue(key)
@@ -135,6 +137,7 @@ class _Work:
         """Queue the missing runs of a point, the longest tasks of all first."""
         for task in self._tasks(key):
             self.count += 1
+            self.pending[task.key] += 1
             heapq.heappush(self.queue, (-task.cost, self.count, task))
             self.status.planned += len(task.which)
             self.status.cost_planned += task.cost
@@ -221,6 +224,7 @@ class _Work:
     def _note(self, task: Task, done: Done) -> None:
         point = rebuilt(self.plan, self.made, task.key)
         events = self.books.note(point, task, done)
+        self.pending[task.key] -= 1
         self.status.done += len(task.which)
         self.status.failed += len(done.lost)
         self.status.cost_done += task.cost
@@ -229,9 +233,7 @@ class _Work:
         if events and tally.values:
             self.status.widths = tally.verdict(len(tally.done)).widths
         if tally.piloted and (tally.cut is not None or tally.over):
-            waiting = any(other.key == task.key for other in self.under_way.values())
-            queued = any(other.key == task.key for _, _, other in self.queue)
-            if not waiting and not queued:
+            if not self.pending[task.key]:
                 self.enqueue(task.key)
 
     def _broken(self, task: Task, error: BaseException) -> None:

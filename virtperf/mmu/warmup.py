@@ -10,6 +10,7 @@ from virtperf.mmu.chosen_sizes import misses_of_sizes
 from virtperf.mmu.every_associativity import misses_of_every_associativity
 from virtperf.mmu.every_size import misses_of_every_size
 from virtperf.mmu.machine import Mmu
+from virtperf.mmu.schedule import steady
 
 _APART = 1 << 30  # bytes between addresses, so that they share few tables
 _PAGES, _ACCESSES = 1 << 10, 1 << 17  # more than any table holds at first, so that all have to grow
@@ -22,6 +23,7 @@ def warm_up() -> float:
     mmu = Mmu(TlbGeometry(levels=((structure("1x1"),),)))
     for context in (NATIVE, nested()):
         mmu.run(words[:_PAGES], context)
+    mmu.run(words[:_PAGES], steady(_PAGES, every=_PAGES // 2))
     mmu.flush(EVERYTHING)
     misses_of_every_size(words)
     misses_of_every_associativity(words, sets=1, ways=1)
