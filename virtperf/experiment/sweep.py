@@ -232,9 +232,9 @@ class _Work:
         tally = self.books.tallies[task.key]
         if events and tally.values:
             self.status.widths = tally.verdict(len(tally.done)).widths
-        if tally.piloted and (tally.cut is not None or tally.over):
-            if not self.pending[task.key]:
-                self.enqueue(task.key)
+        found = tally.piloted and (tally.cut is not None or tally.over)
+        if found and not self.pending[task.key]:
+            self.enqueue(task.key)
 
     def _broken(self, task: Task, error: BaseException) -> None:
         """Try again what a dead process had; give up where nobody can start another."""
