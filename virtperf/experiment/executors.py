@@ -74,6 +74,11 @@ class Processes:
         with main_hidden():
             return self._pool.submit(function, *args)
 
+    def start(self) -> None:
+        """Let the processes begin, and load what they need, while something else is prepared."""
+        for _ in range(self.workers):
+            self.submit(_load)
+
     def renew(self) -> bool:
         """Start anew after a process died; whether that helps."""
         self.close(at_once=True)
@@ -112,6 +117,12 @@ class Given:
 
 Place = Here | Processes | Given
 BROKEN = (BrokenExecutor, OSError, EOFError)  # what a worker's end, or a cluster's, looks like
+
+
+def _load() -> None:
+    """Import what every task needs; nothing is compiled, or every process would do it."""
+    import virtperf.experiment.tasks
+    import virtperf.fast.engine  # noqa: F401
 
 
 def _prepare() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -141,8 +141,18 @@ def _done(prepared: Plan, store: Store) -> int:
     return int((wanted & (rows["replication"] < least)).sum())
 
 
-def prepare(experiment: Experiment, store: Store | None) -> tuple[Plan, Made]:
+def prepare(
+    experiment: Experiment, store: Store | None, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[Plan, Made]:
     """Return the plan of an experiment, and the points that had to be built for it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    store : Store, optional
+        Where the plan may be.
+    meanwhile : callable
+        Called before points are built, which takes a while; not if they need not be.
 
     Raises
     ------
@@ -154,6 +164,7 @@ def prepare(experiment: Experiment, store: Store | None) -> tuple[Plan, Made]:
         return found, {}
     if problems := checked(experiment):
         raise ScenarioError(experiment.name, problems)
+    meanwhile()
     made = [make(experiment.scenario, levels, band=experiment.band) for levels in experiment.design]
     engine, note = choose(experiment.engine, (point.system for point in made))
     entries = tuple(

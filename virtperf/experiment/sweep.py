@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from virtperf.errors import DamageError, SimulationError
 from virtperf.experiment import executors
 from virtperf.experiment.bookkeeping import Books
-from virtperf.experiment.engines import FAST
+from virtperf.experiment.engines import FAST, SIM
 from virtperf.experiment.plan import PACE
 from virtperf.experiment.prepare import Made, Plan, header, prepare, rebuilt, written
 from virtperf.experiment.status import Status, Tell
@@ -73,14 +73,26 @@ def _sweep(
     healed: list[str],
 ) -> Result:
     """Do it, the store held; what is damaged shows when it is read, and raises."""
-    plan, made = prepare(experiment, store)
-    if made or healed or _other(store, plan):
-        store.write_plan(written(plan))
-    store.tidy()
-    books = Books(plan, store, retry_failed=retry_failed)
-    work = _Work(plan, made, books, executor, tell, seconds)
-    interrupted = work.run()
+    place = executors.Processes() if executor is None else executors.Given(executor)
+    try:
+        plan, made = prepare(experiment, store, lambda: _start(place, experiment))
+        if made or healed or _other(store, plan):
+            store.write_plan(written(plan))
+        store.tidy()
+        books = Books(plan, store, retry_failed=retry_failed)
+        work = _Work(plan, made, books, place, tell, seconds)
+        interrupted = work.run()
+    except BaseException:
+        place.close(at_once=True)
+        raise
     return books.result(healed=healed, interrupted=interrupted, stopped=work.stopped)
+
+
+def _start(place: executors.Place, experiment: Experiment) -> None:
+    """Start processes of our own before points are built, where they will surely be needed."""
+    requests = len(experiment.design) * experiment.effort.replications * (experiment.requests or 0)
+    if isinstance(place, executors.Processes) and requests > SHORT and experiment.engine != SIM:
+        place.start()
 
 
 def _other(store: Store, plan: Plan) -> bool:
@@ -97,7 +109,7 @@ class _Work:
         plan: Plan,
         made: Made,
         books: Books,
-        executor: executors.Submits | None,
+        place: executors.Place,
         tell: Tell | None,
         seconds: float | None,
     ) -> None:
@@ -115,7 +127,7 @@ class _Work:
         self.alone = self._alone()
         for key in books.tallies:
             self.enqueue(key)
-        self.place = self._place(executor)
+        self.place = self._place(place)
 
     def _alone(self) -> bool:
         """Whether runs go one by one: points are too few, or too long, to be a task each."""
@@ -125,13 +137,12 @@ class _Work:
         few = len(self.books.tallies) < FEW * (os.cpu_count() or 1)
         return few or longest * PACE[self.plan.engine].event_us * 1e-6 > BLOCK_S
 
-    def _place(self, executor: executors.Submits | None) -> executors.Place:
-        if executor is not None:
-            return executors.Given(executor)
+    def _place(self, place: executors.Place) -> executors.Place:
         short = sum(task.cost for _, _, task in self.queue) < SHORT
-        if short and self.plan.engine == FAST:
+        if short and self.plan.engine == FAST and isinstance(place, executors.Processes):
+            place.close()
             return executors.Here()
-        return executors.Processes()
+        return place
 
     def enqueue(self, key: str) -> None:
         """Queue the missing runs of a point, the longest tasks of all first."""
