@@ -2,7 +2,7 @@
 
 A script is a question. It says how the figure is drawn and how the answer comes out of the numbers;
 what is run stands in the file of the same name beside it. Results go to the folder ``results``, or
-to the one that is named: ``python experiments/dom0.py /tmp/results``.
+to the one that is named: ``python experiments/dom0.py elsewhere``.
 """
 
 import sys

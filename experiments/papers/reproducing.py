@@ -2,7 +2,7 @@
 
 Predictions are those of `virtperf.validation`, made from the inputs that each claim declares;
 ``models/published/outcomes.csv`` is read when all are made. Results go to ``results/papers``, or to
-the folder that is named: ``python experiments/papers/adams_2006_nanobenchmarks.py /tmp/results``.
+the folder that is named: ``python experiments/papers/adams_2006_nanobenchmarks.py elsewhere``.
 """
 
 import sys

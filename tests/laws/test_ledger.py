@@ -51,8 +51,7 @@ def test_a_crowd_with_short_slices_balances_to_the_tick(disk, policy):
     result = run(built, seed=1, replication=0, requests=2 * REQUESTS)
     last = result.snapshots[-1]
 
-    together = 31 if "nvme" in disk else 0  # a handler ends all of 32 that it reaps at once
-    assert 0 <= sum(last.completed) - 2 * REQUESTS <= together
+    assert sum(last.completed) == 2 * REQUESTS
     assert sum(map(sum, last.requests)) == sum(last.residence)
     assert [sum(row) for row in last.cpu] == [last.time] * built.pool.pcpus
     assert sum(last.residence) + result.in_flight == last.in_system
