@@ -32,7 +32,7 @@ from virtperf.cli.protection import protection_
 from virtperf.cli.results import results
 from virtperf.cli.sensitivity import sensitivity_
 from virtperf.cli.size import size_
-from virtperf.cli.sweeps import STORE, ProgressOpt, StoreOpt, replay_, sweep_
+from virtperf.cli.sweeps import STORE, ProgressOpt, SweepsOpt, replay_, sweep_
 
 TIMELINES = Path("results/timeline")
 
@@ -170,7 +170,7 @@ def run(
     replications: ReplicationsOpt = None,
     requests: RequestsOpt = None,
     engine: EngineOpt = None,
-    store: StoreOpt = STORE,
+    store: SweepsOpt = STORE,
     progress: ProgressOpt = Shown.auto,
     out: OutOpt = None,
     format: FormatOpt = Format.table,

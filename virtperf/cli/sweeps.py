@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 STORE = Path("results/sweeps")
 
-StoreOpt = Annotated[Path, typer.Option(help="Folder of the store; each sweep has a folder in it.")]
+SweepsOpt = Annotated[
+    Path, typer.Option(help="Folder of the store; each sweep has a folder in it.")
+]
 ClusterOpt = Annotated[
     str | None, typer.Option(help="Run on a dask.distributed cluster, tcp://host:port.")
 ]
@@ -31,7 +33,7 @@ PlanOpt = Annotated[bool, typer.Option("--plan", help="Say what would be run, an
 def sweep_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An experiment file.")],
     plan: PlanOpt = False,
-    store: StoreOpt = STORE,
+    store: SweepsOpt = STORE,
     cluster: ClusterOpt = None,
     retry_failed: RetryOpt = False,
     seconds: SecondsOpt = None,
